@@ -1,0 +1,190 @@
+"""Fit, Batch, Outcome: what is run, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import numbers
+import reprlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+from sklearn.base import clone
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80  # characters of a parameter's value in a message
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One candidate on one split."""
+
+    candidate: int
+    """Number of the candidate within its round."""
+    split: int
+    """Number of the split within its candidate."""
+    parameters: Mapping[str, Any]
+    """The candidate's parameters."""
+    keywords: Mapping[str, Any]
+    """What scikit-learn hands to this fit and not to all fits alike."""
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in self.parameters.items())
+        return f"candidate {self.candidate} ({values}), split {self.split}"
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception that left a fit, as data: nothing in it runs code when it is read."""
+
+    types: tuple[str, ...]
+    """The exception's class and its bases, most derived first, as ``module:qualname``."""
+    message: str
+    """``str`` of the exception."""
+    traceback: str
+    """The traceback, formatted where it happened."""
+
+    @classmethod
+    def from_exception(cls, exc: BaseException) -> Raised:
+        """Describe ``exc``."""
+        types = tuple(f"{t.__module__}:{t.__qualname__}" for t in type(exc).__mro__[:-1])
+        return cls(types, str(exc), "".join(traceback.format_exception(exc)))
+
+    def to_exception(self) -> BaseException:
+        """An exception of the original type, or of its nearest base known here.
+
+        Only classes that this process has imported already are considered: reading an outcome
+        imports nothing.
+        """
+        known = filter(None, map(_imported_exception, self.types))
+        return _remote_exception(next(known, RuntimeError), str(self))
+
+    def __str__(self) -> str:
+        return f"{self.message}\n\nThe fit ran in another process. There:\n{self.traceback}"
+
+
+def _imported_exception(name: str) -> type[BaseException] | None:
+    module, _, qualname = name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+
+
+def _remote_exception(cls: type[BaseException], text: str) -> BaseException:
+    """An exception that is a ``cls`` and reads ``text``, whatever ``cls`` takes to be made."""
+    namespace = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__str__": lambda self: text,
+        "__reduce__": lambda self: (_remote_exception, (cls, text)),
+    }
+    try:
+        made = type(cls.__name__, (cls,), namespace)
+        return made.__new__(made, text)
+    except TypeError:  # a class that cannot be subclassed, or an odd __new__
+        return RuntimeError(f"{cls.__name__}: {text}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one fit. Plain data: safe to read from anywhere."""
+
+    fit: int
+    """Number of the fit within its batch."""
+    status: Literal["ok", "raised", "lost"]
+    """``ok``: scikit-learn's record is in `result`. ``raised``: the user's code raised
+    through scikit-learn's loop. ``lost``: the machine died."""
+    result: Mapping[str, Any] | None = None
+    """scikit-learn's record of the fit: scores, times in seconds, sample count."""
+    raised: Raised | None = None
+    """The exception of a fit that raised."""
+    reason: str = ""
+    """Why a fit was lost."""
+    printed: str = ""
+    """What the fit printed, where the caller could not see it."""
+    origin: str = ""
+    """Where it ran: the pathspec of a Metaflow task, empty for this machine."""
+    batch: str = ""
+    """Key of the batch that the fit belongs to."""
+    told: bool = False
+    """Whether scikit-learn's callbacks have heard of the fit where it ran."""
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        fields = dict(vars(self))
+        if self.raised is not None:
+            fields["raised"] = vars(self.raised)
+        return json.dumps(fields, default=_plain)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Outcome:
+        """The outcome that `to_json` described, from its parsed fields."""
+        raised = fields.get("raised")
+        if raised is not None:
+            raised = Raised(tuple(raised["types"]), raised["message"], raised["traceback"])
+        return cls(**{**fields, "raised": raised})
+
+
+def _plain(value: Any) -> Any:
+    """A score as JSON knows it; scikit-learn turns every score into float64 in the end."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be sent back from a fit")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """All fits of one round, what they share held once."""
+
+    key: str
+    """Unique name of this batch."""
+    function: Callable[..., dict[str, Any]]
+    """scikit-learn's function that runs one fit, with its configuration."""
+    arguments: tuple[Any, ...]
+    """Its positional arguments: the estimator without a candidate's parameters, X, y."""
+    shared: Mapping[str, Any]
+    """Its keyword arguments that are the same object in every fit."""
+    fits: Sequence[Fit]
+    """The fits."""
+    n_jobs: int | None = None
+    """The search's ``n_jobs``."""
+    verbose: int = 0
+    """The search's ``verbose``."""
+    here: Sequence[Callable[[], dict[str, Any]]] | None = field(default=None, repr=False)
+    """scikit-learn's own calls, for fits that run in this process. They do not travel."""
+    callbacks: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
+    """Per fit, the keywords through which scikit-learn fires callbacks that reach into the
+    estimator. They work in all processes of this machine, and on no other."""
+
+    def __len__(self) -> int:
+        return len(self.fits)
+
+    def keywords_of(self, fit: int) -> dict[str, Any]:
+        """All keyword arguments of a fit."""
+        return {**self.shared, **self.fits[fit].keywords}
+
+    def travelling(self, *, far: bool) -> Batch:
+        """This batch without what only this process or, if ``far``, this machine can use."""
+        return replace(self, here=None, callbacks=None if far else self.callbacks)
+
+    def run_here(self, fit: int) -> Outcome:
+        """Run a fit in the caller's process; what it raises passes through."""
+        assert self.here is not None, "a batch that travelled has no calls of this process"
+        return Outcome(fit, "ok", self.here[fit](), batch=self.key, told=True)
+
+    def run(self, fit: int) -> Outcome:
+        """Run a fit anywhere, any number of times; what it raises is part of the outcome."""
+        estimator, *data = self.arguments
+        callbacks = self.callbacks[fit] if self.callbacks else {}
+        outcome = partial(Outcome, fit, batch=self.key, told=bool(callbacks))
+        try:
+            result = self.function(clone(estimator), *data, **self.keywords_of(fit), **callbacks)
+        except (Exception, SystemExit) as exc:
+            return outcome("raised", raised=Raised.from_exception(exc))
+        return outcome("ok", result)

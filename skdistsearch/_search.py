@@ -1,0 +1,442 @@
+"""The search estimators: scikit-learn's own, whose fits run on a backend."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+)
+from sklearn.model_selection._search import BaseSearchCV
+
+from skdistsearch import _candidates
+from skdistsearch._capture import Capture
+from skdistsearch._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
+from skdistsearch.backends._base import Backend, resolve
+from skdistsearch.exceptions import PlanError
+
+
+class _Distributed:
+    """Mixin: ``fit`` is scikit-learn's; where its fits run is up to ``backend``."""
+
+    _plans_ahead = True  # all candidates are known before the first fit
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Run fit with all sets of parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+            Training vectors, or a precomputed kernel or distance matrix.
+        y : array-like of shape (n_samples, n_output) or (n_samples,), default=None
+            Target relative to X; None for unsupervised learning.
+        **params : dict of str -> object
+            Parameters passed to the ``fit`` method of the estimator, the scorer and the CV
+            splitter, as `sklearn.model_selection.GridSearchCV` does.
+
+        Returns
+        -------
+        self : object
+            The fitted search.
+
+        Raises
+        ------
+        ParamGridError
+            Before any fit: the candidates asked for make no sense; every mistake is named.
+        BackendConfigError
+            Before any fit: ``backend`` is not a backend.
+        NotPicklableError
+            Before any fit: a part of the search cannot travel to where the fits would run.
+        BackendError
+            The place where the fits run failed as a whole.
+        FitLostError
+            With ``error_score="raise"``: a fit's worker died each time it was tried.
+        """
+        self._validate_params()
+        run = resolve(self.backend).run
+        self._check_candidates()
+        return self._fit_captured(run, X, y, params)
+
+    def plan(self, X: Any, y: Any = None, **params: Any) -> Plan:
+        """Make the splits, the candidates and the chunks, and fit nothing.
+
+        For a Metaflow flow of your own: ``plan.run(i)`` runs chunk ``i`` and returns its
+        outcomes, in any task on any machine; `assemble` makes the fitted search of them all.
+        ``len(plan)`` is the number of chunks: one a fit for up to 100 fits (Metaflow's own
+        limit of a foreach), else 100, unless ``backend`` has another ``fits_per_task``.
+
+        Parameters
+        ----------
+        X, y, **params
+            As for `fit`.
+
+        Returns
+        -------
+        plan : Plan
+            Holds the data and survives pickling, and so Metaflow's artifacts.
+
+        Raises
+        ------
+        PlanError
+            The search has several rounds, each of which depends on the results before it.
+        """
+        if not self._plans_ahead:
+            raise PlanError(
+                f"{type(self).__name__} runs in several rounds, and which candidates a round has "
+                "depends on the scores of the one before: it cannot be planned at once. Use fit(), "
+                "or plan a DistributedSearchCV or DistributedRandomizedSearchCV."
+            )
+        self._validate_params()
+        fits_per_task = getattr(resolve(self.backend), "fits_per_task", "auto")
+        self._check_candidates()
+        twin = copy.copy(self)
+        vars(twin).pop("_skl_callbacks", None)  # they belong to the fit that `assemble` ends
+        try:
+            twin._fit_captured(Planned.raised_by, X, y, params)
+        except Planned as planned:
+            return make_plan(planned.batch, fits_per_task, X, y, params)
+        raise PlanError(f"{type(self).__name__} made no fits.")
+
+    def assemble(self, plan: Plan, outcomes: Iterable[Any]) -> Any:
+        """Become the fitted search, from the outcomes of all chunks of a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            What `plan` of this search, or of one with equal parameters, gave.
+        outcomes : iterable of outcomes, or of lists of outcomes
+            What ``plan.run(i)`` gave, for each ``i``, in any order.
+
+        Returns
+        -------
+        self : object
+            The fitted search, as if by ``fit``: ``cv_results_``, the refit, and all else.
+
+        Raises
+        ------
+        PlanError
+            Outcomes are missing, doubled or of another plan: the message says which.
+        """
+        ordered = sorted_out(plan, outcomes)
+        twin = copy.copy(self)
+        twin.cv = FixedSplits(plan.splits, self.cv)
+        twin._planned = plan
+        twin._fit_captured(lambda batch: iter(ordered), plan.X, plan.y, plan.params)
+        del twin._planned
+        del twin.cv, twin._checked_cv_orig
+        vars(self).update(vars(twin))
+        return self
+
+    def _check_candidates(self) -> None:
+        """Raise an error if the candidates make no sense; called before any fit."""
+
+    def _fit_captured(self, run: Callable[..., Any], X: Any, y: Any, params: Any) -> Any:
+        with Capture(run, self.n_jobs, self.verbose).entered() as capture:
+            self._capture = capture
+            try:
+                super().fit(X, y, **params)
+            finally:
+                del self._capture
+        vars(self).pop("runs_", None)
+        if capture.runs:
+            self.runs_ = capture.runs
+        return self
+
+    def _run_search(
+        self, evaluate_candidates: Callable[..., Any], callback_ctx: Any = None
+    ) -> None:
+        self._capture.leave()
+        planned = getattr(self, "_planned", None)
+        if planned is not None:
+            evaluate_candidates = planned.instead_of(evaluate_candidates)
+        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}  # sklearn < 1.9
+        self._run_rounds(evaluate_candidates, **context)
+
+    def _run_rounds(self, evaluate_candidates: Callable[..., Any], **context: Any) -> None:
+        super()._run_search(evaluate_candidates, **context)
+
+
+class DistributedSearchCV(_Distributed, BaseSearchCV):  # type: ignore[misc]
+    """Exhaustive and randomized search over parameters; its fits run here or elsewhere.
+
+    Takes the place of `sklearn.model_selection.GridSearchCV`: the same parameters, attributes
+    and numbers. Each (candidate, split) fit runs where ``backend`` says.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        As for `~sklearn.model_selection.GridSearchCV`.
+    param_grid : dict or list of dict
+        Parameter names as keys, lists of values as values. A dict of lists is a grid. A dict
+        with the key ``"__n_iter"`` is sampled that many times, from lists and from
+        distributions (objects with an ``rvs`` method, such as those of `scipy.stats`). So one
+        search can hold a grid over one model family and samples of another.
+    scoring, n_jobs, refit, cv, verbose, error_score, return_train_score
+        As for `~sklearn.model_selection.GridSearchCV`. ``n_jobs`` is the number of worker
+        processes of ``backend="local"``, and of Metaflow's workers unless the backend has
+        ``max_workers``.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Accepted as by `~sklearn.model_selection.GridSearchCV`, and without effect: fits do not
+        carry data of their own that would have to be rationed.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the sampled dicts. Every sampled dict uses the same seed: what it gives is what
+        `~sklearn.model_selection.ParameterSampler` gives, and depends on no other dict.
+    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
+        Where the fits run: worker processes of this machine, tasks of a Metaflow run, or a
+        configured backend such as ``MetaflowBackend(fits_per_task=1)``.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
+    refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As of `~sklearn.model_selection.GridSearchCV`.
+    runs_ : list of str
+        Pathspecs of the Metaflow runs in which the fits ran. Only if there were any.
+
+    Notes
+    -----
+    Scores are bit-equal to those of `~sklearn.model_selection.GridSearchCV`; where an estimator
+    is random without a seed, they follow the same law.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=5).fit(X, y)
+    >>> search.best_params_
+    {'alpha': 0.1}
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        **BaseSearchCV._parameter_constraints,
+        "param_grid": [dict, list],
+        "random_state": ["random_state"],
+        "backend": "no_validation",  # `resolve` names the backends there are
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any,
+        *,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        random_state: Any = None,
+        backend: str | Backend = "local",
+    ) -> None:
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_grid = param_grid
+        self.random_state = random_state
+        self.backend = backend
+
+    def _check_candidates(self) -> None:
+        _candidates.check(self.param_grid, self.estimator)
+
+    def _run_rounds(self, evaluate_candidates: Callable[..., Any], **context: Any) -> None:
+        candidates = _candidates.candidates(self.param_grid, self.random_state)
+        if not context:
+            evaluate_candidates(candidates)
+            return
+        search_context = context["callback_ctx"].subcontext(
+            task_name="search",
+            max_subtasks=len(candidates) * self.n_splits_,
+            sequential_subtasks=False,
+        )
+        search_context.call_on_fit_task_begin(estimator=self)
+        evaluate_candidates(candidates, callback_ctx=search_context)
+        search_context.call_on_fit_task_end(estimator=self)
+
+
+class DistributedRandomizedSearchCV(_Distributed, RandomizedSearchCV):  # type: ignore[misc]
+    """`sklearn.model_selection.RandomizedSearchCV`, whose fits run on a backend.
+
+    Parameters
+    ----------
+    estimator, param_distributions, n_iter, scoring, n_jobs, refit, cv, verbose, pre_dispatch, \
+    random_state, error_score, return_train_score
+        As for `~sklearn.model_selection.RandomizedSearchCV`.
+    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
+        Where the fits run; see `DistributedSearchCV`.
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        **RandomizedSearchCV._parameter_constraints,
+        "backend": "no_validation",
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_iter: int = 10,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        backend: str | Backend = "local",
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.backend = backend
+
+
+class DistributedHalvingGridSearchCV(_Distributed, HalvingGridSearchCV):  # type: ignore[misc]
+    """`sklearn.model_selection.HalvingGridSearchCV`, whose fits run on a backend, round by round.
+
+    Parameters
+    ----------
+    estimator, param_grid, factor, resource, max_resources, min_resources, \
+    aggressive_elimination, cv, scoring, refit, error_score, return_train_score, random_state, \
+    n_jobs, verbose
+        As for `~sklearn.model_selection.HalvingGridSearchCV`.
+    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
+        Where the fits run; see `DistributedSearchCV`.
+    """
+
+    _plans_ahead = False
+    _parameter_constraints: dict[str, Any] = {
+        **HalvingGridSearchCV._parameter_constraints,
+        "backend": "no_validation",
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any,
+        *,
+        factor: float = 3,
+        resource: str = "n_samples",
+        max_resources: int | str = "auto",
+        min_resources: int | str = "exhaust",
+        aggressive_elimination: bool = False,
+        cv: Any = 5,
+        scoring: Any = None,
+        refit: Any = True,
+        error_score: Any = np.nan,
+        return_train_score: bool = True,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        backend: str | Backend = "local",
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_grid,
+            factor=factor,
+            resource=resource,
+            max_resources=max_resources,
+            min_resources=min_resources,
+            aggressive_elimination=aggressive_elimination,
+            cv=cv,
+            scoring=scoring,
+            refit=refit,
+            error_score=error_score,
+            return_train_score=return_train_score,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.backend = backend
+
+
+class DistributedHalvingRandomSearchCV(_Distributed, HalvingRandomSearchCV):  # type: ignore[misc]
+    """`sklearn.model_selection.HalvingRandomSearchCV`, whose fits run on a backend, by rounds.
+
+    Parameters
+    ----------
+    estimator, param_distributions, n_candidates, factor, resource, max_resources, \
+    min_resources, aggressive_elimination, cv, scoring, refit, error_score, \
+    return_train_score, random_state, n_jobs, verbose
+        As for `~sklearn.model_selection.HalvingRandomSearchCV`.
+    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
+        Where the fits run; see `DistributedSearchCV`.
+    """
+
+    _plans_ahead = False
+    _parameter_constraints: dict[str, Any] = {
+        **HalvingRandomSearchCV._parameter_constraints,
+        "backend": "no_validation",
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_candidates: int | str = "exhaust",
+        factor: float = 3,
+        resource: str = "n_samples",
+        max_resources: int | str = "auto",
+        min_resources: int | str = "smallest",
+        aggressive_elimination: bool = False,
+        cv: Any = 5,
+        scoring: Any = None,
+        refit: Any = True,
+        error_score: Any = np.nan,
+        return_train_score: bool = True,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        backend: str | Backend = "local",
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_candidates=n_candidates,
+            factor=factor,
+            resource=resource,
+            max_resources=max_resources,
+            min_resources=min_resources,
+            aggressive_elimination=aggressive_elimination,
+            cv=cv,
+            scoring=scoring,
+            refit=refit,
+            error_score=error_score,
+            return_train_score=return_train_score,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.backend = backend

@@ -1,0 +1,104 @@
+"""The environment of a Metaflow run: the user's own, and nothing left behind in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+from joblib.parallel import ParallelBackendBase
+
+from skdistsearch.exceptions import BackendConfigError
+
+_SYSROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
+
+
+def flow_environment(workers: int, temporary: Path) -> dict[str, str]:
+    """Environment variables of a run's processes, ``workers`` of which share this machine."""
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    environment.setdefault("METAFLOW_TEMPDIR", str(temporary))
+    if not _config("USER", None):
+        environment["METAFLOW_USER"] = _user(environment)
+    share = str(max(joblib.cpu_count() // workers, 1))
+    for name in ParallelBackendBase.MAX_NUM_THREADS_VARS:
+        environment.setdefault(name, share)
+    if _keeps_runs_in_default_place():
+        environment[_SYSROOT] = str(_root())
+    return environment
+
+
+def show_to_client() -> None:
+    """Let ``metaflow.Flow(...)`` in this process find runs that went to the private place.
+
+    Only where Metaflow's client would find nothing at all, and back as soon as it would.
+    """
+    if not _keeps_runs_in_default_place():
+        return
+    import metaflow
+
+    private = f"local@{_private_root()}"
+    if _found_root() is None or metaflow.get_metadata() == private:
+        metaflow.metadata(f"local@{_root()}")
+
+
+def _keeps_runs_in_default_place() -> bool:
+    local = _config("DEFAULT_METADATA", "local") == "local"
+    return local and not _config("DATASTORE_SYSROOT_LOCAL", None)
+
+
+def _config(name: str, default: Any) -> Any:
+    """A value of Metaflow's configuration; ``default``, which is Metaflow's, if there is none.
+
+    Where nobody has configured anything the answer is known before Metaflow is imported: that
+    takes half a second, which a run has better uses for.
+    """
+    if "metaflow" not in sys.modules and not _may_be_configured():
+        return default
+    from metaflow import metaflow_config
+
+    return getattr(metaflow_config, name)
+
+
+def _may_be_configured() -> bool:
+    home = Path(os.environ.get("METAFLOW_HOME", "~/.metaflowconfig")).expanduser()
+    return (
+        any(name.startswith("METAFLOW_") for name in os.environ)
+        or home.exists()
+        or _found_root() is not None
+        or importlib.util.find_spec("metaflow_extensions") is not None
+    )
+
+
+def _root() -> Path:
+    """Where runs on this machine are kept: where Metaflow finds a place, else out of the way."""
+    found = _found_root()
+    return _private_root() if found is None else found
+
+
+def _found_root() -> Path | None:
+    """The folder whose ``.metaflow`` Metaflow uses: the working directory or one above it."""
+    here = Path.cwd()
+    return next((path for path in (here, *here.parents) if (path / ".metaflow").is_dir()), None)
+
+
+def _private_root() -> Path:
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    root = Path(data, "skdistsearch")
+    try:
+        (root / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise BackendConfigError(
+            f"Metaflow's runs would be kept in {root}, which cannot be made: {exc}. Set {_SYSROOT} "
+            "to a folder that can be written to."
+        ) from exc
+    return root
+
+
+def _user(environment: dict[str, str]) -> str:
+    """The user as Metaflow finds it; it refuses to run without one, or as root."""
+    names = [environment.get(name) for name in ("SUDO_USER", "USERNAME", "USER")]
+    return next((name for name in names if name and name != "root"), "skdistsearch")

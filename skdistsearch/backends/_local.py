@@ -1,0 +1,138 @@
+"""Fits on this machine: in this process, in worker processes, or on the user's joblib backend."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
+from loky import get_reusable_executor
+
+from skdistsearch._bytes import dump, private_folder
+from skdistsearch._fit import Batch, Outcome
+from skdistsearch._chunks import Chunk, Ledger, grouped, guided
+from skdistsearch._record import Record
+from skdistsearch.backends.remote.worker import run_chunk
+from skdistsearch.exceptions import BackendError
+
+_POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
+_IDLE_S = 300  # joblib's own: how long idle workers are kept for the next search
+
+
+@dataclass(frozen=True)
+class LocalBackend:
+    """Runs fits on this machine.
+
+    ``n_jobs`` of the search means what it means in scikit-learn: ``None`` is one process, unless
+    a `joblib.parallel_config` says otherwise; ``-1`` is all cores. With one process, fits run
+    here. With more, worker processes map the data once; a worker that dies costs its own fit
+    only. Other joblib backends that a `joblib.parallel_config` names (threading, dask, ray,
+    spark, ...) get the fits through joblib.
+    """
+
+    def run(self, batch: Batch) -> Iterator[Outcome]:
+        """Run every fit of ``batch``; see `Backend.run`."""
+        active, _ = get_active_backend()
+        workers = joblib.effective_n_jobs(batch.n_jobs)
+        if workers == 1:
+            return map(batch.run_here, range(len(batch)))
+        if isinstance(active, BACKENDS["loky"]):
+            return _in_processes(batch, workers, active.inner_max_num_threads)
+        return _through_joblib(batch, workers, active)
+
+
+def _through_joblib(
+    batch: Batch, workers: int, active: ParallelBackendBase
+) -> Iterator[Outcome]:
+    shared_memory = getattr(active, "supports_sharedmem", False)
+    if shared_memory:
+        calls = [joblib.delayed(_run_here)(batch, (fit,)) for fit in range(len(batch))]
+    else:
+        travelling, chunks = batch.travelling(far=True), guided(range(len(batch)), workers)
+        calls = [joblib.delayed(_run)(travelling, chunk) for chunk in chunks]
+    unordered = active.supports_return_generator
+    parallel = joblib.Parallel(
+        n_jobs=batch.n_jobs, return_as="generator_unordered" if unordered else "list"
+    )
+    for outcomes in parallel(calls):
+        yield from outcomes
+
+
+def _run_here(batch: Batch, fits: Chunk) -> list[Outcome]:
+    return [batch.run_here(fit) for fit in fits]
+
+
+def _run(batch: Batch, fits: Chunk) -> list[Outcome]:
+    return [batch.run(fit) for fit in fits]
+
+
+def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[Outcome]:
+    """Run the fits in worker processes; those in which a worker dies once more, alone."""
+    ledger = Ledger(batch)
+    environment = _environment(workers, threads)
+    with private_folder() as folder:
+        dump(batch.travelling(far=False), folder)
+        record = Record(folder, batch.key, len(batch))
+        while chunks := guided(ledger.innocent, workers) or grouped(ledger.suspect[:1], 1):
+            outcomes = _run_chunks(chunks, folder, record, workers, environment)
+            try:
+                yield from ledger.settle(outcomes)
+            except BrokenProcessPool as exc:
+                yield from ledger.settle(record.new())
+                yield from ledger.blame_worker(record.interrupted(), _cause(exc))
+
+
+def _run_chunks(
+    chunks: Sequence[Chunk],
+    folder: Path,
+    record: Record,
+    workers: int,
+    environment: dict[str, str],
+) -> Iterator[Outcome]:
+    executor = get_reusable_executor(workers, timeout=_IDLE_S, env=environment)
+    try:
+        pending: set[Future[None]] = {
+            executor.submit(run_chunk, str(folder), chunk) for chunk in chunks
+        }
+        while pending:
+            done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            yield from record.new()
+            for future in done:
+                _check(future)
+    except BaseException:  # also Ctrl-C and the end of an iteration that nobody wants to go on with
+        executor.shutdown(kill_workers=True)
+        raise
+
+
+def _check(chunk: Future[None]) -> None:
+    try:
+        chunk.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as exc:
+        raise BackendError(
+            f"A worker process could not load the fits: {type(exc).__name__}: {exc}. What the "
+            "search uses must be importable there, under the same name as here."
+        ) from exc
+
+
+def _cause(exc: BaseException) -> str:
+    codes = re.search(r"exit codes of the workers are (\{.*?\})", str(exc))
+    said = f" (exit codes of the workers: {codes[1]})" if codes else ""
+    return (
+        f"Its process ended without a word{said}: killed for want of memory, or by a crash in "
+        "native code, or by an exit of its own."
+    )
+
+
+def _environment(workers: int, threads: int | None) -> dict[str, str]:
+    """Each worker's share of the cores, for the thread pools of BLAS and OpenMP."""
+    share = max(joblib.cpu_count() // workers, 1)
+    names = ParallelBackendBase.MAX_NUM_THREADS_VARS
+    return {name: str(threads or os.environ.get(name, share)) for name in names}

@@ -1,0 +1,63 @@
+"""All that runs on the other side: load the batch, run a chunk, write down each outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+from skdistsearch._bytes import load
+from skdistsearch._fit import Batch, Outcome
+from skdistsearch._record import Recorder
+
+_PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
+
+
+def run_chunk(folder: str, fits: Sequence[int]) -> None:
+    """Run a chunk in a worker process of the caller's machine."""
+    batch = load(Path(folder))
+    with Recorder(Path(folder), batch.key) as recorder:
+        for fit in fits:
+            recorder.started(fit)
+            recorder.finished(batch.run(fit))
+
+
+def run_task(folder: str, digest: str, fits: Sequence[int], origin: str) -> list[Outcome]:
+    """Run a chunk in a Metaflow task; also return its outcomes."""
+    batch = load(Path(folder), digest)
+    outcomes = []
+    with Recorder(Path(folder), batch.key) as recorder:
+        for fit in fits:
+            recorder.started(fit)
+            outcomes.append(replace(_run_overheard(batch, fit), origin=origin))
+            recorder.finished(outcomes[-1])
+    return outcomes
+
+
+def _run_overheard(batch: Batch, fit: int) -> Outcome:
+    """Run a fit; what it prints goes to the task's log and, if asked for, to the caller."""
+    if batch.verbose <= 1:  # scikit-learn prints from within a fit above 1 only
+        return batch.run(fit)
+    tee = _Tee(sys.stdout)
+    with contextlib.redirect_stdout(tee):
+        outcome = batch.run(fit)
+    return replace(outcome, printed=tee.getvalue()[-_PRINTED_MAX:])
+
+
+class _Tee(io.StringIO):
+    """Remembers what it passes on."""
+
+    def __init__(self, target: TextIO) -> None:
+        super().__init__()
+        self._target = target
+
+    def write(self, text: str) -> int:
+        self._target.write(text)
+        return super().write(text)
+
+    def flush(self) -> None:
+        self._target.flush()
