@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +61,10 @@ def _through_joblib(
     parallel = joblib.Parallel(
         n_jobs=batch.n_jobs, return_as="generator_unordered" if unordered else "list"
     )
-    for outcomes in parallel(calls):
-        yield from outcomes
+    results = parallel(calls)
+    with closing(results) if unordered else nullcontext():
+        for outcomes in results:
+            yield from outcomes
 
 
 def _run_here(batch: Batch, fits: Chunk) -> list[Outcome]:
@@ -80,9 +83,10 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
         dump(batch.travelling(far=False), folder)
         record = Record(folder, batch.key, len(batch))
         while chunks := guided(ledger.innocent, workers) or grouped(ledger.suspect[:1], 1):
-            outcomes = _run_chunks(chunks, folder, record, workers, environment)
+            running = _run_chunks(chunks, folder, record, workers, environment)
             try:
-                yield from ledger.settle(outcomes)
+                with closing(running) as outcomes:  # now, not when garbage is collected
+                    yield from ledger.settle(outcomes)
             except BrokenProcessPool as exc:
                 yield from ledger.settle(record.new())
                 yield from ledger.blame_worker(record.interrupted(), _cause(exc))

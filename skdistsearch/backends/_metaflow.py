@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +90,8 @@ class MetaflowBackend:
             chunks = self._chunks(range(len(batch)), workers)
             while chunks:
                 run = _Run(self, folder, digest, chunks, workers)
-                yield from ledger.settle(run.outcomes(record))
+                with closing(run.outcomes(record)) as outcomes:  # now, not at a garbage collection
+                    yield from ledger.settle(outcomes)
                 running = record.interrupted()
                 if ledger.owed:
                     yield from ledger.blame_worker(running, _cause(run), run.pathspec)

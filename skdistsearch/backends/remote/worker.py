@@ -23,7 +23,7 @@ def run_chunk(folder: str, fits: Sequence[int]) -> None:
     with Recorder(Path(folder), batch.key) as recorder:
         for fit in fits:
             recorder.started(fit)
-            recorder.finished(batch.run(fit))
+            recorder.finished(_overheard(batch, fit, io.StringIO()))
 
 
 def run_task(folder: str, digest: str, fits: Sequence[int], origin: str) -> list[Outcome]:
@@ -33,19 +33,21 @@ def run_task(folder: str, digest: str, fits: Sequence[int], origin: str) -> list
     with Recorder(Path(folder), batch.key) as recorder:
         for fit in fits:
             recorder.started(fit)
-            outcomes.append(replace(_run_overheard(batch, fit), origin=origin))
+            outcomes.append(replace(_overheard(batch, fit, _Tee(sys.stdout)), origin=origin))
             recorder.finished(outcomes[-1])
     return outcomes
 
 
-def _run_overheard(batch: Batch, fit: int) -> Outcome:
-    """Run a fit; what it prints goes to the task's log and, if asked for, to the caller."""
+def _overheard(batch: Batch, fit: int, heard: io.StringIO) -> Outcome:
+    """Run a fit; what it prints, if ``verbose`` has it print, goes back to the caller.
+
+    There it appears where the user looks, in a notebook too.
+    """
     if batch.verbose <= 1:  # scikit-learn prints from within a fit above 1 only
         return batch.run(fit)
-    tee = _Tee(sys.stdout)
-    with contextlib.redirect_stdout(tee):
+    with contextlib.redirect_stdout(heard):
         outcome = batch.run(fit)
-    return replace(outcome, printed=tee.getvalue()[-_PRINTED_MAX:])
+    return replace(outcome, printed=heard.getvalue()[-_PRINTED_MAX:])
 
 
 class _Tee(io.StringIO):
@@ -58,6 +60,3 @@ class _Tee(io.StringIO):
     def write(self, text: str) -> int:
         self._target.write(text)
         return super().write(text)
-
-    def flush(self) -> None:
-        self._target.flush()
