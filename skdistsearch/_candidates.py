@@ -42,7 +42,9 @@ def check(param_grid: Grid | Sequence[Grid], estimator: Any) -> None:
     """Raise one `ParamGridError` that names every mistake in ``param_grid``."""
     dicts = _dicts(param_grid)
     several = len(dicts) > 1
-    mistakes = [] if dicts else [ValueError("param_grid is an empty list: there is no candidate.")]
+    mistakes: list[Exception] = []
+    if not dicts:
+        mistakes.append(ValueError("param_grid is an empty list: there is no candidate."))
     for number, grid in enumerate(dicts):
         where = f"param_grid[{number}]: " if several else ""
         mistakes += [_prefixed(where, mistake) for mistake in _mistakes(grid, estimator)]

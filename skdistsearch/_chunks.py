@@ -25,8 +25,10 @@ def grouped(fits: Sequence[int], size: int) -> list[Chunk]:
 
 
 def guided(fits: Sequence[int], workers: int) -> list[Chunk]:
-    """Chunks that shrink: few of them, and single fits at the end, so that all workers end
-    together although nobody knows how long a fit takes (guided self-scheduling)."""
+    """Chunks that shrink, down to single fits: guided self-scheduling.
+
+    Few chunks, and yet all workers end together although nobody knows how long a fit takes.
+    """
     chunks, first = [], 0
     while first < len(fits):
         size = max(1, (len(fits) - first) // (4 * workers))

@@ -83,10 +83,11 @@ def _remote_exception(cls: type[BaseException], text: str) -> BaseException:
         "__reduce__": lambda self: (_remote_exception, (cls, text)),
     }
     try:
-        made = type(cls.__name__, (cls,), namespace)
-        return made.__new__(made, text)
+        made: Any = type(cls.__name__, (cls,), namespace)
+        exception: BaseException = made.__new__(made, text)
     except TypeError:  # a class that cannot be subclassed, or an odd __new__
         return RuntimeError(f"{cls.__name__}: {text}")
+    return exception
 
 
 @dataclass(frozen=True)

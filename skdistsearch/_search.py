@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -21,8 +21,13 @@ from skdistsearch._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
 from skdistsearch.backends._base import Backend, resolve
 from skdistsearch.exceptions import PlanError
 
+if TYPE_CHECKING:
+    from sklearn.model_selection._search import BaseSearchCV as _Mixed
+else:
+    _Mixed = object
 
-class _Distributed:
+
+class _Distributed(_Mixed):  # type: ignore[misc]
     """Mixin: ``fit`` is scikit-learn's; where its fits run is up to ``backend``."""
 
     _plans_ahead = True  # all candidates are known before the first fit
@@ -96,7 +101,7 @@ class _Distributed:
         fits_per_task = getattr(resolve(self.backend), "fits_per_task", "auto")
         self._check_candidates()
         twin = copy.copy(self)
-        vars(twin).pop("_skl_callbacks", None)  # they belong to the fit that `assemble` ends
+        twin.__dict__.pop("_skl_callbacks", None)  # they belong to the fit that `assemble` ends
         try:
             twin._fit_captured(Planned.raised_by, X, y, params)
         except Planned as planned:
@@ -130,7 +135,7 @@ class _Distributed:
         twin._fit_captured(lambda batch: iter(ordered), plan.X, plan.y, plan.params)
         del twin._planned
         del twin.cv, twin._checked_cv_orig
-        vars(self).update(vars(twin))
+        self.__dict__.update(twin.__dict__)
         return self
 
     def _check_candidates(self) -> None:
@@ -143,7 +148,7 @@ class _Distributed:
                 super().fit(X, y, **params)
             finally:
                 del self._capture
-        vars(self).pop("runs_", None)
+        self.__dict__.pop("runs_", None)
         if capture.runs:
             self.runs_ = capture.runs
         return self
@@ -215,6 +220,7 @@ class DistributedSearchCV(_Distributed, BaseSearchCV):  # type: ignore[misc]
     {'alpha': 0.1}
     """
 
+    _required_parameters = ["estimator", "param_grid"]  # scikit-learn < 1.6 asks for it
     _parameter_constraints: dict[str, Any] = {
         **BaseSearchCV._parameter_constraints,
         "param_grid": [dict, list],

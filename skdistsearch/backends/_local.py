@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, nullcontext
@@ -16,8 +16,8 @@ from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
 from loky import get_reusable_executor
 
 from skdistsearch._bytes import dump, private_folder
-from skdistsearch._fit import Batch, Outcome
 from skdistsearch._chunks import Chunk, Ledger, grouped, guided
+from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Record
 from skdistsearch.backends.remote.worker import run_chunk
 from skdistsearch.exceptions import BackendError
@@ -48,9 +48,7 @@ class LocalBackend:
         return _through_joblib(batch, workers, active)
 
 
-def _through_joblib(
-    batch: Batch, workers: int, active: ParallelBackendBase
-) -> Iterator[Outcome]:
+def _through_joblib(batch: Batch, workers: int, active: ParallelBackendBase) -> Iterator[Outcome]:
     shared_memory = getattr(active, "supports_sharedmem", False)
     if shared_memory:
         calls = [joblib.delayed(_run_here)(batch, (fit,)) for fit in range(len(batch))]
@@ -98,7 +96,7 @@ def _run_chunks(
     record: Record,
     workers: int,
     environment: dict[str, str],
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     executor = get_reusable_executor(workers, timeout=_IDLE_S, env=environment)
     try:
         pending: set[Future[None]] = {

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,7 +153,7 @@ class _Run:
         lines = (self._folder / "log").read_text(errors="replace").splitlines()
         return "\n".join(lines[-_LOG_LINES:])
 
-    def outcomes(self, record: Record) -> Iterator[Outcome]:
+    def outcomes(self, record: Record) -> Generator[Outcome]:
         """Start the run; yield outcomes as its tasks record them; end with it."""
         with self._process() as process:
             show_to_client()
@@ -176,7 +176,7 @@ class _Run:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a group of its own: Ctrl-C and our signals reach all of it
+                start_new_session=True,  # a group of its own, for signals to reach all of it
             )
         try:
             yield process
@@ -194,10 +194,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait(patience_s)
         except subprocess.TimeoutExpired:
             continue
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # tasks that outlived their scheduler
-    except ProcessLookupError:
-        pass
 
 
 def _cause(run: _Run) -> str:
@@ -217,7 +215,7 @@ def _require_metaflow() -> None:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _as_tuple(tags: object) -> tuple[object, ...]:
