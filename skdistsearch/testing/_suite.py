@@ -1,0 +1,167 @@
+"""What every backend must do."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, make_regression
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import Ridge
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skdistsearch import DistributedSearchCV
+from skdistsearch.backends import Backend
+from skdistsearch.exceptions import FitLostError, NotPicklableError
+from skdistsearch.testing._estimators import Scripted
+
+
+class BackendSuite:
+    """Derive a class ``TestX`` from it and set ``backend``: pytest does the rest.
+
+    A backend that passes gives the numbers of scikit-learn's own search, keeps scikit-learn's
+    story of failures, loses nothing but the fit in which a worker died, and leaves no process.
+
+    Examples
+    --------
+    .. code-block:: python
+
+        from skdistsearch.testing import BackendSuite
+
+        class TestMine(BackendSuite):
+            backend = MyBackend()
+    """
+
+    backend: Backend
+    n_jobs: int | None = 2
+
+    def search(self, estimator: Any, param_grid: Any, **params: Any) -> DistributedSearchCV:
+        """A search on the backend under test."""
+        return DistributedSearchCV(
+            estimator,
+            param_grid,
+            **{"cv": 2, "backend": self.backend, "n_jobs": self.n_jobs, **params},
+        )
+
+    def test_backend_is_a_value(self) -> None:
+        """Settings only: equal to its copies, and clonable with the search."""
+        assert pickle.loads(pickle.dumps(self.backend)) == self.backend
+        assert clone(self.search(Ridge(), {})).backend == self.backend
+
+    def test_scores_equal_those_of_grid_search(self) -> None:
+        """Bit for bit, with several metrics, weights and train scores."""
+        X, y = load_diabetes(return_X_y=True)
+        grid = {"alpha": np.logspace(-3, 3, 5), "fit_intercept": [True, False]}
+        options = {
+            "cv": 3,
+            "scoring": {"r2": "r2", "mae": "neg_mean_absolute_error"},
+            "refit": "r2",
+            "return_train_score": True,
+        }
+        weight = np.linspace(1, 2, len(y))
+        expected = GridSearchCV(Ridge(), grid, **options).fit(X, y, sample_weight=weight)
+        search = self.search(Ridge(), grid, **options).fit(X, y, sample_weight=weight)
+        _assert_same_results(search.cv_results_, expected.cv_results_)
+        np.testing.assert_array_equal(search.predict(X), expected.predict(X))
+
+    def test_what_is_defined_on_the_spot_travels(self) -> None:
+        """Lambdas, and classes and functions that no module holds."""
+
+        class Mine(Ridge):  # type: ignore[misc]
+            pass
+
+        X, y = make_regression(30, 3, random_state=0)
+        pipe = make_pipeline(FunctionTransformer(lambda X: X * 2), Mine())
+        scorer = make_scorer(lambda y, predicted: -abs(y - predicted).max())
+        grid = {"mine__alpha": [0.1, 1.0]}
+        expected = GridSearchCV(pipe, grid, cv=2, scoring=scorer).fit(X, y)
+        search = self.search(pipe, grid, scoring=scorer).fit(X, y)
+        _assert_same_results(search.cv_results_, expected.cv_results_)
+
+    def test_fit_that_raises_becomes_error_score(self, tmp_path: Path) -> None:
+        """With the traceback of where it happened in scikit-learn's warning."""
+        X, y = make_regression(20, 2, random_state=0)
+        search = self.search(
+            Scripted(folder=str(tmp_path)), {"fate": ["fit", "raise"]}, error_score=-7
+        )
+        with pytest.warns(FitFailedWarning, match=r"(?s)2 fits failed.*was meant to fail"):
+            search.fit(X, y)
+        assert list(search.cv_results_["split0_test_score"][1:]) == [-7]
+        assert np.isfinite(search.cv_results_["mean_test_score"][0])
+        assert Scripted.fits_begun(str(tmp_path), "raise") == 2
+
+    def test_error_score_raise_gives_the_original_type(self) -> None:
+        """And the traceback of where it happened in the message."""
+        X, y = make_regression(20, 2, random_state=0)
+        search = self.search(Scripted(), {"fate": ["raise"]}, error_score="raise")
+        with pytest.raises(ZeroDivisionError, match=r"(?s)was meant to fail.*Traceback.*in fit"):
+            search.fit(X, y)
+
+    @pytest.mark.parametrize("fate", ["exit", "kill"])
+    def test_dead_worker_costs_its_own_fit_only(self, fate: str, tmp_path: Path) -> None:
+        """The fit is tried once more, then named in the failure; all others are as ever."""
+        X, y = make_regression(20, 2, random_state=0)
+        grid = [{"factor": [0.5, 1.0, 1.5, 2.0]}, {"fate": [fate], "folder": [str(tmp_path)]}]
+        expected = GridSearchCV(Scripted(), grid[:1], cv=2).fit(X, y)
+        search = self.search(Scripted(), grid)
+        named = rf"(?s)candidate 4 \(.*fate='{fate}'.*\), split [01]: its worker died 2 times"
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
+            with pytest.warns(FitFailedWarning, match=named):
+                search.fit(X, y)
+        scores = search.cv_results_["mean_test_score"]
+        np.testing.assert_array_equal(scores[:4], expected.cv_results_["mean_test_score"])
+        assert np.isnan(scores[4])
+        assert Scripted.fits_begun(str(tmp_path), fate) == 4  # two splits, each tried twice
+
+    def test_worker_that_dies_once_loses_nothing(self, tmp_path: Path) -> None:
+        """Its fit is done again elsewhere."""
+        X, y = make_regression(20, 2, random_state=0)
+        grid = {"factor": [0.5, 1.0, 1.5], "fate": ["exit once"], "folder": [str(tmp_path)]}
+        expected = GridSearchCV(Scripted(), {"factor": grid["factor"]}, cv=2).fit(X, y)
+        search = self.search(Scripted(), grid).fit(X, y)
+        np.testing.assert_array_equal(
+            search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
+        )
+
+    def test_lost_fit_raises_if_asked_to(self) -> None:
+        """With ``error_score="raise"``: one error that says which fit was lost, and how."""
+        X, y = make_regression(20, 2, random_state=0)
+        search = self.search(Scripted(), {"fate": ["exit"]}, error_score="raise")
+        with pytest.raises(FitLostError, match=r"candidate 0 \(fate='exit'\), split [01]"):
+            search.fit(X, y)
+
+    def test_what_cannot_be_pickled_is_named_before_the_first_fit(self, tmp_path: Path) -> None:
+        """By the name the user knows it by."""
+        X, y = make_regression(20, 2, random_state=0)
+        pipe = make_pipeline(FunctionTransformer(), Scripted(folder=str(tmp_path)))
+        generator = (i for i in "not picklable")
+        grid = {"functiontransformer__kw_args": [None, {"stream": generator}]}
+        with pytest.raises(
+            NotPicklableError, match=r"functiontransformer__kw_args\.stream \(generator\)"
+        ):
+            self.search(pipe, grid).fit(X, y)
+        assert Scripted.fits_begun(str(tmp_path), "fit") == 0
+
+    def test_verbose_speaks_where_the_user_looks(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """What scikit-learn prints of each fit appears on the caller's own stdout."""
+        X, y = make_regression(20, 2, random_state=0)
+        self.search(Scripted(), {"factor": [1.0, 2.0]}, verbose=3).fit(X, y)
+        printed = capsys.readouterr().out
+        assert "Fitting 2 folds for each of 2 candidates, totalling 4 fits" in printed
+        assert printed.count("[CV 1/2] END") == printed.count("[CV 2/2] END") == 2
+
+
+def _assert_same_results(results: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert results.keys() == expected.keys()
+    for key in expected:
+        if not key.endswith("_time"):
+            np.testing.assert_array_equal(results[key], expected[key], err_msg=key)
