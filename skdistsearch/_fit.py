@@ -134,8 +134,8 @@ def _plain(value: Any) -> Any:
     """A score as JSON knows it; scikit-learn turns every score into float64 in the end."""
     if isinstance(value, numbers.Integral):
         return int(value)
-    if isinstance(value, numbers.Real):
-        return float(value)
+    if isinstance(value, numbers.Number):
+        return float(value)  # type: ignore[arg-type]
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be sent back from a fit")
 
 

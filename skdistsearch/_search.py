@@ -133,9 +133,8 @@ class _Distributed(_Mixed):  # type: ignore[misc]
         twin.cv = FixedSplits(plan.splits, self.cv)
         twin._planned = plan
         twin._fit_captured(lambda batch: iter(ordered), plan.X, plan.y, plan.params)
-        del twin._planned
-        del twin.cv, twin._checked_cv_orig
-        self.__dict__.update(twin.__dict__)
+        of_the_plan = ("cv", "_checked_cv_orig", "_planned")
+        self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_plan})
         return self
 
     def _check_candidates(self) -> None:

@@ -76,7 +76,17 @@ def _may_be_configured() -> bool:
 def _root() -> Path:
     """Where runs on this machine are kept: where Metaflow finds a place, else out of the way."""
     found = _found_root()
-    return _private_root() if found is None else found
+    if found is not None:
+        return found
+    root = _private_root()
+    try:
+        (root / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise BackendConfigError(
+            f"Metaflow's runs would be kept in {root}, which cannot be made: {exc}. Set {_SYSROOT} "
+            "to a folder that can be written to."
+        ) from exc
+    return root
 
 
 def _found_root() -> Path | None:
@@ -87,15 +97,7 @@ def _found_root() -> Path | None:
 
 def _private_root() -> Path:
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    root = Path(data, "skdistsearch")
-    try:
-        (root / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise BackendConfigError(
-            f"Metaflow's runs would be kept in {root}, which cannot be made: {exc}. Set {_SYSROOT} "
-            "to a folder that can be written to."
-        ) from exc
-    return root
+    return Path(data, "skdistsearch")
 
 
 def _user(environment: dict[str, str]) -> str:

@@ -119,7 +119,7 @@ def _check(chunk: Future[None]) -> None:
         raise
     except Exception as exc:
         raise BackendError(
-            f"A worker process could not load the fits: {type(exc).__name__}: {exc}. What the "
+            f"A worker process failed outside of a fit: {type(exc).__name__}: {exc}. What the "
             "search uses must be importable there, under the same name as here."
         ) from exc
 

@@ -27,14 +27,21 @@ class Scripted(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         sleep an hour.
     folder : str or None, default=None
         Each call of `fit` leaves a file here: see `fits_begun`.
+    duration_s : float, default=0.0
+        How long a fit takes that is to succeed, in seconds.
     """
 
     def __init__(
-        self, factor: float = 1.0, fate: str = "fit", folder: str | None = None
+        self,
+        factor: float = 1.0,
+        fate: str = "fit",
+        folder: str | None = None,
+        duration_s: float = 0.0,
     ) -> None:
         self.factor = factor
         self.fate = fate
         self.folder = folder
+        self.duration_s = duration_s
 
     def fit(self, X: Any, y: Any) -> Scripted:
         """Meet the fate."""
@@ -49,6 +56,7 @@ class Scripted(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             os.kill(os.getpid(), signal.SIGKILL)
         if self.fate == "sleep":
             time.sleep(3600)
+        time.sleep(self.duration_s)
         self.mean_ = float(sum(y) / len(y)) * self.factor
         return self
 

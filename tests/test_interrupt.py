@@ -1,0 +1,56 @@
+"""Ctrl-C ends a fit within seconds and leaves no process."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from processes import Script
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+SOURCE = """
+import sys, time
+from sklearn.datasets import make_regression
+from skdistsearch import DistributedSearchCV
+from skdistsearch.testing import Scripted
+X, y = make_regression(20, 2, random_state=0)
+grid = {{"fate": ["sleep"], "factor": [1, 2], "folder": ["{folder}"]}}
+search = DistributedSearchCV(Scripted(), grid, cv=2, **{options!r})
+try:
+    search.fit(X, y)
+except KeyboardInterrupt:
+    print("KeyboardInterrupt", hasattr(search, "cv_results_"), flush=True)
+    time.sleep(0.5)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "notebook"])
+@pytest.mark.parametrize(
+    ("options", "running"),
+    [({"n_jobs": 1}, 1), ({"n_jobs": 2}, 2), ({"backend": "metaflow", "n_jobs": 2}, 2)],
+    ids=["here", "processes", "metaflow"],
+)
+def test_interrupt(options, running, whole_group, tmp_path):
+    fits = tmp_path / "fits"
+    fits.mkdir()
+    source = SOURCE.format(folder=fits, options=options)
+    script = Script(tmp_path / "script.py", source, stdin=subprocess.PIPE)
+    try:
+        script.wait_for(lambda: len(list(fits.iterdir())) >= running)
+        begin = time.monotonic()
+        script.interrupt(whole_group)
+        assert script.process.stdout.readline() == "KeyboardInterrupt False\n"
+        assert time.monotonic() - begin < 8
+        # The script lives on, as a notebook does; loky's tracker of resources lives with it.
+        alive = [line for line in script.left_over() if "resource_tracker" not in line]
+        assert len(alive) == 1, alive
+        assert not list(tmp_path.glob("**/.metaflow"))
+        script.finish(20)
+        assert script.left_over() == []
+    finally:
+        script.kill()

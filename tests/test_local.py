@@ -1,0 +1,252 @@
+import threading
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.datasets import load_diabetes, make_regression
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.fixes import parse_version
+from threadpoolctl import threadpool_info
+
+from skdistsearch import DistributedSearchCV, LocalBackend
+from skdistsearch._chunks import dealt, grouped, guided
+from skdistsearch.exceptions import BackendError
+from skdistsearch.testing import Scripted
+
+X, y = load_diabetes(return_X_y=True)
+GRID = {"alpha": np.logspace(-3, 3, 12)}
+SCORES = GridSearchCV(Ridge(), GRID).fit(X, y).cv_results_["mean_test_score"]
+
+
+class WhereAmI(RegressorMixin, BaseEstimator):
+    """Scores with what ``probe`` finds where the fit runs."""
+
+    def __init__(self, probe=None):
+        self.probe = probe
+
+    def fit(self, X, y):
+        self.found_ = self.probe()
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+    def score(self, X, y):
+        return self.found_
+
+
+def found(probe, **params):
+    search = DistributedSearchCV(WhereAmI(), {"probe": [probe] * 4}, cv=2, refit=False, **params)
+    results = search.fit(X, y).cv_results_
+    return {results[f"split{split}_test_score"][n] for split in range(2) for n in range(4)}
+
+
+def pid():
+    import os
+
+    return os.getpid()
+
+
+def thread():
+    return threading.get_ident()
+
+
+def blas_threads():
+    return max(info["num_threads"] for info in threadpool_info())
+
+
+def test_fits_run_here_without_n_jobs_and_with_one():
+    assert found(pid) == found(pid, n_jobs=1) == {pid()}
+
+
+def test_n_jobs_is_the_number_of_worker_processes():
+    workers = found(pid, n_jobs=2)
+    assert pid() not in workers
+    assert len(workers) <= 2
+
+
+def test_workers_stay_warm_for_the_next_search():
+    assert len(found(pid, n_jobs=2) | found(pid, n_jobs=2)) <= 2
+
+
+def test_workers_share_the_cores():
+    share = max(joblib.cpu_count() // 2, 1)
+    assert found(blas_threads, n_jobs=2) == {share}
+
+
+def test_parallel_config_gives_n_jobs():
+    with joblib.parallel_config(n_jobs=2):
+        assert pid() not in found(pid)
+
+
+def test_parallel_config_gives_threads():
+    with joblib.parallel_config("threading", n_jobs=2):
+        assert found(pid) == {pid()}
+        assert threading.get_ident() not in found(thread)
+
+
+def test_parallel_config_limits_threads_of_workers():
+    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=3):
+        assert found(blas_threads) == {3}
+
+
+def test_other_joblib_backends_get_the_fits():
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
+        assert pid() not in found(pid)
+        scores = DistributedSearchCV(Ridge(), GRID).fit(X, y).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, SCORES)
+
+
+def test_dask_gets_the_fits():
+    distributed = pytest.importorskip("distributed", reason="dask is not installed")
+    with (
+        distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=None),
+        joblib.parallel_config("dask"),
+    ):
+        scores = DistributedSearchCV(Ridge(), GRID).fit(X, y).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, SCORES)
+
+
+def test_search_within_a_search_and_within_a_parallel():
+    inner = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2)
+    expected = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
+    np.testing.assert_array_equal(
+        cross_val_score(inner, X, y, n_jobs=2), cross_val_score(expected, X, y)
+    )
+    outer = DistributedSearchCV(inner, {"estimator__alpha": [1.0]}, cv=2, n_jobs=2).fit(X, y)
+    assert outer.best_estimator_.best_params_ == {"alpha": 0.1}
+
+
+def test_search_in_a_thread():
+    results = []
+
+    def fit():
+        search = DistributedSearchCV(Ridge(), GRID, n_jobs=2).fit(X, y)
+        results.append(search.cv_results_["mean_test_score"])
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(results[0], SCORES)
+
+
+def test_searches_in_two_threads_at_once():
+    results = []
+
+    def fit():
+        search = DistributedSearchCV(Ridge(), GRID, n_jobs=2).fit(X, y)
+        results.append(search.cv_results_["mean_test_score"])
+
+    threads = [threading.Thread(target=fit) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    np.testing.assert_array_equal(results, [SCORES, SCORES])
+
+
+def test_n_jobs_of_zero_is_refused():
+    with pytest.raises(ValueError, match="n_jobs == 0"):
+        DistributedSearchCV(Ridge(), GRID, n_jobs=0).fit(X, y)
+
+
+def test_collateral_fits_are_not_lost(tmp_path):
+    """A death kills the other worker too: its fit is only suspect, and succeeds alone."""
+    X, y = make_regression(20, 2, random_state=0)
+    grid = [{"fate": ["exit"], "folder": [str(tmp_path)]}, {"factor": np.linspace(1, 2, 40)}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = DistributedSearchCV(Scripted(), grid, cv=2, n_jobs=2).fit(X, y)
+    assert np.isnan(search.cv_results_["mean_test_score"]).sum() == 1
+
+
+def test_worker_that_cannot_load_the_fits_is_one_error():
+    class Wrong:
+        def __reduce__(self):
+            return _explode, ()
+
+    search = DistributedSearchCV(Ridge(), {"alpha": [1.0, Wrong()]}, n_jobs=2)
+    with pytest.raises(BackendError, match=r"failed outside of a fit: .*cannot be imported there"):
+        search.fit(X, y)
+
+
+def _explode():
+    raise ModuleNotFoundError("this cannot be imported there")
+
+
+def test_backend_is_comparable():
+    assert LocalBackend() == LocalBackend()
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100, 1000])
+def test_chunks_hold_each_fit_once(n):
+    for chunks in (guided(range(n), 2), dealt(range(n), 3), grouped(range(n), 4)):
+        assert sorted(fit for chunk in chunks for fit in chunk) == list(range(n))
+        assert all(chunks)
+
+
+def test_guided_chunks_are_few_and_end_with_single_fits():
+    chunks = guided(range(1000), 2)
+    assert len(chunks) < 60
+    assert [len(chunk) for chunk in chunks[-4:]] == [1, 1, 1, 1]
+    assert len(chunks[0]) <= 1000 / 8
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"), reason="callbacks came with 1.9"
+)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"n_jobs": 2}, pytest.param({"backend": "metaflow"}, marks=pytest.mark.slow)],
+    ids=["here", "processes", "metaflow"],
+)
+class TestCallbacks:
+    @pytest.mark.filterwarnings("ignore:The estimator Ridge does not support callbacks")
+    def test_progress_bar_advances_to_the_end(self, options, capsys):
+        pytest.importorskip("rich", reason="scikit-learn's ProgressBar draws with rich")
+        from sklearn.callback import ProgressBar
+
+        search = DistributedSearchCV(Ridge(), GRID, cv=2, **options)
+        search.set_callbacks(ProgressBar()).fit(X, y)
+        lines = capsys.readouterr().out.splitlines()
+        assert "100%" in [line for line in lines if "search #0" in line][-1]
+        assert "100%" in [line for line in lines if "- fit" in line][-1]
+
+    def test_callbacks_hear_of_fits_as_they_finish(self, options, tmp_path):
+        X, y = make_regression(20, 2, random_state=0)
+        heard = Heard(str(tmp_path))
+        grid = {"factor": np.arange(4.0), "folder": [heard.folder], "duration_s": [0.3]}
+        search = DistributedSearchCV(Scripted(), grid, cv=2, refit=False, **options)
+        search.set_callbacks(heard).fit(X, y)
+        assert heard.begun == len(heard.fits_begun_when_one_ended) == 8
+        assert heard.fits_begun_when_one_ended[0] < 8
+        assert heard.rows == {10}
+        assert heard.searches == {id(search)}
+
+
+class Heard:
+    """Notes what scikit-learn tells of the fits of a search."""
+
+    def __init__(self, folder):
+        self.folder, self.begun, self.fits_begun_when_one_ended = folder, 0, []
+        self.rows, self.searches = set(), set()
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, *, X=None):
+        if context.task_name == "candidate-split-evaluation":
+            self.begun += 1
+            self.rows.add(len(X))
+            self.searches.add(id(estimator))
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "candidate-split-evaluation":
+            self.fits_begun_when_one_ended.append(Scripted.fits_begun(self.folder, "fit"))

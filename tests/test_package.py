@@ -1,0 +1,88 @@
+"""The shape of the package: who may import whom, and what an import loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skdistsearch
+from skdistsearch import backends, exceptions, testing
+
+ROOT = Path(skdistsearch.__file__).parent
+
+# From the ground up: a module imports only what stands on lines above its own.
+LAYERS = [
+    {"exceptions"},
+    {"_fit"},
+    {"_bytes", "_record", "_chunks"},
+    {"backends.remote", "backends.remote.worker"},
+    {"backends._base", "backends._environment", "backends.remote.flow.search_flow"},
+    {"backends._local", "backends._metaflow"},
+    {"backends"},
+    {"_candidates", "_capture", "_plan"},
+    {"_search"},
+    {""},
+    {"testing._estimators"},
+    {"testing._suite"},
+    {"testing"},
+]
+# Backends by name are imported when they are named.
+LATER = {("backends._base", "backends._local"), ("backends._base", "backends._metaflow")}
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module, [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, []
+
+
+MODULES = {module_of(path): path for path in ROOT.rglob("*.py")}
+
+
+def test_every_module_has_its_layer():
+    assert set().union(*LAYERS) == set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    below = set().union(*LAYERS[: next(n for n, row in enumerate(LAYERS) if module in row)])
+    for name, members in imports_of(MODULES[module]):
+        if name.split(".")[0] != "skdistsearch":
+            continue
+        inner = name.removeprefix("skdistsearch").removeprefix(".")
+        targets = {f"{inner}.{member}".strip(".") for member in members} & set(MODULES)
+        for target in targets or {inner}:
+            assert target in below or (module, target) in LATER, f"{module} imports {target}"
+
+
+@pytest.mark.parametrize("module", set(MODULES) - {"_capture"})
+def test_private_names_of_scikit_learn_and_joblib_stay_in_the_capture(module):
+    allowed = {"BaseSearchCV"}  # the class that users of scikit-learn derive searches from
+    for name, members in imports_of(MODULES[module]):
+        if name.split(".")[0] in {"sklearn", "joblib"}:
+            private = [m for m in members if m.startswith("_")] or "._" in name
+            assert not private or set(members) <= allowed, f"{module} imports {members} of {name}"
+
+
+def test_import_loads_nothing_that_is_not_needed_yet():
+    code = "import sys, skdistsearch; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"metaflow", "boto3", "matplotlib", "tensorflow", "lightgbm", "pytest"} & set(loaded)
+
+
+@pytest.mark.parametrize("module", [skdistsearch, backends, exceptions, testing])
+def test_all_is_sorted_and_true(module):
+    assert module.__all__ == sorted(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
