@@ -1,6 +1,8 @@
 """The shape of the package: who may import whom, and what an import loads."""
 
 import ast
+import doctest
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +55,7 @@ def test_every_module_has_its_layer():
     assert set().union(*LAYERS) == set(MODULES)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_down(module):
     below = set().union(*LAYERS[: next(n for n, row in enumerate(LAYERS) if module in row)])
     for name, members in imports_of(MODULES[module]):
@@ -65,13 +67,19 @@ def test_imports_point_down(module):
             assert target in below or (module, target) in LATER, f"{module} imports {target}"
 
 
-@pytest.mark.parametrize("module", set(MODULES) - {"_capture"})
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"_capture"}))
 def test_private_names_of_scikit_learn_and_joblib_stay_in_the_capture(module):
     allowed = {"BaseSearchCV"}  # the class that users of scikit-learn derive searches from
     for name, members in imports_of(MODULES[module]):
         if name.split(".")[0] in {"sklearn", "joblib"}:
             private = [m for m in members if m.startswith("_")] or "._" in name
             assert not private or set(members) <= allowed, f"{module} imports {members} of {name}"
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"backends.remote.flow.search_flow"}))
+def test_examples_in_docstrings_are_true(module):
+    found = doctest.testmod(importlib.import_module(f"skdistsearch.{module}".strip(".")))
+    assert found.failed == 0
 
 
 def test_import_loads_nothing_that_is_not_needed_yet():
