@@ -14,29 +14,26 @@ IN_OTHER_PROCESSES = {
     "test_multi_metric_search_forwards_metadata",
 }
 # A part that meets all that a search does, and ends within minutes: a fit starts a Metaflow run.
+# (Left out by nature: test_custom_run_search, which has another search lack the runs_ of ours.)
 ON_METAFLOW = [
     "test_grid_search",
-    "test_grid_search_no_score",
     "test_grid_search_score_method",
-    "test_grid_search_sparse_scoring",
     "test_grid_search_precomputed_kernel",
+    "test_grid_search_failing_classifier",
+    "test_grid_search_failing_classifier_raise",
     "test_refit_callable_multi_metric",
     "test_unsupervised_grid_search",
-    "test_grid_search_allows_nans",
-    "test_grid_search_failing_classifier",
-    "test_predict_proba_disabled",
-    "test_custom_run_search",
-    "test_callable_multimetric_error_on_invalid_key",
     "test_search_cv_verbose_3",
 ]
+MODULE = "sklearn.model_selection.tests.test_search"
 
 
-def run_suite(where, tmp_path, *options):
+def run_suite(where, tmp_path, names=()):
     report = tmp_path / "report.xml"
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "replace_grid_search"),
         *("-p", "no:cacheprovider", f"--junitxml={report}"),
-        *("--pyargs", "sklearn.model_selection.tests.test_search", *options),
+        *("--pyargs", *([f"{MODULE}::{name}" for name in names] or [MODULE])),
     ]
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"SKDISTSEARCH_SUITE": where, "PYTHONPATH": path}
@@ -69,6 +66,6 @@ def test_all_pass_with_fits_in_worker_processes_but_for_known_ones(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_representative_ones_pass_with_fits_in_metaflow(tmp_path):
-    passed, failed, output = run_suite("metaflow", tmp_path, "-k", " or ".join(ON_METAFLOW))
+    passed, failed, output = run_suite("metaflow", tmp_path, ON_METAFLOW)
     assert not failed, output
-    assert passed >= 10
+    assert passed >= len(ON_METAFLOW)
