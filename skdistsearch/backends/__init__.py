@@ -1,9 +1,13 @@
 """Where fits run."""
 
+from typing import TYPE_CHECKING, Any
+
 from skdistsearch._fit import Batch, Fit, Outcome, Raised
 from skdistsearch.backends._base import Backend, resolve
-from skdistsearch.backends._local import LocalBackend
-from skdistsearch.backends._metaflow import MetaflowBackend
+
+if TYPE_CHECKING:
+    from skdistsearch.backends._local import LocalBackend
+    from skdistsearch.backends._metaflow import MetaflowBackend
 
 __all__ = [
     "Backend",
@@ -15,3 +19,16 @@ __all__ = [
     "Raised",
     "resolve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A backend, imported with what it needs when it is first asked for."""
+    if name == "LocalBackend":
+        from skdistsearch.backends._local import LocalBackend
+
+        return LocalBackend
+    if name == "MetaflowBackend":
+        from skdistsearch.backends._metaflow import MetaflowBackend
+
+        return MetaflowBackend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
