@@ -1,5 +1,9 @@
+import gc
+import os
+import sys
 import threading
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -7,6 +11,7 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_diabetes, make_regression
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.fixes import parse_version
@@ -46,8 +51,6 @@ def found(probe, **params):
 
 
 def pid():
-    import os
-
     return os.getpid()
 
 
@@ -149,9 +152,46 @@ def test_searches_in_two_threads_at_once():
     np.testing.assert_array_equal(results, [SCORES, SCORES])
 
 
-def test_n_jobs_of_zero_is_refused():
+@pytest.mark.parametrize("backend", ["local", "metaflow"])
+def test_n_jobs_of_zero_is_refused(backend):
     with pytest.raises(ValueError, match="n_jobs == 0"):
-        DistributedSearchCV(Ridge(), GRID, n_jobs=0).fit(X, y)
+        DistributedSearchCV(Ridge(), GRID, n_jobs=0, backend=backend).fit(X, y)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_workers_of_a_search_that_failed_are_gone_at_once(tmp_path):
+    """Not when garbage is collected: that came amid a later search, and it never ended."""
+    X, y = make_regression(20, 2, random_state=0)
+    grid = {"fate": ["sleep", "raise"], "folder": [str(tmp_path)]}
+    search = DistributedSearchCV(Scripted(), grid, cv=2, n_jobs=3, error_score="raise")
+    gc.disable()
+    try:
+        with pytest.raises(ZeroDivisionError) as info:
+            search.fit(X, y)
+        assert info.value.__traceback__ is not None  # it holds the frames of the search
+        assert workers() == []
+    finally:
+        gc.enable()
+
+
+def workers():
+    """Command lines of this process's worker processes."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    lines = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
+    return [line for line in lines if "popen_loky" in line]
+
+
+def test_lost_fit_has_all_that_scikit_learn_records_of_a_failed_one():
+    X, y = make_regression(20, 2, random_state=0)
+    options = {"cv": 2, "scoring": ["r2", "max_error"], "refit": False, "error_score": -3}
+    search = DistributedSearchCV(
+        Scripted(), {"fate": ["exit", "fit"]}, n_jobs=2, return_train_score=True, **options
+    )
+    with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 4"):
+        search.fit(X, y)
+    for name in ("test_r2", "train_r2", "test_max_error", "train_max_error"):
+        assert search.cv_results_[f"split0_{name}"][0] == -3
+        assert search.cv_results_[f"split0_{name}"][1] != -3
 
 
 def test_collateral_fits_are_not_lost(tmp_path):

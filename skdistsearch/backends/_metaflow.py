@@ -102,6 +102,8 @@ class MetaflowBackend:
             return self.max_workers
         if n_jobs is None:
             return int(joblib.cpu_count())
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 has no meaning; None or -1 is all cores.")
         return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
 
     def _chunks(self, fits: Sequence[int], workers: int) -> list[Chunk]:
