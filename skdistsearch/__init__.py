@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 from skdistsearch import backends, exceptions
 from skdistsearch._fit import Outcome
 from skdistsearch._plan import Plan
-from skdistsearch._search import (
+from skdistsearch._search import DistributedSearchCV
+from skdistsearch._siblings import (
     DistributedHalvingGridSearchCV,
     DistributedHalvingRandomSearchCV,
     DistributedRandomizedSearchCV,
-    DistributedSearchCV,
 )
 
 if TYPE_CHECKING:

@@ -97,6 +97,8 @@ class Capture(ParallelBackendBase):  # type: ignore[misc]
         return out
 
     def _results(self, calls: list[Call]) -> list[dict[str, Any]]:
+        if not calls:  # scikit-learn says what that means
+            return []
         batch = batch_of(calls, self._n_jobs, self._verbose)
         results: dict[int, dict[str, Any]] = {}
         with closing(_closeable(self._run(batch))) as outcomes:

@@ -133,6 +133,15 @@ def test_search_with_pre_dispatch_and_read_once_backend_ends():
     assert len(search.fit(X, y).cv_results_["params"]) == 29
 
 
+def test_round_without_a_candidate_is_scikit_learns_error():
+    class Empty(DistributedSearchCV):
+        def _run_rounds(self, evaluate_candidates, **context):
+            evaluate_candidates([])
+
+    with pytest.raises(ValueError, match="No fits were performed"):
+        Empty(Ridge(), {"alpha": [1]}).fit(X, y)
+
+
 def test_runs_is_there_only_if_fits_ran_in_metaflow():
     assert not hasattr(DistributedSearchCV(Ridge(), {"alpha": [1]}).fit(X, y), "runs_")
 

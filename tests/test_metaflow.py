@@ -128,6 +128,7 @@ assert len(runs) == 1
 
 def test_with_a_main_guard(tmp_path, home):
     run(tmp_path, "if __name__ == '__main__':\n    fit()")
+    assert len(runs_in(home)) == 1
 
 
 def test_within_a_step_of_another_flow(tmp_path, home):

@@ -25,6 +25,7 @@ LAYERS = [
     {"backends"},
     {"_candidates", "_capture", "_plan"},
     {"_search"},
+    {"_siblings"},
     {""},
     {"testing._estimators"},
     {"testing._suite"},
