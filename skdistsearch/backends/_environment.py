@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,7 @@ def show_to_client() -> None:
     """
     if not _keeps_runs_in_default_place():
         return
-    import metaflow
-
+    metaflow = _metaflow()
     private = f"local@{_private_root()}"
     if _found_root() is None or metaflow.get_metadata() == private:
         metaflow.metadata(f"local@{_root()}")
@@ -58,9 +58,17 @@ def _config(name: str, default: Any) -> Any:
     """
     if "metaflow" not in sys.modules and not _may_be_configured():
         return default
-    from metaflow import metaflow_config
+    return getattr(_metaflow().metaflow_config, name)
 
-    return getattr(metaflow_config, name)
+
+def _metaflow() -> Any:
+    with warnings.catch_warnings():
+        # Its import warns of its own use of _yaml where PyYAML is installed: a user who makes
+        # errors of warnings could do nothing about it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import metaflow
+        import metaflow.metaflow_config
+    return metaflow
 
 
 def _may_be_configured() -> bool:
