@@ -54,3 +54,20 @@ def test_interrupt(options, running, whole_group, tmp_path):
         assert script.left_over() == []
     finally:
         script.kill()
+
+
+def test_workers_end_with_a_process_that_is_killed(tmp_path):
+    fits = tmp_path / "fits"
+    fits.mkdir()
+    source = SOURCE.format(folder=fits, options={"n_jobs": 2})
+    script = Script(tmp_path / "script.py", source)
+    try:
+        script.wait_for(lambda: len(list(fits.iterdir())) >= 2)
+        script.process.kill()
+        script.process.communicate(timeout=10)
+        end = time.monotonic() + 8
+        while script.left_over() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert script.left_over() == []
+    finally:
+        script.kill()

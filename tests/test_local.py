@@ -178,7 +178,7 @@ def workers():
     """Command lines of this process's worker processes."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     lines = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
-    return [line for line in lines if "popen_loky" in line]
+    return [line for line in lines if "-m\0loky." in line]  # not joblib's own
 
 
 def test_lost_fit_has_all_that_scikit_learn_records_of_a_failed_one():

@@ -19,7 +19,7 @@ from skdistsearch._bytes import dump, private_folder
 from skdistsearch._chunks import Chunk, Ledger, grouped, guided
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Record
-from skdistsearch.backends.remote.worker import run_chunk
+from skdistsearch.backends.remote.worker import end_with, run_chunk
 from skdistsearch.exceptions import BackendError
 
 _POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
@@ -97,7 +97,13 @@ def _run_chunks(
     workers: int,
     environment: dict[str, str],
 ) -> Generator[Outcome]:
-    executor = get_reusable_executor(workers, timeout=_IDLE_S, env=environment)
+    executor = get_reusable_executor(
+        workers,
+        timeout=_IDLE_S,
+        env=environment,
+        initializer=end_with,
+        initargs=(os.getpid(),),
+    )
     try:
         pending: set[Future[None]] = {
             executor.submit(run_chunk, str(folder), chunk) for chunk in chunks

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +18,20 @@ from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Recorder
 
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
+
+
+def end_with(parent: int) -> None:
+    """Have this worker process end within a second of its parent, however that one ends.
+
+    An idle worker of loky's would wait five minutes for work that nobody can give any more.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_chunk(folder: str, fits: Sequence[int]) -> None:
