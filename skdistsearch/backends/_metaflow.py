@@ -191,11 +191,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     for number, patience_s in _STOP_S:
         if process.poll() is not None:
             break
-        os.killpg(process.pid, number)
-        try:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, number)
             process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            continue
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # tasks that outlived their scheduler
 
