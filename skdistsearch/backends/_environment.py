@@ -24,12 +24,17 @@ def flow_environment(workers: int, temporary: Path) -> dict[str, str]:
     environment.setdefault("METAFLOW_TEMPDIR", str(temporary))
     if not _config("USER", None):
         environment["METAFLOW_USER"] = _user(environment)
-    share = str(max(joblib.cpu_count() // workers, 1))
-    for name in ParallelBackendBase.MAX_NUM_THREADS_VARS:
-        environment.setdefault(name, share)
+    environment |= thread_limits(workers)
     if _keeps_runs_in_default_place():
         environment[_SYSROOT] = str(_root())
     return environment
+
+
+def thread_limits(workers: int, threads: int | None = None) -> dict[str, str]:
+    """Each worker's share of the cores, for the thread pools of BLAS and OpenMP."""
+    share = max(joblib.cpu_count() // workers, 1)
+    names = ParallelBackendBase.MAX_NUM_THREADS_VARS
+    return {name: str(threads or os.environ.get(name, share)) for name in names}
 
 
 def show_to_client() -> None:

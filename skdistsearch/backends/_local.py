@@ -19,6 +19,7 @@ from skdistsearch._bytes import dump, private_folder
 from skdistsearch._chunks import Chunk, Ledger, grouped, guided
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Record
+from skdistsearch.backends._environment import thread_limits
 from skdistsearch.backends.remote.worker import end_with, run_chunk
 from skdistsearch.exceptions import BackendError
 
@@ -76,7 +77,7 @@ def _run(batch: Batch, fits: Chunk) -> list[Outcome]:
 def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[Outcome]:
     """Run the fits in worker processes; those in which a worker dies once more, alone."""
     ledger = Ledger(batch)
-    environment = _environment(workers, threads)
+    environment = thread_limits(workers, threads)
     with private_folder() as folder:
         dump(batch.travelling(far=False), folder)
         record = Record(folder, batch.key, len(batch))
@@ -137,10 +138,3 @@ def _cause(exc: BaseException) -> str:
         f"Its process ended without a word{said}: killed for want of memory, or by a crash in "
         "native code, or by an exit of its own."
     )
-
-
-def _environment(workers: int, threads: int | None) -> dict[str, str]:
-    """Each worker's share of the cores, for the thread pools of BLAS and OpenMP."""
-    share = max(joblib.cpu_count() // workers, 1)
-    names = ParallelBackendBase.MAX_NUM_THREADS_VARS
-    return {name: str(threads or os.environ.get(name, share)) for name in names}
