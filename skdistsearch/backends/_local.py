@@ -7,13 +7,13 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
-from loky import get_reusable_executor
+from loky import ProcessPoolExecutor, get_reusable_executor
 
 from skdistsearch._bytes import dump, private_folder
 from skdistsearch._chunks import Chunk, Ledger, grouped, guided
@@ -82,7 +82,8 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
         dump(batch.travelling(far=False), folder)
         record = Record(folder, batch.key, len(batch))
         while chunks := guided(ledger.innocent, workers) or grouped(ledger.suspect[:1], 1):
-            running = _run_chunks(chunks, folder, record, workers, environment)
+            alone = not ledger.innocent
+            running = _run_chunks(chunks, folder, record, _pool(workers, environment, alone))
             try:
                 with closing(running) as outcomes:  # now, not when garbage is collected
                     yield from ledger.settle(outcomes)
@@ -91,21 +92,35 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
                 yield from ledger.blame_worker(record.interrupted(), _cause(exc))
 
 
+@contextmanager
+def _pool(workers: int, environment: dict[str, str], alone: bool) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes: those of earlier searches, kept warm, or one of its own if ``alone``.
+
+    Another search in another thread shares the former, and what dies in it takes ours along: a
+    fit that is tried alone must depend on nobody.
+    """
+    options = {"env": environment, "initializer": end_with, "initargs": (os.getpid(),)}
+    executor = (
+        ProcessPoolExecutor(1, **options)
+        if alone
+        else get_reusable_executor(workers, timeout=_IDLE_S, **options)
+    )
+    try:
+        yield executor
+    except BaseException:  # also Ctrl-C and the end of an iteration that nobody wants to go on with
+        executor.shutdown(kill_workers=True)
+        raise
+    if alone:
+        executor.shutdown()
+
+
 def _run_chunks(
     chunks: Sequence[Chunk],
     folder: Path,
     record: Record,
-    workers: int,
-    environment: dict[str, str],
+    pool: AbstractContextManager[ProcessPoolExecutor],
 ) -> Generator[Outcome]:
-    executor = get_reusable_executor(
-        workers,
-        timeout=_IDLE_S,
-        env=environment,
-        initializer=end_with,
-        initargs=(os.getpid(),),
-    )
-    try:
+    with pool as executor:
         pending: set[Future[None]] = {
             executor.submit(run_chunk, str(folder), chunk) for chunk in chunks
         }
@@ -114,9 +129,6 @@ def _run_chunks(
             yield from record.new()
             for future in done:
                 _check(future)
-    except BaseException:  # also Ctrl-C and the end of an iteration that nobody wants to go on with
-        executor.shutdown(kill_workers=True)
-        raise
 
 
 def _check(chunk: Future[None]) -> None:

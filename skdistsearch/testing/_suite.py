@@ -120,7 +120,9 @@ class BackendSuite:
         scores = search.cv_results_["mean_test_score"]
         np.testing.assert_array_equal(scores[:4], expected.cv_results_["mean_test_score"])
         assert np.isnan(scores[4])
-        assert Scripted.fits_begun(str(tmp_path), fate) == 4  # two splits, each tried twice
+        # Two splits, each tried twice. Where workers share a pool, the death of one can end the
+        # other between the note that its fit begins and the estimator's own count.
+        assert Scripted.fits_begun(str(tmp_path), fate) in {3, 4}
 
     def test_worker_that_dies_once_loses_nothing(self, tmp_path: Path) -> None:
         """Its fit is done again elsewhere."""
