@@ -1,6 +1,7 @@
-"""For authors of backends: a suite that a backend passes, and estimators that fail on cue."""
+"""For authors of backends: a suite that a backend passes, estimators and a cloud that fail on cue."""
 
+from skdistsearch.testing._aws import LocalAWS
 from skdistsearch.testing._estimators import Scripted
 from skdistsearch.testing._suite import BackendSuite
 
-__all__ = ["BackendSuite", "Scripted"]
+__all__ = ["BackendSuite", "LocalAWS", "Scripted"]
