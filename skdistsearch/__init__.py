@@ -1,18 +1,18 @@
 """scikit-learn's hyper-parameter searches, whose fits run here or as Metaflow tasks."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from skdistsearch import backends, exceptions
-from skdistsearch._fit import Outcome
-from skdistsearch._plan import Plan
-from skdistsearch._search import DistributedSearchCV
-from skdistsearch._siblings import (
-    DistributedHalvingGridSearchCV,
-    DistributedHalvingRandomSearchCV,
-    DistributedRandomizedSearchCV,
-)
-
 if TYPE_CHECKING:
+    from skdistsearch import backends, checkpoints, exceptions
+    from skdistsearch._fit import Outcome
+    from skdistsearch._plan import Plan
+    from skdistsearch._search import DistributedSearchCV
+    from skdistsearch._siblings import (
+        DistributedHalvingGridSearchCV,
+        DistributedHalvingRandomSearchCV,
+        DistributedRandomizedSearchCV,
+    )
     from skdistsearch.backends import LocalBackend, MetaflowBackend
 
 __all__ = [
@@ -25,14 +25,35 @@ __all__ = [
     "Outcome",
     "Plan",
     "backends",
+    "checkpoints",
     "exceptions",
 ]
 
 __version__ = "0.1.0"
 
+_MODULES = {
+    "DistributedHalvingGridSearchCV": "_siblings",
+    "DistributedHalvingRandomSearchCV": "_siblings",
+    "DistributedRandomizedSearchCV": "_siblings",
+    "DistributedSearchCV": "_search",
+    "LocalBackend": "backends",
+    "MetaflowBackend": "backends",
+    "Outcome": "_fit",
+    "Plan": "_plan",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """A backend's class, imported with what it needs when it is first asked for."""
-    if name in ("LocalBackend", "MetaflowBackend"):
-        return getattr(backends, name)
+    """A name, imported with what it needs when it is first asked for.
+
+    Parts of a Metaflow run need a module of this package, and not scikit-learn.
+    """
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

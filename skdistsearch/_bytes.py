@@ -1,32 +1,36 @@
-"""A batch as one file: written once, memory-mapped by every worker.
+"""A batch as bytes: written once, memory-mapped by every worker.
 
-The file holds a line of JSON (format number, sizes), the pickle, then the arrays' buffers, each
-on a 64-byte boundary. Workers map it copy-on-write: they share the pages, may write to their
-arrays as scikit-learn's code sometimes does, and never change the file.
+Its head holds a line of JSON (format number, sizes, names), the pickle, then the small buffers of
+arrays; each big one is an object of its own. Workers map them copy-on-write: they share the
+pages, may write to their arrays as scikit-learn's code sometimes does, and never change a file.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import mmap
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import cloudpickle
 
 from skdistsearch._fit import Batch
+from skdistsearch._store import Buffer, Store, open_store
 from skdistsearch.exceptions import NotPicklableError, RecordError
 
-FORMAT = 1
-_NAME = "batch"
+FORMAT = 2
 _ALIGN = 64  # bytes: numpy's and a cache line's
+_APART = 1 << 20  # bytes: a buffer of this size is an object of its own
+_SHA256_CHARS = 64
 
 
 @contextmanager
@@ -42,83 +46,139 @@ def private_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def dump(batch: Batch, folder: Path) -> str:
-    """Write ``batch`` into ``folder``; return the file's SHA-256 as hex."""
-    head, buffers = _pickled(batch)
-    sizes = [buffer.nbytes for buffer in buffers]
-    digest = hashlib.sha256()
-    with open(folder / _NAME, "xb") as file:
+@dataclass(frozen=True)
+class Dumped:
+    """A batch in a store."""
 
-        def write(data: Any) -> None:
-            digest.update(data)
-            file.write(data)
-
-        def pad() -> None:
-            write(b"\0" * (-file.tell() % _ALIGN))
-
-        write(json.dumps({"format": FORMAT, "head": len(head), "buffers": sizes}).encode() + b"\n")
-        write(head)
-        for buffer in buffers:
-            pad()
-            write(buffer)
-    return digest.hexdigest()
+    head: str
+    """Name of the object that `load` begins with."""
+    modules: frozenset[str]
+    """Modules that its pickle refers to."""
 
 
-def load(folder: Path, digest: str | None = None) -> Batch:
-    """Read the batch in ``folder``, without copying its arrays.
+def dump(batch: Batch, store: Store, *, addressed: bool) -> Dumped:
+    """Write ``batch`` into ``store``.
 
-    With ``digest``, the bytes must have it before anything of them is unpickled; otherwise
-    `RecordError` is raised.
+    ``addressed``: names are the SHA-256 of the content, so that what is there already is not
+    written again, and what is read is checked.
     """
-    return _load(str(folder), digest)
+    head, buffers, modules = _pickled(batch)
+    inline = bytearray()
+    table: list[dict[str, Any]] = []
+    for number, buffer in enumerate(buffers):
+        if buffer.nbytes < _APART:
+            inline += bytes(-len(inline) % _ALIGN)
+            table.append({"at": len(inline), "size": buffer.nbytes})
+            inline += buffer
+        else:
+            table.append({"name": _put(store, buffer, None if addressed else f"buffer-{number}")})
+    header = {"format": FORMAT, "pickle": len(head), "inline": len(inline), "buffers": table}
+    line = json.dumps(header).encode() + b"\n"
+    padding = bytes(-(len(line) + len(head)) % _ALIGN)
+    data = b"".join([line, head, padding, inline])
+    return Dumped(_put(store, data, None if addressed else "head"), modules)
+
+
+def dump_json(value: Any, store: Store) -> str:
+    """Write plain data into ``store``; return its name, the SHA-256."""
+    return _put(store, json.dumps(value).encode(), None)
+
+
+def load_json(url: str, name: str) -> Any:
+    """What `dump_json` has written under ``name`` into the store at ``url``."""
+    store = open_store(url)
+    data = store.get(name)
+    _check(store, name, data)
+    return json.loads(data)
+
+
+def _put(store: Store, data: Buffer, name: str | None) -> str:
+    if name is None:
+        name = hashlib.sha256(data).hexdigest()
+        if store.has(name):
+            return name
+    store.put(name, data)
+    return name
 
 
 @lru_cache(maxsize=1)  # a worker runs many chunks of one batch
-def _load(folder: str, digest: str | None) -> Batch:
-    with open(Path(folder, _NAME), "rb") as file:
-        if digest is not None:
-            _check(file, digest)
-        line = file.readline()
-        start = file.tell()
-        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-    header = json.loads(line)
-    if header["format"] != FORMAT:
-        raise RecordError(f"A batch of format {header['format']}; this version reads {FORMAT}.")
-    end = start + header["head"]
-    head, buffers = data[start:end], []
-    for size in header["buffers"]:
-        begin = end + -end % _ALIGN
-        end = begin + size
-        buffers.append(data[begin:end])
+def load(url: str, name: str, folder: Path | None = None) -> Batch:
+    """The batch whose head is called ``name`` in the store at ``url``, its arrays not copied.
+
+    Objects of a store that is far away are fetched into ``folder``, once. What is named by its
+    SHA-256 must have it before a byte is unpickled; otherwise `RecordError` is raised.
+    """
+    store, folder = open_store(url), folder or Path()
+    data = _mapped(store, name, folder)
+    header, begin = _header(data)
+    head = data[begin : begin + header["pickle"]]
+    inline = data[len(data) - header["inline"] :]
+    buffers = [
+        _mapped(store, row["name"], folder)
+        if "name" in row
+        else inline[row["at"] : row["at"] + row["size"]]
+        for row in header["buffers"]
+    ]
     batch = pickle.loads(head, buffers=buffers)
     assert isinstance(batch, Batch)
     return batch
 
 
-def _check(file: BinaryIO, digest: str) -> None:
-    found = hashlib.sha256()
-    while data := file.read(1 << 20):
-        found.update(data)
-    file.seek(0)
-    if found.hexdigest() != digest:
+def _header(data: memoryview) -> tuple[dict[str, Any], int]:
+    """The first line, and where the pickle begins."""
+    size = 1 << 12
+    while b"\n" not in (line := bytes(data[:size])) and size < len(data):
+        size *= 2
+    line = line.partition(b"\n")[0]
+    try:
+        header: dict[str, Any] = json.loads(line)
+        found = header["format"]
+    except (ValueError, TypeError, KeyError) as exc:
+        raise RecordError(f"No batch of fits: it begins with {line[:40]!r}.") from exc
+    if found != FORMAT:
+        raise RecordError(f"A batch of format {found}; this version reads {FORMAT}.")
+    return header, len(line) + 1
+
+
+def _mapped(store: Store, name: str, folder: Path) -> memoryview:
+    path = store.file(name, folder)
+    with open(path, "rb") as file:
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+    _check(store, name, data)
+    return data
+
+
+def _check(store: Store, name: str, data: Buffer) -> None:
+    if len(name) == _SHA256_CHARS and (found := hashlib.sha256(data).hexdigest()) != name:
         raise RecordError(
-            f"{getattr(file, 'name', 'The batch')} is not what the search wrote: its SHA-256 is "
-            f"{found.hexdigest()}, not {digest}. Nothing of it was loaded."
+            f"{store.url}/{name} is not what the search wrote: its SHA-256 is {found}. Nothing of "
+            "it was loaded. Delete it; the next search writes it again."
         )
 
 
-def _pickled(batch: Batch) -> tuple[bytes, list[memoryview]]:
-    buffers: list[pickle.PickleBuffer] = []
+def _pickled(batch: Batch) -> tuple[bytes, list[memoryview], frozenset[str]]:
+    head, buffers = io.BytesIO(), []
+    pickler = _Pickler(head, protocol=5, buffer_callback=lambda found: buffers.append(found.raw()))
     try:
-        head = _dumps(batch, buffers.append)
+        pickler.dump(batch)
     except Exception as exc:
         raise NotPicklableError(_who_is_to_blame(batch, exc)) from exc
-    return head, [buffer.raw() for buffer in buffers]
+    return head.getvalue(), buffers, frozenset(pickler.modules)
 
 
-def _dumps(value: Any, callback: Callable[[pickle.PickleBuffer], Any] | None = None) -> bytes:
-    data: bytes = cloudpickle.dumps(value, protocol=5, buffer_callback=callback)
-    return data
+class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+    """Notes which modules the classes and functions come from that it pickles."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.modules: set[str] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Called by pickle for whatever is not plain data."""
+        for named in (obj, type(obj)):
+            if isinstance(module := getattr(named, "__module__", None), str):
+                self.modules.add(module)
+        return super().reducer_override(obj)
 
 
 def _who_is_to_blame(batch: Batch, error: Exception) -> str:
@@ -138,7 +198,7 @@ def _who_is_to_blame(batch: Batch, error: Exception) -> str:
 
 def _culprits(name: str, value: Any) -> list[str]:
     try:
-        _dumps(value)
+        cloudpickle.dumps(value, protocol=5)
     except Exception as exc:
         inner = [
             culprit

@@ -31,6 +31,10 @@ Run = Callable[[Batch], Iterator[Outcome]]
 # scikit-learn>=1.9 hands these to every fit: each would carry the whole search along, and fire
 # callbacks in a process that cannot reach the user's. They stay here (`Call.fire_callbacks`).
 _STAYS_HERE = frozenset({"caller", "callback_ctx"})
+_CANDIDATE_AND_SPLIT = frozenset({"parameters", "train", "test"})
+# What a fit prints, and what scikit-learn prints of estimators: no result depends on it.
+_PRINTS = frozenset({"verbose", "split_progress", "candidate_progress"})
+_DISPLAYS = frozenset({"print_changed_only", "display"})
 
 
 class Capture(ParallelBackendBase):  # type: ignore[misc]
@@ -186,11 +190,20 @@ def batch_of(calls: list[Call], n_jobs: int | None, verbose: int) -> Batch:
         arguments=first.arguments,
         shared=shared,
         fits=[_fit(call, own) for call in calls],
+        settings=_settings(first.function),
+        own=_CANDIDATE_AND_SPLIT,
+        aside=_PRINTS,
         n_jobs=n_jobs,
         verbose=verbose,
         here=calls,
         callbacks=_callbacks(calls),
     )
+
+
+def _settings(function: Any) -> dict[str, Any]:
+    """scikit-learn's configuration, which its ``delayed`` hands to every fit."""
+    config = getattr(function, "config", {})
+    return {name: value for name, value in config.items() if name not in _DISPLAYS}
 
 
 def _fit(call: Call, own: Iterable[str]) -> Fit:

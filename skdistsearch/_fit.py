@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import numbers
 import reprlib
 import sys
@@ -30,10 +29,16 @@ class Fit:
     """The candidate's parameters."""
     keywords: Mapping[str, Any]
     """What scikit-learn hands to this fit and not to all fits alike."""
+    key: str = ""
+    """Digest of all that the fit's result depends on, where finished fits are to be kept."""
+
+    def describe(self) -> str:
+        """Its candidate."""
+        values = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in self.parameters.items())
+        return f"candidate {self.candidate} ({values})"
 
     def __str__(self) -> str:
-        values = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in self.parameters.items())
-        return f"candidate {self.candidate} ({values}), split {self.split}"
+        return f"{self.describe()}, split {self.split}"
 
 
 @dataclass(frozen=True)
@@ -113,25 +118,46 @@ class Outcome:
     """Key of the batch that the fit belongs to."""
     told: bool = False
     """Whether scikit-learn's callbacks have heard of the fit where it ran."""
+    began: float = 0.0
+    """When the fit began, in seconds since 1970 on the clock of where it ran."""
+    ended: float = 0.0
+    """When it ended."""
+    worker: str = ""
+    """Host and process that it ran in."""
+    recorded: bool = False
+    """Whether it was read from a record: whoever ran the fit has kept it there."""
 
-    def to_json(self) -> str:
-        """One line of JSON."""
-        fields = dict(vars(self))
+    def to_fields(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        fields = {name: value for name, value in vars(self).items() if name != "recorded"}
         if self.raised is not None:
-            fields["raised"] = vars(self.raised)
-        return json.dumps(fields, default=_plain)
+            fields["raised"] = dict(vars(self.raised))
+        if self.result is not None:
+            fields["result"] = _plain(self.result)
+        return fields
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Outcome:
-        """The outcome that `to_json` described, from its parsed fields."""
+    def from_fields(cls, fields: dict[str, Any]) -> Outcome:
+        """The outcome that `to_fields` described; `ValueError` or `TypeError` if none did."""
         raised = fields.get("raised")
         if raised is not None:
             raised = Raised(tuple(raised["types"]), raised["message"], raised["traceback"])
-        return cls(**{**fields, "raised": raised})
+        outcome = cls(**{**fields, "raised": raised, "recorded": False})
+        if outcome.status not in ("ok", "raised", "lost"):
+            raise ValueError(f"status {outcome.status!r}")
+        if outcome.status == "ok" and not isinstance(outcome.result, dict):
+            raise ValueError(f"no result of a fit: {outcome.result!r}")
+        return outcome
 
 
 def _plain(value: Any) -> Any:
     """A score as JSON knows it; scikit-learn turns every score into float64 in the end."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Number):
@@ -153,12 +179,23 @@ class Batch:
     """Its keyword arguments that are the same object in every fit."""
     fits: Sequence[Fit]
     """The fits."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else a fit's result depends on: scikit-learn's configuration."""
+    own: frozenset[str] = frozenset()
+    """Names of the keyword arguments in which the fits of any batch may differ, as far as a fit's
+    result depends on them: candidate and split."""
+    aside: frozenset[str] = frozenset()
+    """Names of the keyword arguments that no result depends on."""
     n_jobs: int | None = None
     """The search's ``n_jobs``."""
     verbose: int = 0
     """The search's ``verbose``."""
     here: Sequence[Callable[[], dict[str, Any]]] | None = field(default=None, repr=False)
     """scikit-learn's own calls, for fits that run in this process. They do not travel."""
+    seconds: Mapping[int, float] | None = None
+    """How long fits are expected to take, where earlier ones tell."""
+    record: str = ""
+    """Where finished fits are to be kept beyond this search: a folder or a URL of S3."""
     callbacks: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
     """Per fit, the keywords through which scikit-learn fires callbacks that reach into the
     estimator. They work in all processes of this machine, and on no other."""
@@ -169,6 +206,30 @@ class Batch:
     def keywords_of(self, fit: int) -> dict[str, Any]:
         """All keyword arguments of a fit."""
         return {**self.shared, **self.fits[fit].keywords}
+
+    def only(self, fits: Sequence[int]) -> Batch:
+        """A batch of some of these fits, numbered anew."""
+        here, callbacks = self.here, self.callbacks
+        return replace(
+            self,
+            fits=[self.fits[fit] for fit in fits],
+            here=here and [here[fit] for fit in fits],
+            callbacks=callbacks and [callbacks[fit] for fit in fits],
+        )
+
+    def about(self) -> dict[str, Any]:
+        """Its candidates and fits as text and numbers, for reports."""
+        candidates = {fit.candidate: fit.parameters for fit in self.fits}
+        numbers = {candidate: number for number, candidate in enumerate(sorted(candidates))}
+        return {
+            "search": type(self.arguments[0]).__name__,
+            "candidates": [
+                {name: _REPR.repr(value) for name, value in candidates[candidate].items()}
+                for candidate in numbers
+            ],
+            "n_splits": len({fit.split for fit in self.fits}),
+            "fits": [[numbers[fit.candidate], fit.split] for fit in self.fits],
+        }
 
     def travelling(self, *, far: bool) -> Batch:
         """This batch without what only this process or, if ``far``, this machine can use."""

@@ -10,25 +10,45 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from skdistsearch._fit import Outcome
-from skdistsearch.exceptions import RecordError
+from skdistsearch._bytes import private_folder
+from skdistsearch._fit import Batch, Outcome
+from skdistsearch.exceptions import RecordError, StoreError
 
-FORMAT = 1
-_SUFFIX = ".fits.jsonl"
+FORMAT = 2
+SUFFIX = ".fits.jsonl"
+_SYNC_S = 0.5  # what a power failure may cost of a record that is to outlive the process
+_DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+def label_of(origin: str) -> str:
+    """What the files of a Metaflow task begin with: its run and number."""
+    return "-".join(origin.split("/")[1::2]) if origin else str(os.getpid())
 
 
 class Recorder:
     """Writes what one worker does. Use it in a ``with`` statement."""
 
-    def __init__(self, folder: Path, batch: str) -> None:
-        path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+    def __init__(self, folder: Path, batch: Batch, origin: str = "") -> None:
+        self._batch = batch
+        self._path = folder / f"{label_of(origin)}-{secrets.token_hex(4)}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._file = os.open(path, flags, 0o600)
-        self._write({"format": FORMAT, "batch": batch})
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(self._path, flags, 0o600)
+        except OSError as exc:
+            raise StoreError(f"No record of the fits can be made in {folder}: {exc}") from exc
+        self._size, self._synced = 0, time.monotonic()
+        job = os.environ.get("AWS_BATCH_JOB_ID", "")
+        self._write({"format": FORMAT, "batch": batch.key, "origin": origin, "job": job})
 
     def started(self, fit: int) -> None:
         """Say that ``fit`` begins."""
@@ -36,10 +56,32 @@ class Recorder:
 
     def finished(self, outcome: Outcome) -> None:
         """Keep what became of a fit."""
-        os.write(self._file, f'{{"outcome": {outcome.to_json()}}}\n'.encode())
+        fields = {"outcome": outcome.to_fields()}
+        if key := self._batch.fits[outcome.fit].key:
+            self._write({"key": key} | fields, lasting=True)
+        else:
+            self._write(fields)
 
-    def _write(self, line: dict[str, object]) -> None:
-        os.write(self._file, json.dumps(line).encode() + b"\n")
+    def _write(self, fields: dict[str, Any], *, lasting: bool = False) -> None:
+        line = json.dumps(fields).encode()
+        line = (_checked(line) if lasting else line) + b"\n"
+        try:
+            self._append(line)
+            if lasting and time.monotonic() - self._synced > _SYNC_S:
+                os.fsync(self._file)
+                self._synced = time.monotonic()
+        except OSError as exc:
+            with suppress(OSError):  # no half line: what comes next can be read
+                os.ftruncate(self._file, self._size)
+            raise StoreError(
+                f"A finished fit cannot be kept in {self._path}: {exc}. Those before it are; make "
+                "room and run the same again."
+            ) from exc
+        self._size += len(line)
+
+    def _append(self, line: bytes) -> None:
+        while line:  # a disk that fills up takes a part, then refuses the rest
+            line = line[os.write(self._file, line) :]
 
     def __enter__(self) -> Recorder:
         return self
@@ -53,53 +95,176 @@ class Recorder:
         os.close(self._file)
 
 
-class Record:
-    """Reads what all workers of one batch wrote into a folder."""
+@dataclass(frozen=True)
+class Interrupted:
+    """A fit that had begun when its worker died."""
 
-    def __init__(self, folder: Path, batch: str, n_fits: int) -> None:
+    fit: int
+    """Number of the fit within its batch."""
+    origin: str
+    """Pathspec of the Metaflow task it ran in, if it ran in one."""
+    job: str = ""
+    """Id of the AWS Batch job that the task was."""
+
+
+@dataclass
+class _Worker:
+    """What is known from one worker's file."""
+
+    read: int = 0
+    origin: str = ""
+    job: str = ""
+    running: int | None = None
+
+
+class Record:
+    """Reads what all workers of one batch wrote into a folder.
+
+    ``only``: those of one `label_of`. ``kept``: the folder is where the batch is to be recorded.
+    """
+
+    def __init__(
+        self, folder: Path, batch: str, n_fits: int, *, only: str = "", kept: bool = False
+    ) -> None:
         self._folder, self._batch, self._n_fits = folder, batch, n_fits
-        self._read: dict[str, int] = {}
-        self._running: set[int] = set()
+        self._only, self._kept = only, kept
+        self._workers: dict[str, _Worker] = {}
 
     def new(self) -> Iterator[Outcome]:
         """Outcomes that came since the last call."""
-        for entry in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
-            if entry.name.endswith(_SUFFIX):
-                yield from self._new_of(entry)
+        for name in files_of(self._folder, self._only):
+            yield from self._new_of(name, self._workers.setdefault(name, _Worker()))
 
-    def interrupted(self) -> set[int]:
-        """Fits that had begun when their workers died. Ask when no worker is left."""
-        running, self._running = self._running, set()
-        return running
+    @property
+    def folder(self) -> Path:
+        """Where the workers write."""
+        return self._folder
 
-    def _new_of(self, entry: os.DirEntry[str]) -> Iterator[Outcome]:
-        done = self._read.get(entry.name, 0)
-        if entry.stat().st_size <= done:
+    @property
+    def running(self) -> int:
+        """How many fits have begun and not ended."""
+        return sum(worker.running is not None for worker in self._workers.values())
+
+    @property
+    def retried(self) -> int:
+        """How many tries of Metaflow tasks there were beyond the first."""
+        tasks = [worker.origin for worker in self._workers.values() if worker.origin]
+        return len(tasks) - len(set(tasks))
+
+    def interrupted(self) -> list[Interrupted]:
+        """Fits that had begun when their workers died, each death once.
+
+        Ask when no worker is left.
+        """
+        found = []
+        for worker in self._workers.values():
+            if worker.running is not None:
+                found.append(Interrupted(worker.running, worker.origin, worker.job))
+                worker.running = None
+        return found
+
+    def _new_of(self, name: str, worker: _Worker) -> Iterator[Outcome]:
+        path = self._folder / name
+        if path.stat().st_size <= worker.read:
             return
-        with open(entry.path, "rb") as file:
-            file.seek(done)
+        with open(path, "rb") as file:
+            file.seek(worker.read)
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]  # the last line may still be being written
-        self._read[entry.name] = done + len(whole)
+        worker.read += len(whole)
         for line in whole.splitlines():
-            yield from self._parse(entry.path, line)
+            yield from self._parse(path, line, worker)
 
-    def _parse(self, path: str, line: bytes) -> Iterator[Outcome]:
+    def _parse(self, path: Path, line: bytes, worker: _Worker) -> Iterator[Outcome]:
         try:
             fields = json.loads(line)
             if "outcome" in fields:
-                outcome = Outcome.from_json(fields["outcome"])
+                outcome = Outcome.from_fields(fields["outcome"])
+                worker.running = None
                 self._check_fit(outcome.fit)
-                self._running.discard(outcome.fit)
-                yield outcome
+                yield replace(outcome, recorded=self._kept)
             elif "started" in fields:
-                self._running.add(self._check_fit(fields["started"]))
-            elif (fields["format"], fields["batch"]) != (FORMAT, self._batch):
+                worker.running = self._check_fit(fields["started"])
+            elif (fields["format"], fields["batch"]) == (FORMAT, self._batch):
+                worker.origin, worker.job = str(fields["origin"]), str(fields["job"])
+            else:
                 raise ValueError(f"of another format or batch: {fields}")
-        except (ValueError, TypeError, KeyError) as exc:
+        except _DAMAGE as exc:
             raise RecordError(f"{path} is damaged or was tampered with: {exc!r}") from exc
 
     def _check_fit(self, fit: object) -> int:
         if not (isinstance(fit, int) and 0 <= fit < self._n_fits):
             raise ValueError(f"fit {fit!r} of a batch of {self._n_fits}")
         return fit
+
+
+@contextmanager
+def recording(batch: Batch) -> Iterator[Record]:
+    """A record on this machine: where the batch is to be recorded, or in a temporary folder."""
+    with private_folder() as folder:
+        kept = bool(batch.record) and not batch.record.startswith("s3://")
+        yield Record(Path(batch.record) if kept else folder, batch.key, len(batch), kept=kept)
+
+
+def files_of(folder: Path, label: str = "") -> list[str]:
+    """Names of the record files in a folder, sorted; those of one `label_of` if given."""
+    try:
+        entries = os.listdir(folder)
+    except FileNotFoundError:  # no worker has begun
+        return []
+    except OSError as exc:
+        raise StoreError(f"The record in {folder} cannot be read: {exc}") from exc
+    begin = f"{label}-" if label else ""
+    return sorted(name for name in entries if name.endswith(SUFFIX) and name.startswith(begin))
+
+
+def kept_in(folder: Path) -> Iterator[tuple[str, Outcome]]:
+    """Key and outcome of each fit that any batch of a folder has finished.
+
+    A last line that was cut short, by a death or a full disk, counts as not written.
+    """
+    for name in files_of(folder):
+        try:
+            with open(folder / name, "rb") as file:
+                yield from _kept_in_file(folder / name, file)
+        except OSError as exc:
+            raise StoreError(f"The record {folder / name} cannot be read: {exc}") from exc
+
+
+def _kept_in_file(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Outcome]]:
+    for number, line in enumerate(lines):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            fields = json.loads(line)
+            if number == 0:
+                _check_format(path, fields["format"])
+            elif "outcome" in fields:
+                _check(line)
+                yield fields["key"], Outcome.from_fields(fields["outcome"])
+            elif "started" not in fields:
+                raise ValueError("nothing that a worker writes")
+        except _DAMAGE as exc:
+            raise RecordError(
+                f"{path}, line {number + 1}, is damaged or was tampered with: {exc!r}. Delete "
+                "that file: its fits will be run again."
+            ) from exc
+
+
+def _check_format(path: Path, found: object) -> None:
+    if found != FORMAT:
+        raise RecordError(
+            f"{path} is a record of format {found}; this version reads {FORMAT}. Give the "
+            "checkpoint another name, or use the version of skdistsearch that wrote it."
+        )
+
+
+def _checked(line: bytes) -> bytes:
+    """A JSON object with a checksum of itself: no score is read that a disk has changed."""
+    return b'%b, "crc32": "%08x"}' % (line[:-1], zlib.crc32(line))
+
+
+def _check(line: bytes) -> None:
+    content = line.rpartition(b', "crc32": ')[0] + b"}"
+    if _checked(content) != line.rstrip(b"\n"):
+        raise ValueError("its checksum is another")

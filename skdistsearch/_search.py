@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,11 @@ import numpy as np
 from sklearn.model_selection._search import BaseSearchCV
 
 from skdistsearch import _candidates
-from skdistsearch._capture import Capture
+from skdistsearch._capture import Capture, Run
+from skdistsearch._checkpoint import locate, resuming
+from skdistsearch._events import told
 from skdistsearch._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
+from skdistsearch._signals import ended_in_order
 from skdistsearch.backends._base import Backend, resolve
 from skdistsearch.exceptions import PlanError
 
@@ -54,13 +58,26 @@ class Distributed(_Mixed):  # type: ignore[misc]
             Before any fit: a part of the search cannot travel to where the fits would run.
         BackendError
             The place where the fits run failed as a whole.
+        StoreError, RecordError
+            The checkpoint, or a temporary folder, cannot be read or written to, or holds what
+            nobody has written.
         FitLostError
             With ``error_score="raise"``: a fit's worker died each time it was tried.
         """
         self._validate_params()
-        run = resolve(self.backend).run
+        run = self._run()
         self._check_candidates()
-        return self._fit_captured(run, X, y, params)
+        with ended_in_order():
+            return self._fit_captured(run, X, y, params)
+
+    def _run(self) -> Run:
+        """What runs a batch: the backend, and around it who keeps and who tells."""
+        backend = resolve(self.backend)
+        run: Run = backend.run
+        if self.checkpoint is not None:
+            root = getattr(backend, "checkpoint_root", str)()
+            run = resuming(run, locate(self.checkpoint, root))
+        return told(run)
 
     def plan(self, X: Any, y: Any = None, **params: Any) -> Plan:
         """Make the splits, the candidates and the chunks, and fit nothing.
@@ -185,9 +202,16 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
     random_state : int, RandomState instance or None, default=None
         Seed of the sampled dicts. Every sampled dict uses the same seed: what it gives is what
         `~sklearn.model_selection.ParameterSampler` gives, and depends on no other dict.
-    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
-        Where the fits run: worker processes of this machine, tasks of a Metaflow run, or a
-        configured backend such as ``MetaflowBackend(fits_per_task=1)``.
+    backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
+        Where the fits run: worker processes of this machine, tasks of a Metaflow run on this
+        machine, on AWS Batch or on Kubernetes, or a configured backend such as
+        ``MetaflowBackend(compute="batch", memory_mb=16_000)``.
+    checkpoint : str, path or None, default=None
+        Where finished fits are kept, the moment they end, and looked for: a name, a folder or
+        ``s3://bucket/prefix``. The same search run again, whatever ended it, runs only what is
+        missing, and gives the same ``cv_results_`` to the bit; a grown grid runs only what is
+        new. A change of data, estimator, scorer, splits, or of a version that matters starts
+        afresh, and the log says why. See `skdistsearch.checkpoints`.
 
     Attributes
     ----------
@@ -219,6 +243,7 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         "param_grid": [dict, list],
         "random_state": ["random_state"],
         "backend": "no_validation",  # `resolve` names the backends there are
+        "checkpoint": "no_validation",  # `locate` says what is valid
     }
 
     def __init__(
@@ -236,6 +261,7 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         return_train_score: bool = False,
         random_state: Any = None,
         backend: str | Backend = "local",
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -251,6 +277,7 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         self.param_grid = param_grid
         self.random_state = random_state
         self.backend = backend
+        self.checkpoint = checkpoint
 
     def _check_candidates(self) -> None:
         _candidates.check(self.param_grid, self.estimator)

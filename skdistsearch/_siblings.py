@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,14 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
     estimator, param_distributions, n_iter, scoring, n_jobs, refit, cv, verbose, pre_dispatch, \
     random_state, error_score, return_train_score
         As for `~sklearn.model_selection.RandomizedSearchCV`.
-    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
+    backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
         Where the fits run; see `DistributedSearchCV`.
     """
 
     _parameter_constraints: dict[str, Any] = {
         **RandomizedSearchCV._parameter_constraints,
         "backend": "no_validation",
+        "checkpoint": "no_validation",
     }
 
     def __init__(
@@ -49,6 +51,7 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         error_score: Any = np.nan,
         return_train_score: bool = False,
         backend: str | Backend = "local",
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -65,6 +68,7 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
             return_train_score=return_train_score,
         )
         self.backend = backend
+        self.checkpoint = checkpoint
 
 
 class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type: ignore[misc]
@@ -76,7 +80,7 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
     aggressive_elimination, cv, scoring, refit, error_score, return_train_score, random_state, \
     n_jobs, verbose
         As for `~sklearn.model_selection.HalvingGridSearchCV`.
-    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
+    backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
         Where the fits run; see `DistributedSearchCV`.
     """
 
@@ -84,6 +88,7 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
     _parameter_constraints: dict[str, Any] = {
         **HalvingGridSearchCV._parameter_constraints,
         "backend": "no_validation",
+        "checkpoint": "no_validation",
     }
 
     def __init__(
@@ -105,6 +110,7 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         n_jobs: int | None = None,
         verbose: int = 0,
         backend: str | Backend = "local",
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -124,6 +130,7 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
             verbose=verbose,
         )
         self.backend = backend
+        self.checkpoint = checkpoint
 
 
 class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # type: ignore[misc]
@@ -135,7 +142,7 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
     min_resources, aggressive_elimination, cv, scoring, refit, error_score, \
     return_train_score, random_state, n_jobs, verbose
         As for `~sklearn.model_selection.HalvingRandomSearchCV`.
-    backend : {"local", "metaflow"} or object with a ``run`` method, default="local"
+    backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
         Where the fits run; see `DistributedSearchCV`.
     """
 
@@ -143,6 +150,7 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
     _parameter_constraints: dict[str, Any] = {
         **HalvingRandomSearchCV._parameter_constraints,
         "backend": "no_validation",
+        "checkpoint": "no_validation",
     }
 
     def __init__(
@@ -165,6 +173,7 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         n_jobs: int | None = None,
         verbose: int = 0,
         backend: str | Backend = "local",
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -185,3 +194,4 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
             verbose=verbose,
         )
         self.backend = backend
+        self.checkpoint = checkpoint

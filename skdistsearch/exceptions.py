@@ -7,10 +7,12 @@
     │   └── ParamGridTypeError (TypeError)
     ├── BackendError (RuntimeError)        the place where fits run failed as a whole
     ├── BackendConfigError (ValueError)    a backend was named or configured wrongly
+    ├── CheckpointError (ValueError)       a checkpoint's name is none
     ├── FitLostError (RuntimeError)        one fit's machine died, again and again
     ├── NotPicklableError (TypeError)      something cannot travel to another process
     ├── PlanError (ValueError)             outcomes do not belong to the plan
-    └── RecordError (RuntimeError)         bytes from a store are not what was written
+    ├── RecordError (RuntimeError)         bytes from a store are not what was written
+    └── StoreError (OSError)               a store cannot be read or written to
 
 What a user's own estimator or scorer raises keeps its own type.
 """
@@ -20,6 +22,7 @@ from __future__ import annotations
 __all__ = [
     "BackendConfigError",
     "BackendError",
+    "CheckpointError",
     "FitLostError",
     "NotPicklableError",
     "ParamGridError",
@@ -27,6 +30,7 @@ __all__ = [
     "PlanError",
     "RecordError",
     "SkDistSearchError",
+    "StoreError",
 ]
 
 
@@ -50,6 +54,10 @@ class BackendConfigError(SkDistSearchError, ValueError):
     """A backend's name or one of its settings is not valid."""
 
 
+class CheckpointError(SkDistSearchError, ValueError):
+    """What was given as a checkpoint's name or place is neither."""
+
+
 class FitLostError(SkDistSearchError, RuntimeError):
     """A fit's worker died each time the fit was tried."""
 
@@ -64,3 +72,7 @@ class PlanError(SkDistSearchError, ValueError):
 
 class RecordError(SkDistSearchError, RuntimeError):
     """Bytes read from a store or a temporary folder are not what was written."""
+
+
+class StoreError(SkDistSearchError, OSError):
+    """A folder or a bucket cannot be read or written to; the message says which, and why."""

@@ -5,6 +5,8 @@ import os
 import pytest
 from loky import get_reusable_executor
 
+from skdistsearch.testing import LocalAWS
+
 
 @pytest.fixture(autouse=True, scope="session")
 def own_metaflow(tmp_path_factory):
@@ -13,7 +15,23 @@ def own_metaflow(tmp_path_factory):
         for name in [name for name in os.environ if name.startswith("METAFLOW_")]:
             patch.delenv(name)
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    """AWS on loopback, one for all tests that need it: mark them ``xdist_group("aws")``."""
+    pytest.importorskip("moto", reason="AWS on loopback is moto's")
+    with LocalAWS(slots=2) as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(cloud):
+    """AWS on loopback, as if nobody had used it before."""
+    cloud.reset()
+    return cloud
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,8 +9,9 @@ from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV
 from skdistsearch._bytes import dump, load, private_folder
-from skdistsearch._fit import Outcome, Raised
-from skdistsearch._record import Record, Recorder
+from skdistsearch._fit import Batch, Fit, Outcome, Raised
+from skdistsearch._record import Interrupted, Record, Recorder, kept_in
+from skdistsearch._store import FolderStore
 from skdistsearch.exceptions import RecordError
 
 
@@ -20,40 +21,67 @@ def batch():
     return DistributedSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2).plan(X, X[:, 0]).batch
 
 
-def test_loaded_batch_maps_its_arrays_and_may_write_to_them(batch, tmp_path):
-    digest = dump(batch, tmp_path)
-    before = (tmp_path / "batch").read_bytes()
-    X = load(tmp_path, digest).arguments[1]
+def batch_of(rows):
+    X = np.asfortranarray(np.arange(3.0 * rows).reshape(rows, 3))
+    return DistributedSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2).plan(X, X[:, 0]).batch
+
+
+@pytest.mark.parametrize("addressed", [True, False])
+@pytest.mark.parametrize("rows", [20, 100_000], ids=["in the head", "apart"])
+def test_loaded_batch_maps_its_arrays_and_may_write_to_them(rows, addressed, tmp_path):
+    batch = batch_of(rows)
+    head = dump(batch, FolderStore(tmp_path), addressed=addressed).head
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    X = load(str(tmp_path), head).arguments[1]
     np.testing.assert_array_equal(X, batch.arguments[1])
     assert not X.flags.owndata
+    assert X.flags.aligned
     assert X.flags.f_contiguous
     X[0, 0] = -1  # the mapping is copy-on-write
-    assert (tmp_path / "batch").read_bytes() == before
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_batch_with_other_bytes_is_not_unpickled(batch, tmp_path):
-    digest = dump(batch, tmp_path)
-    data = bytearray((tmp_path / "batch").read_bytes())
+def test_same_data_is_written_once(tmp_path):
+    for batch in (batch_of(100_000), batch_of(100_000)):
+        dump(batch, FolderStore(tmp_path), addressed=True)
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert sizes.count(3 * 8 * 100_000) == 1
+    assert len(sizes) == 3  # and a head for each
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("which", ["head", "X"])
+def test_batch_with_other_bytes_is_not_unpickled(which, tmp_path):
+    head = dump(batch_of(100_000), FolderStore(tmp_path), addressed=True).head
+    (big,) = (path for path in tmp_path.iterdir() if path.stat().st_size == 3 * 8 * 100_000)
+    path = big if which == "X" else tmp_path / head
+    data = bytearray(path.read_bytes())
     data[-1] ^= 1
-    (tmp_path / "batch").write_bytes(data)
+    path.write_bytes(data)
     with pytest.raises(
         RecordError, match=r"is not what the search wrote.*Nothing of it was loaded"
     ):
-        load(tmp_path, digest)
+        load(str(tmp_path), head)
 
 
-def test_batch_of_a_newer_format_is_refused(batch, tmp_path):
-    dump(batch, tmp_path)
-    data = (tmp_path / "batch").read_bytes().replace(b'"format": 1', b'"format": 9', 1)
-    (tmp_path / "batch").write_bytes(data)
-    with pytest.raises(RecordError, match="A batch of format 9; this version reads 1"):
-        load(tmp_path)
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b'"format": 2', b'"format": 9', "A batch of format 9; this version reads 2"),
+        (b'{"format"', b'x"format"', "No batch of fits: it begins with"),
+    ],
+)
+def test_batch_of_another_format_is_refused(old, new, message, batch, tmp_path):
+    dump(batch, FolderStore(tmp_path), addressed=False)
+    (tmp_path / "head").write_bytes((tmp_path / "head").read_bytes().replace(old, new, 1))
+    with pytest.raises(RecordError, match=message):
+        load(str(tmp_path), "head")
 
 
 def test_temporary_files_are_the_users_own_and_gone_afterwards(batch):
     with private_folder() as folder:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        dump(batch, folder)
+        dump(batch, FolderStore(folder), addressed=False)
     assert not folder.exists()
 
 
@@ -72,42 +100,86 @@ OUTCOMES = [
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.status)
 def test_outcome_survives_json_bit_for_bit(outcome):
-    assert Outcome.from_json(json.loads(outcome.to_json())) == outcome
+    assert Outcome.from_fields(json.loads(json.dumps(outcome.to_fields()))) == outcome
 
 
 def test_numpy_scores_become_plain_numbers():
     scores = {"f": np.float64(0.1), "g": np.float32(0.5), "i": np.int64(3), "d": Decimal("0.25")}
-    plain = json.loads(Outcome(0, "ok", scores).to_json())["result"]
+    plain = json.loads(json.dumps(Outcome(0, "ok", scores).to_fields()))["result"]
     assert plain == {"f": 0.1, "g": 0.5, "i": 3, "d": 0.25}
 
 
 def test_score_that_is_no_number_is_refused():
     with pytest.raises(TypeError, match="cannot be sent back"):
-        Outcome(0, "ok", {"test_scores": object()}).to_json()
+        Outcome(0, "ok", {"test_scores": object()}).to_fields()
 
 
-def test_record_gives_each_outcome_once_and_knows_what_was_running(tmp_path):
+@pytest.fixture
+def three():
+    """A batch of three fits."""
+    fits = [Fit(number, 0, {}, {}, key=f"key-{number}") for number in range(3)]
+    return Batch("key", dict, (), {}, fits)
+
+
+def test_record_gives_each_outcome_once_and_knows_what_was_running(three, tmp_path):
     record = Record(tmp_path, "key", 3)
-    with Recorder(tmp_path, "key") as one, Recorder(tmp_path, "key") as other:
+    with Recorder(tmp_path, three, "F/1/fit/2") as one, Recorder(tmp_path, three) as other:
         one.started(0)
         assert list(record.new()) == []
+        assert record.running == 1
         one.finished(OUTCOMES[0])
         other.started(2)
         assert list(record.new()) == [OUTCOMES[0]]
         assert list(record.new()) == []
-    assert record.interrupted() == {2}
-    assert record.interrupted() == set()
+        one.started(1)
+    assert list(record.new()) == []
+    interrupted = sorted(record.interrupted(), key=lambda one: one.fit)
+    assert interrupted == [Interrupted(1, "F/1/fit/2"), Interrupted(2, "")]
+    assert record.interrupted() == []
 
 
-def test_record_files_are_the_users_own(tmp_path):
-    with Recorder(tmp_path, "key"):
+def test_finished_fits_are_found_by_key(three, tmp_path):
+    with Recorder(tmp_path, three) as recorder:
+        for outcome in OUTCOMES:
+            recorder.finished(outcome)
+    assert list(kept_in(tmp_path)) == [(f"key-{outcome.fit}", outcome) for outcome in OUTCOMES]
+
+
+def test_record_of_a_newer_format_says_what_to_do(three, tmp_path):
+    with Recorder(tmp_path, three):
+        (file,) = tmp_path.iterdir()
+    file.write_text(file.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(RecordError, match=r"format 3; this version reads 2. Give the checkpoint a"):
+        list(kept_in(tmp_path))
+
+
+def test_last_line_that_was_cut_short_counts_as_not_written(three, tmp_path):
+    with Recorder(tmp_path, three) as recorder:
+        recorder.finished(OUTCOMES[0])
+        recorder.finished(OUTCOMES[1])
+        (file,) = tmp_path.iterdir()
+        os.truncate(file, file.stat().st_size - 9)
+    assert [key for key, _ in kept_in(tmp_path)] == ["key-0"]
+
+
+def test_damage_in_a_kept_record_is_named_with_its_line(three, tmp_path):
+    with Recorder(tmp_path, three) as recorder:
+        recorder.finished(OUTCOMES[0])
+        (file,) = tmp_path.iterdir()
+    file.write_text(file.read_text().replace('"ok"', '"okay"'))
+    with pytest.raises(RecordError, match=r"fits.jsonl, line 2, is damaged.*Delete that file"):
+        list(kept_in(tmp_path))
+
+
+def test_record_files_are_the_users_own(three, tmp_path):
+    with Recorder(tmp_path, three):
         (file,) = tmp_path.iterdir()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_line_cut_short_by_a_death_waits(tmp_path):
+def test_line_cut_short_by_a_death_waits(three, tmp_path):
     record = Record(tmp_path, "key", 3)
-    with Recorder(tmp_path, "key") as recorder:
+    with Recorder(tmp_path, three) as recorder:
         recorder.finished(OUTCOMES[0])
         (file,) = tmp_path.iterdir()
         whole = file.read_bytes()
@@ -126,8 +198,10 @@ def test_line_cut_short_by_a_death_waits(tmp_path):
         '{"started": true, "x": 1}\n{"started": "0"}',
         '{"outcome": {"fit": -1, "status": "ok"}}',
         '{"outcome": {"fit": 0, "status": "ok", "code": "import os"}}',
+        '{"outcome": {"fit": 0, "status": "well"}}',
+        '{"outcome": {"fit": 0, "status": "ok", "result": "none"}}',
         '{"format": 99, "batch": "key"}',
-        '{"format": 1, "batch": "another"}',
+        '{"format": 2, "batch": "another"}',
     ],
 )
 def test_damaged_record_is_one_clear_error(line, tmp_path):

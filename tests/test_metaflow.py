@@ -10,6 +10,8 @@ from processes import Script
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend
+from skdistsearch._chunks import dealt
+from skdistsearch.backends import Batch
 from skdistsearch.exceptions import BackendConfigError, BackendError
 
 pytestmark = pytest.mark.slow
@@ -214,5 +216,23 @@ def test_one_tag_may_be_a_string():
 )
 def test_fits_per_task(fits_per_task, n_jobs, sizes):
     backend = MetaflowBackend(fits_per_task=fits_per_task)
-    chunks = backend._chunks(range(50), backend._workers(n_jobs))
+    chunks = backend.chunks(range(50), Batch("key", dict, (), {}, [], n_jobs=n_jobs))
     assert [len(chunk) for chunk in chunks] == sizes
+
+
+def test_few_fits_have_a_container_each_and_many_share_them():
+    backend = MetaflowBackend(compute="batch")
+    batch = Batch("key", dict, (), {}, [])
+    assert [len(chunk) for chunk in backend.chunks(range(50), batch)] == [1] * 50
+    chunks = backend.chunks(range(10_000), batch)
+    assert len(chunks) == 200
+    assert sorted(fit for chunk in chunks for fit in chunk) == list(range(10_000))
+
+
+@pytest.mark.parametrize(("n_chunks", "period"), [(2, 2), (10, 5), (50, 10)])
+def test_dealt_chunks_do_not_fall_in_step_with_the_grid(n_chunks, period):
+    """Where every ``period``-th fit is slow, no worker gets all of them."""
+    chunks = dealt(range(1000), n_chunks)
+    slow = [sum(fit % period == 0 for fit in chunk) for chunk in chunks]
+    assert max(slow) <= 2 * 1000 / period / n_chunks
+    assert {len(chunk) for chunk in chunks} == {1000 // n_chunks}

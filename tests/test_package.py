@@ -16,19 +16,23 @@ ROOT = Path(skdistsearch.__file__).parent
 
 # From the ground up: a module imports only what stands on lines above its own.
 LAYERS = [
-    {"exceptions"},
-    {"_fit"},
-    {"_bytes", "_record", "_chunks"},
-    {"backends.remote", "backends.remote.worker"},
+    {"exceptions", "report", "report.card"},
+    {"_fit", "_store", "_digest", "_signals"},
+    {"_bytes", "_events"},
+    {"_record", "_chunks"},
+    {"_courier", "_sizes"},
+    {"backends.remote", "backends.remote.worker", "backends.remote.keeper"},
     {"backends._base", "backends._environment", "backends.remote.flow.search_flow"},
+    {"backends._code", "backends._compute", "backends._jobs"},
+    {"backends._place"},
     {"backends._local", "backends._metaflow"},
     {"backends"},
-    {"_candidates", "_capture", "_plan"},
-    {"_search"},
+    {"_candidates", "_capture", "_plan", "_checkpoint"},
+    {"_search", "checkpoints"},
     {"_siblings"},
     {""},
-    {"testing._estimators"},
-    {"testing._suite"},
+    {"testing._estimators", "testing._aws_server"},
+    {"testing._aws", "testing._suite"},
     {"testing"},
 ]
 # Backends by name are imported when they are named.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from skdistsearch._fit import Batch, Outcome
@@ -34,13 +35,18 @@ def _local() -> Backend:
     return LocalBackend()
 
 
-def _metaflow() -> Backend:
+def _metaflow(compute: str) -> Backend:
     from skdistsearch.backends._metaflow import MetaflowBackend
 
-    return MetaflowBackend()
+    return MetaflowBackend(compute=compute)
 
 
-_NAMES: dict[str, Callable[[], Backend]] = {"local": _local, "metaflow": _metaflow}
+_NAMES: dict[str, Callable[[], Backend]] = {
+    "local": _local,
+    "metaflow": partial(_metaflow, "local"),
+    "batch": partial(_metaflow, "batch"),
+    "kubernetes": partial(_metaflow, "kubernetes"),
+}
 
 
 def resolve(backend: str | Backend) -> Backend:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,54 @@ from joblib.parallel import ParallelBackendBase
 from skdistsearch.exceptions import BackendConfigError
 
 _SYSROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
+_CACHE_S = 7 * 24 * 3600
+# The services throttle who asks for hundreds of tasks at once: boto3 is to wait, not to give up.
+# Metaflow opens 64 processes for what 8 do faster.
+_PATIENCE = {
+    "AWS_RETRY_MODE": "adaptive",
+    "AWS_MAX_ATTEMPTS": "12",
+    "METAFLOW_S3_WORKER_COUNT": "8",
+}
 
 
-def flow_environment(workers: int, temporary: Path) -> dict[str, str]:
-    """Environment variables of a run's processes, ``workers`` of which share this machine."""
+def flow_environment(workers: int, temporary: Path, *, far: bool) -> dict[str, str]:
+    """Environment variables of a run's processes.
+
+    ``workers`` tasks run at the same time, on this machine unless ``far``.
+    """
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     environment.setdefault("METAFLOW_TEMPDIR", str(temporary))
     if not _config("USER", None):
         environment["METAFLOW_USER"] = _user(environment)
-    environment |= thread_limits(workers)
+    for name, value in (_PATIENCE if far else thread_limits(workers)).items():
+        environment.setdefault(name, value)
+    # Metaflow would put these on every step, ours that gather included; a space is none.
+    environment["METAFLOW_DEFAULT_DECOSPECS"] = " "
     if _keeps_runs_in_default_place():
         environment[_SYSROOT] = str(_root())
     return environment
+
+
+def s3_root() -> str:
+    """Where in S3 all that is ours is kept, beside Metaflow's own."""
+    return f"{_config('DATASTORE_SYSROOT_S3', '').rstrip('/')}/skdistsearch"
+
+
+def data_folder(otherwise: Path) -> Path:
+    """Where big data is kept on this machine, for the next search on the same.
+
+    A cache: what nobody has used for a week goes. ``otherwise``: where no cache can be made.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "skdistsearch/data")
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in cache.iterdir():
+            if time.time() - path.stat().st_mtime > _CACHE_S:
+                path.unlink(missing_ok=True)
+    except OSError:
+        return otherwise / "data"
+    return cache if os.access(cache, os.W_OK) else otherwise / "data"
 
 
 def thread_limits(workers: int, threads: int | None = None) -> dict[str, str]:
@@ -45,7 +81,7 @@ def show_to_client() -> None:
     if not _keeps_runs_in_default_place():
         return
     metaflow = _metaflow()
-    private = f"local@{_private_root()}"
+    private = f"local@{private_root()}"
     if _found_root() is None or metaflow.get_metadata() == private:
         metaflow.metadata(f"local@{_root()}")
 
@@ -91,7 +127,7 @@ def _root() -> Path:
     found = _found_root()
     if found is not None:
         return found
-    root = _private_root()
+    root = private_root()
     try:
         (root / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
@@ -108,7 +144,8 @@ def _found_root() -> Path | None:
     return next((path for path in (here, *here.parents) if (path / ".metaflow").is_dir()), None)
 
 
-def _private_root() -> Path:
+def private_root() -> Path:
+    """Where what is kept goes that nobody has configured a place for."""
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data, "skdistsearch")
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import joblib
 from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
 from loky import ProcessPoolExecutor, get_reusable_executor
 
 from skdistsearch._bytes import dump, private_folder
-from skdistsearch._chunks import Chunk, Ledger, grouped, guided
+from skdistsearch._chunks import Chunk, Death, Ledger, grouped, guided
 from skdistsearch._fit import Batch, Outcome
-from skdistsearch._record import Record
+from skdistsearch._record import Record, recording
+from skdistsearch._store import FolderStore
 from skdistsearch.backends._environment import thread_limits
 from skdistsearch.backends.remote.worker import end_with, run_chunk
-from skdistsearch.exceptions import BackendError
+from skdistsearch.exceptions import BackendError, SkDistSearchError
 
 _POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
 _IDLE_S = 300  # joblib's own: how long idle workers are kept for the next search
@@ -78,18 +79,19 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
     """Run the fits in worker processes; those in which a worker dies once more, alone."""
     ledger = Ledger(batch)
     environment = thread_limits(workers, threads)
-    with private_folder() as folder:
-        dump(batch.travelling(far=False), folder)
-        record = Record(folder, batch.key, len(batch))
+    with private_folder() as data, recording(batch) as record:
+        head = dump(batch.travelling(far=False), FolderStore(data), addressed=False).head
+        run = partial(run_chunk, str(data), head, record=str(record.folder))
         while chunks := guided(ledger.innocent, workers) or grouped(ledger.suspect[:1], 1):
             alone = not ledger.innocent
-            running = _run_chunks(chunks, folder, record, _pool(workers, environment, alone))
+            running = _run_chunks(run, chunks, record, _pool(workers, environment, alone))
             try:
                 with closing(running) as outcomes:  # now, not when garbage is collected
                     yield from ledger.settle(outcomes)
             except BrokenProcessPool as exc:
                 yield from ledger.settle(record.new())
-                yield from ledger.blame_worker(record.interrupted(), _cause(exc))
+                deaths = [Death(one.fit, _cause(exc)) for one in record.interrupted()]
+                yield from ledger.blame(deaths, _cause(exc))
 
 
 @contextmanager
@@ -115,15 +117,13 @@ def _pool(workers: int, environment: dict[str, str], alone: bool) -> Iterator[Pr
 
 
 def _run_chunks(
+    run: Callable[[Chunk], None],
     chunks: Sequence[Chunk],
-    folder: Path,
     record: Record,
     pool: AbstractContextManager[ProcessPoolExecutor],
 ) -> Generator[Outcome]:
     with pool as executor:
-        pending: set[Future[None]] = {
-            executor.submit(run_chunk, str(folder), chunk) for chunk in chunks
-        }
+        pending: set[Future[None]] = {executor.submit(run, chunk) for chunk in chunks}
         while pending:
             done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             yield from record.new()
@@ -134,7 +134,7 @@ def _run_chunks(
 def _check(chunk: Future[None]) -> None:
     try:
         chunk.result()
-    except BrokenProcessPool:
+    except (BrokenProcessPool, SkDistSearchError):
         raise
     except Exception as exc:
         raise BackendError(

@@ -1,41 +1,49 @@
-"""Fits as tasks of a Metaflow run."""
+"""Fits as tasks of a Metaflow run: on this machine, on AWS Batch or on Kubernetes."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import numbers
-import os
-import signal
+import secrets
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import joblib
 
-from skdistsearch._bytes import dump, private_folder
-from skdistsearch._chunks import Chunk, Ledger, dealt, grouped
+from skdistsearch._chunks import Chunk, Death, Ledger, dealt, grouped
 from skdistsearch._fit import Batch, Outcome
-from skdistsearch._record import Record
-from skdistsearch.backends._environment import flow_environment, show_to_client
+from skdistsearch._record import Interrupted
+from skdistsearch._sizes import sized
+from skdistsearch.backends._code import FLOW_FILE, requirements, stage
+from skdistsearch.backends._compute import Compute, check_configured, decospecs, problems
+from skdistsearch.backends._environment import flow_environment, s3_root, show_to_client
+from skdistsearch.backends._jobs import SAYS, Log, advice, is_of_host
+from skdistsearch.backends._place import Place
 from skdistsearch.exceptions import BackendConfigError, BackendError
 
 FLOW = "DistributedSearch"
 """Name of the flow: ``metaflow.Flow("DistributedSearch")`` has the runs."""
 
-_FLOW_FILE = Path(__file__).parent / "remote" / "flow" / "search_flow.py"
-_COMPUTE = ("local",)
-_POLL_S = 0.05  # how often finished fits are looked for
-_STOP_S = ((signal.SIGINT, 20.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
-_LOG_LINES = 30  # of a run that failed, in the error message
+_KEEPER = Path(__file__).parent / "remote" / "keeper.py"
+_POLL_S = 0.05  # how often finished fits are looked for on this machine
+_TELL_S = 10.0  # how often the log hears of progress
+_END_S = 90.0  # how long a run that is stopped may take before it is left to its keeper
+_WORKERS = 50  # tasks at the same time elsewhere: each is a process of 90 MB here
+
+_log = logging.getLogger("skdistsearch")
 
 
-@dataclass(frozen=True)
-class MetaflowBackend:
+@dataclass(frozen=True, kw_only=True)
+class MetaflowBackend(Compute):
     """Runs fits as tasks of a Metaflow run: a foreach over chunks of fits.
 
     The run is an ordinary run of the flow ``DistributedSearch``. It goes where Metaflow's
@@ -44,24 +52,25 @@ class MetaflowBackend:
     directory.
     """
 
-    compute: str = "local"
-    """Where the tasks run. ``"local"``: on this machine."""
     fits_per_task: int | str = "auto"
-    """How many fits share a Metaflow task. 1 gives every fit a task of its own; ``"auto"`` makes
-    as many tasks as there are workers, because each costs the start of an interpreter and the
-    imports of the estimators (1.5 s for scikit-learn alone)."""
+    """How many fits share a Metaflow task. 1 gives every fit a task of its own. ``"auto"``: on
+    this machine as many tasks as there are workers, because each costs the start of an
+    interpreter and the imports of the estimators (1.5 s for scikit-learn alone); elsewhere a task
+    for each of up to 200 fits, and 200 tasks for more."""
     max_workers: int | None = None
-    """How many tasks run at the same time. None: the search's ``n_jobs``, or all cores."""
+    """How many tasks run at the same time. None: the search's ``n_jobs``, or all cores of this
+    machine, or 50 elsewhere. Each task that runs elsewhere is also watched by a process of 90 MB
+    on this machine."""
     tags: tuple[str, ...] = ()
     """Tags of the run, besides ``skdistsearch``."""
 
     def __post_init__(self) -> None:
         """Say what is wrong with the settings, all at once."""
         object.__setattr__(self, "tags", _as_tuple(self.tags))
-        wrong = [
+        object.__setattr__(self, "decorators", _as_tuple(self.decorators))
+        wrong = problems(self) + [
             f"{name}={getattr(self, name)!r}: {valid}"
             for name, valid, holds in (
-                ("compute", f"must be one of {', '.join(_COMPUTE)}", self.compute in _COMPUTE),
                 (
                     "fits_per_task",
                     'must be "auto" or an integer of at least 1',
@@ -79,68 +88,100 @@ class MetaflowBackend:
         if wrong:
             raise BackendConfigError("MetaflowBackend: " + "; ".join(wrong))
 
+    @property
+    def is_far(self) -> bool:
+        """Whether the tasks run on machines that do not see this one's files."""
+        return self.compute != "local"
+
+    def checkpoint_root(self) -> str:
+        """Where checkpoints that have a name only are kept, if not on this machine."""
+        return f"{s3_root()}/checkpoints" if self.is_far else ""
+
     def run(self, batch: Batch) -> Iterator[Outcome]:
         """Run every fit of ``batch``; see `Backend.run`."""
         _require_metaflow()
+        check_configured(self)
         ledger = Ledger(batch)
-        workers = self._workers(batch.n_jobs)
-        with private_folder() as folder:
-            digest = dump(batch.travelling(far=True), folder)
-            record = Record(folder, batch.key, len(batch))
-            chunks = self._chunks(range(len(batch)), workers)
+        with Place(batch, far=self.is_far) as place:
+            chunks = self.chunks(range(len(batch)), batch)
             while chunks:
-                run = _Run(self, folder, digest, chunks, workers)
-                with closing(run.outcomes(record)) as outcomes:  # now, not at a garbage collection
+                run = _Run(self, place, chunks, self.workers(batch.n_jobs))
+                with closing(run.outcomes()) as outcomes:  # now, not at a garbage collection
                     yield from ledger.settle(outcomes)
-                running = record.interrupted()
                 if ledger.owed:
-                    yield from ledger.blame_worker(running, _cause(run), run.pathspec)
-                chunks = self._second_chunks(ledger, workers)
+                    deaths = run.deaths(place.record.interrupted())
+                    yield from ledger.blame(deaths, run.story, run.pathspec)
+                elif run.failed:  # after its last fit: nothing is missing
+                    _log.warning("%s", run.story)
+                chunks = self._second_chunks(ledger, batch)
 
-    def _workers(self, n_jobs: int | None) -> int:
+    def workers(self, n_jobs: int | None) -> int:
+        """How many tasks run at the same time."""
         if self.max_workers is not None:
             return self.max_workers
-        if n_jobs is None:
-            return int(joblib.cpu_count())
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 has no meaning; None or -1 is all cores.")
+        if n_jobs is None or (self.is_far and n_jobs < 0):
+            return _WORKERS if self.is_far else int(joblib.cpu_count())
         return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
 
-    def _chunks(self, fits: Sequence[int], workers: int) -> list[Chunk]:
+    def chunks(self, fits: Sequence[int], batch: Batch) -> list[Chunk]:
+        """Which fits share a task."""
+        workers = self.workers(batch.n_jobs)
         if isinstance(self.fits_per_task, numbers.Integral):
             return grouped(fits, int(self.fits_per_task))
+        if self.is_far:
+            return sized(fits, workers, seconds=batch.seconds)
         return dealt(fits, workers)
 
-    def _second_chunks(self, ledger: Ledger, workers: int) -> list[Chunk]:
+    def _second_chunks(self, ledger: Ledger, batch: Batch) -> list[Chunk]:
         """Of a run that follows one in which tasks died: those that are suspect run alone."""
         return grouped(ledger.suspect, 1) + (
-            self._chunks(ledger.innocent, workers) if ledger.innocent else []
+            self.chunks(ledger.innocent, batch) if ledger.innocent else []
         )
 
 
 class _Run:
-    """One Metaflow run, in a process group of its own."""
+    """One Metaflow run, in the hands of a keeper that does not let it outlive this process."""
 
     def __init__(
-        self,
-        backend: MetaflowBackend,
-        folder: Path,
-        digest: str,
-        chunks: list[Chunk],
-        workers: int,
+        self, backend: MetaflowBackend, place: Place, chunks: list[Chunk], workers: int
     ) -> None:
-        self._folder, self._workers = folder, workers
-        self._run_id_file = folder / "run_id"
-        self._run_id_file.unlink(missing_ok=True)
-        (folder / "chunks.json").write_text(json.dumps(chunks))
-        self._environment = flow_environment(workers, folder)
+        self._place, self._n_tasks, self._far = place, len(chunks), backend.is_far
+        self._folder = place.folder / secrets.token_hex(4)
+        self._folder.mkdir(mode=0o700)
+        self._run_id_file = self._folder / "run_id"
+        self._log = Log(self._folder / "log")
+        self._told_s = time.monotonic()
+        self.failed = False
+        """Whether the run as a whole failed."""
+        flow = stage(self._folder / "code") if self._far else FLOW_FILE
+        self._environment = flow_environment(workers, place.folder, far=self._far)
+        settings: dict[str, Any] = {
+            "decorators": decospecs(backend, max(map(len, chunks))),
+            "timeout_s": backend.timeout_s,
+            "packages": requirements(place.payload.modules) if self._far else None,
+            "says": SAYS,
+            "about": str(self._folder / "about.json"),
+        }
+        (self._folder / "about.json").write_text(json.dumps(place.about))
+        # In a file: the environment's variables are nothing for a list of processes.
+        (self._folder / "settings.json").write_text(json.dumps(settings))
+        of_environment = isinstance(backend.environment, str)
         tags = [word for tag in ("skdistsearch", *backend.tags) for word in ("--tag", tag)]
-        self._command = [
-            *(sys.executable, "-u", str(_FLOW_FILE), "--quiet", "--no-pylint", "run"),
-            *("--folder", str(folder), "--digest", digest),
-            *("--max-workers", str(workers), "--max-num-splits", str(len(chunks))),
-            *("--run-id-file", str(self._run_id_file), *tags),
+        self._top = [
+            *(sys.executable, "-u", str(flow), "--no-pylint"),
+            *(("--environment", str(backend.environment)) if of_environment else ()),
+            *("--config", "settings", str(self._folder / "settings.json")),
         ]
+        self._command = [
+            *(*self._top, "run"),
+            *("--data", place.store.url, "--head", place.payload.head),
+            *("--sheet", place.sheet({"chunks": chunks}), "--record", place.record_url),
+            *("--n_tasks", str(len(chunks)), "--max-num-splits", str(len(chunks))),
+            *("--max-workers", str(workers), "--run-id-file", str(self._run_id_file), *tags),
+        ]
+        self._sweep = [*self._top, backend.compute, "kill", "--run-id"] if self._far else []
 
     @property
     def pathspec(self) -> str:
@@ -150,59 +191,96 @@ class _Run:
         return f"{FLOW}/{self._run_id_file.read_text().strip()}"
 
     @property
-    def log(self) -> str:
-        """The last lines that Metaflow printed."""
-        lines = (self._folder / "log").read_text(errors="replace").splitlines()
-        return "\n".join(lines[-_LOG_LINES:])
+    def story(self) -> str:
+        """What became of the run, for an error message."""
+        reasons = "".join(f" {reason}." for reason in sorted(set(self._log.reasons().values())))
+        name = self.pathspec or "(not begun)"
+        if self.failed:
+            return f"The Metaflow run {name} failed.{reasons} Its last lines:\n{self._log.tail}"
+        return f"Tasks of the Metaflow run {name} ended before they began a fit.{reasons}"
 
-    def outcomes(self, record: Record) -> Generator[Outcome]:
+    def deaths(self, interrupted: list[Interrupted]) -> list[Death]:
+        """Why fits were interrupted."""
+        if self.failed and not self.pathspec:
+            raise BackendError(self.story)
+        reasons = self._log.reasons() if interrupted else {}
+        return [self._death(one, reasons.get(one.job, "")) for one in interrupted]
+
+    def _death(self, interrupted: Interrupted, reason: str) -> Death:
+        what = reason or (
+            "it ended without a word: killed for want of memory, or by a crash in native code, or "
+            "by an exit of its own"
+        )
+        return Death(
+            interrupted.fit,
+            f"Of the Metaflow task {interrupted.origin}: {what}.{advice(reason)}",
+            of_host=is_of_host(reason),
+        )
+
+    def outcomes(self) -> Generator[Outcome]:
         """Start the run; yield outcomes as its tasks record them; end with it."""
         with self._process() as process:
             show_to_client()
             while process.poll() is None:
-                yield from record.new()
+                yield from self._place.new()
+                self._listen()
                 time.sleep(_POLL_S)
-        yield from record.new()
-        if process.returncode:
-            raise BackendError(
-                f"The Metaflow run {self.pathspec or '(not begun)'} failed. Its last lines:\n"
-                f"{self.log}"
+            self.failed = process.returncode != 0
+        yield from self._place.new(last=True)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Take notice of what tasks say of their environment."""
+        for said in self._log.said():
+            if "refuses" in said:
+                raise BackendError(
+                    "The tasks' environment cannot run this search: "
+                    + "; ".join(said["refuses"])
+                    + ". Give the tasks an image (image=...) or an environment "
+                    '(environment="pypi") that has what is here, or install here what is there.'
+                )
+            warnings.warn(
+                "The tasks' environment differs from this one: " + "; ".join(said["warns"]),
+                stacklevel=2,
             )
+        if time.monotonic() - self._told_s > _TELL_S:
+            self._told_s = time.monotonic()
+            record = self._place.record
+            said = f"{record.running} fits are running, {record.retried} tasks were tried again"
+            _log.info("Metaflow run %s: %s", self.pathspec or "(being made)", said)
 
     @contextmanager
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
-        with open(self._folder / "log", "wb") as log:
+        spec = {
+            "command": self._command,
+            "sweep": self._sweep,
+            "run_id_file": str(self._run_id_file),
+        }
+        with open(self._log.path, "wb") as log:
             process = subprocess.Popen(
-                self._command,
+                [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(spec)],
                 env=self._environment,
-                stdin=subprocess.DEVNULL,
+                cwd=self._folder if self._far else None,  # S3 mode leaves folders in it
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a group of its own, for signals to reach all of it
+                start_new_session=True,  # Ctrl-C comes to this process alone
             )
         try:
             yield process
         finally:
-            _stop(process)
+            _stop(process, self)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], run: _Run) -> None:
     """End the run and all its tasks; nothing happens to one that has ended."""
-    for number, patience_s in _STOP_S:
-        if process.poll() is not None:
-            break
-        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(process.pid, number)
-            process.wait(patience_s)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # tasks that outlived their scheduler
-
-
-def _cause(run: _Run) -> str:
-    return (
-        f"Its Metaflow task in {run.pathspec} ended without a word: killed for want of memory, or "
-        "by a crash in native code, or by an exit of its own."
-    )
+    assert process.stdin is not None
+    running = process.poll() is None
+    process.stdin.close()  # the keeper's signal
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
+    if running:
+        _log.warning("The Metaflow run %s was ended, and its tasks with it.", run.pathspec)
 
 
 def _require_metaflow() -> None:
@@ -218,5 +296,6 @@ def _is_count(value: object) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
-def _as_tuple(tags: object) -> tuple[object, ...]:
-    return (tags,) if isinstance(tags, str) or not isinstance(tags, Sequence) else tuple(tags)
+def _as_tuple(values: object) -> tuple[object, ...]:
+    one = isinstance(values, str) or not isinstance(values, Sequence)
+    return (values,) if one else tuple(values)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""For authors of backends: a suite that a backend passes, estimators and a cloud that fail on cue."""
+"""For authors of backends: a suite to pass, and estimators and a cloud that fail on cue."""
 
 from skdistsearch.testing._aws import LocalAWS
 from skdistsearch.testing._estimators import Scripted

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import io
 import os
+import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TextIO
 
-from skdistsearch._bytes import load
+from skdistsearch._bytes import load, load_json, private_folder
+from skdistsearch._courier import Pull, Push
 from skdistsearch._fit import Batch, Outcome
-from skdistsearch._record import Recorder
+from skdistsearch._record import Record, Recorder, label_of
+from skdistsearch._store import open_store
 
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
+_TRIES = 2  # of a fit whose worker died, within one run
+_GRACE_S = 30  # after a fit's limit, for what it holds up to end the process in an orderly way
+_OVERDUE = 75  # exit status of a process that was ended because of a fit's limit
 
 
 def end_with(parent: int) -> None:
@@ -34,25 +44,112 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def run_chunk(folder: str, fits: Sequence[int]) -> None:
+def run_chunk(folder: str, head: str, fits: Sequence[int], record: str) -> None:
     """Run a chunk in a worker process of the caller's machine."""
-    batch = load(Path(folder))
-    with Recorder(Path(folder), batch.key) as recorder:
+    batch = load(folder, head)
+    with Recorder(Path(record), batch) as recorder:
         for fit in fits:
             recorder.started(fit)
             recorder.finished(_overheard(batch, fit, io.StringIO()))
 
 
-def run_task(folder: str, digest: str, fits: Sequence[int], origin: str) -> list[Outcome]:
-    """Run a chunk in a Metaflow task; also return its outcomes."""
-    batch = load(Path(folder), digest)
-    outcomes = []
-    with Recorder(Path(folder), batch.key) as recorder:
-        for fit in fits:
-            recorder.started(fit)
-            outcomes.append(replace(_overheard(batch, fit, _Tee(sys.stdout)), origin=origin))
-            recorder.finished(outcomes[-1])
+def run_task(
+    data: str,
+    head: str,
+    sheet: str,
+    task: int,
+    *,
+    record: str,
+    origin: str,
+    retry: int = 0,
+    timeout_s: float = 0,
+) -> list[Outcome]:
+    """Run a chunk in a Metaflow task; return the outcomes of this try and of those before.
+
+    ``data`` and ``record`` are where the batch and the ``sheet`` of all chunks lie, and where
+    outcomes go: folders or URLs of S3.
+    A task that is tried again runs what is missing: last what a try before it died in, and not
+    what it died in twice.
+    """
+    with private_folder() as scratch, _kept(record, scratch, origin, retry) as kept:
+        batch, fits = load(data, head, scratch), load_json(data, sheet)["chunks"][task]
+        tried = Record(kept.before, batch.key, len(batch), only=label_of(origin))
+        outcomes = list(tried.new()) if retry else []
+        deaths = Counter(death.fit for death in tried.interrupted())
+        done = {outcome.fit for outcome in outcomes}
+        owed = [fit for fit in fits if fit not in done and deaths[fit] < _TRIES]
+        with Recorder(kept.now, batch, origin) as recorder:
+            for fit in sorted(owed, key=lambda fit: deaths[fit]):
+                recorder.started(fit)
+                overdue = partial(_give_up, batch, fit, origin, timeout_s, recorder, kept.flush)
+                with _limit(timeout_s, overdue):
+                    outcome = _overheard(batch, fit, _Tee(sys.stdout))
+                outcomes.append(replace(outcome, origin=origin))
+                recorder.finished(outcomes[-1])
     return outcomes
+
+
+@dataclass
+class _Kept:
+    """Where a task finds and leaves its record."""
+
+    before: Path
+    """What the tries before this one left."""
+    now: Path
+    """What this one leaves."""
+    flush: Callable[[], None]
+    """Returns when all that was left is where the caller can read it."""
+
+
+@contextmanager
+def _kept(record: str, scratch: Path, origin: str, retry: int) -> Iterator[_Kept]:
+    if not record.startswith("s3://"):
+        yield _Kept(Path(record), Path(record), lambda: None)
+        return
+    store, before, now = open_store(record), scratch / "before", scratch / "now"
+    if retry:
+        Pull(store, before, only=label_of(origin))(everything=True)
+    with Push(now, store) as push:
+        yield _Kept(before, now, push.last)
+
+
+@contextmanager
+def _limit(timeout_s: float, overdue: Callable[[], None]) -> Iterator[None]:
+    """Call ``overdue``, which ends the process, if the block takes longer than ``timeout_s``."""
+    if not timeout_s:
+        yield
+        return
+    timer = threading.Timer(timeout_s, overdue)
+    timer.daemon = True
+    timer.start()
+    # Native code that holds the interpreter lets no Python thread run: this one needs none.
+    faulthandler.dump_traceback_later(timeout_s + _GRACE_S, exit=True, file=2)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _give_up(
+    batch: Batch,
+    fit: int,
+    origin: str,
+    timeout_s: float,
+    recorder: Recorder,
+    flush: Callable[[], None],
+) -> None:
+    """Note that a fit took too long, then end the process that it hangs in."""
+    reason = (
+        f"{batch.fits[fit]}: it ran longer than timeout_s={timeout_s:g}. Give it more time, or "
+        "take the candidate out."
+    )
+    print(f"skdistsearch gives up {reason}", file=sys.stderr, flush=True)  # noqa: T201
+    try:
+        recorder.finished(Outcome(fit, "lost", reason=reason, origin=origin, batch=batch.key))
+        flush()
+    finally:
+        os._exit(_OVERDUE)
 
 
 def _overheard(batch: Batch, fit: int, heard: io.StringIO) -> Outcome:
@@ -60,11 +157,23 @@ def _overheard(batch: Batch, fit: int, heard: io.StringIO) -> Outcome:
 
     There it appears where the user looks, in a notebook too.
     """
-    if batch.verbose <= 1:  # scikit-learn prints from within a fit above 1 only
-        return batch.run(fit)
-    with contextlib.redirect_stdout(heard):
+    began = time.time()
+    # scikit-learn prints from within a fit above 1 only
+    loud = contextlib.redirect_stdout(heard) if batch.verbose > 1 else contextlib.nullcontext()
+    with loud:
         outcome = batch.run(fit)
-    return replace(outcome, printed=heard.getvalue()[-_PRINTED_MAX:])
+    return replace(
+        outcome,
+        printed=heard.getvalue()[-_PRINTED_MAX:],
+        began=began,
+        ended=time.time(),
+        worker=_this_worker(),
+    )
+
+
+@cache
+def _this_worker() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class _Tee(io.StringIO):

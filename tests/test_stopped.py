@@ -1,0 +1,159 @@
+"""A search that is stopped, by whatever signal and at whatever moment, loses no finished fit.
+
+A moment or two of each campaign run here. The whole of them, twenty moments each:
+``SKDISTSEARCH_MOMENTS=20 python -m pytest -n 0 tests/test_stopped.py`` (an hour on two cores).
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+
+import pytest
+from processes import Script
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("aws"),
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+MOMENTS = int(os.environ.get("SKDISTSEARCH_MOMENTS", "1"))
+N_FITS = 12
+FIT_S = 0.4
+BACKENDS = {
+    "local": "'local'",
+    "metaflow": "'metaflow'",
+    "batch": "MetaflowBackend(compute='batch', image='any', fits_per_task=6)",
+}
+SOURCE = """
+import logging, sys
+import numpy as np
+from sklearn.datasets import make_regression
+from sklearn.model_selection import GridSearchCV
+from skdistsearch import DistributedSearchCV, MetaflowBackend
+from skdistsearch.testing import Scripted
+
+X, y = make_regression(40, 2, random_state=0)
+grid = {{"factor": [1.0, 1.5, 2.0, 2.5]}}
+expected = GridSearchCV(Scripted(), grid, cv=3, refit=False).fit(X, y)
+search = DistributedSearchCV(
+    Scripted(folder={fits!r}, duration_s={duration}), grid, cv=3, n_jobs=2, refit=False,
+    backend={backend}, checkpoint={checkpoint!r},
+)
+print("begin", flush=True)
+try:
+    search.fit(X, y)
+except KeyboardInterrupt:
+    print("KeyboardInterrupt", flush=True)
+    sys.exit(3)
+for key, values in expected.cv_results_.items():
+    if not key.endswith("_time"):
+        np.testing.assert_array_equal(search.cv_results_[key], values, err_msg=key)
+print("equal", flush=True)
+"""
+
+
+class Stopped:
+    """One search, as often as it takes."""
+
+    def __init__(self, backend, folder, aws):
+        self.backend, self.folder, self.aws = backend, folder, aws
+        self.fits = folder / "fits"
+        self.fits.mkdir()
+        self.checkpoint = "night" if backend == "batch" else str(folder / "night")
+
+    def start(self):
+        source = SOURCE.format(
+            fits=str(self.fits),
+            duration=FIT_S,
+            backend=BACKENDS[self.backend],
+            checkpoint=self.checkpoint,
+        )
+        env = {**os.environ, **(self.aws.environment() if self.aws else {})}
+        self.script = Script(self.folder / "script.py", source, env)
+        return self.script
+
+    @property
+    def n_begun(self):
+        return len(list(self.fits.iterdir()))
+
+    def jobs(self):
+        return self.aws.live_jobs() if self.aws else []
+
+    def wait_until_nothing_runs(self, within_s):
+        end = time.monotonic() + within_s
+        while (left := (self.script.left_over(), self.jobs())) != ([], []):
+            assert time.monotonic() < end, left
+            time.sleep(0.1)
+
+    def n_recorded(self):
+        return sum("outcome" in json.loads(line) for line in self._lines())
+
+    def _lines(self):
+        if self.backend == "batch":
+            client = self.aws.client("s3")
+            for key in self.aws.objects("metaflow/skdistsearch/checkpoints/night/fits"):
+                body = client.get_object(Bucket=self.aws.bucket, Key=key)["Body"].read()
+                yield from body.splitlines()
+            return
+        for path in self.folder.glob("night/fits/*/*"):
+            data = path.read_bytes()
+            yield from data[: data.rfind(b"\n") + 1].splitlines()
+
+
+@pytest.fixture
+def stopped(request, tmp_path):
+    backend = request.param
+    aws = request.getfixturevalue("aws") if backend == "batch" else None
+    stopped = Stopped(backend, tmp_path, aws)
+    yield stopped
+    stopped.script.kill()
+
+
+def moments():
+    """Seeds of random moments: the first is the same every day."""
+    return [pytest.param(seed, id=f"moment{seed}") for seed in range(MOMENTS)]
+
+
+on_every_backend = pytest.mark.parametrize("stopped", BACKENDS, indirect=True)
+
+
+@pytest.mark.parametrize("moment", moments())
+@on_every_backend
+def test_killed_search_repeats_no_recorded_fit(stopped, moment):
+    script = stopped.start()
+    script.wait_for(lambda: stopped.n_begun > 0, 120)
+    time.sleep(random.Random(moment).uniform(0, N_FITS * FIT_S / 2))
+    script.process.send_signal(signal.SIGKILL)
+    script.process.communicate()
+    stopped.wait_until_nothing_runs(30)
+    recorded, begun = stopped.n_recorded(), stopped.n_begun
+    output, code = stopped.start().finish(280)
+    assert code == 0, output
+    assert output.endswith("equal\n")
+    assert stopped.n_begun - begun == N_FITS - recorded
+    assert stopped.n_recorded() == N_FITS
+    stopped.wait_until_nothing_runs(10)
+
+
+@pytest.mark.parametrize("moment", moments())
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@on_every_backend
+def test_interrupted_search_ends_in_seconds_and_leaves_nothing(stopped, number, moment):
+    script = stopped.start()
+    assert script.process.stdout.readline() == "begin\n"
+    whole_s = {"local": 5, "metaflow": 12, "batch": 30}[stopped.backend]
+    time.sleep(random.Random(moment).uniform(0, whole_s))
+    script.process.send_signal(number)
+    begin = time.monotonic()
+    output, code = script.finish(60)
+    took_s = time.monotonic() - begin
+    stopped.wait_until_nothing_runs(10)
+    assert took_s < 10, output
+    if "equal" not in output:  # it had ended before
+        assert code == (3 if number == signal.SIGINT else -number), output
+        assert number == signal.SIGTERM or "KeyboardInterrupt\n" in output
