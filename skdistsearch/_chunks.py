@@ -105,6 +105,11 @@ class Ledger:
                 )
 
     @property
+    def deaths(self) -> dict[int, int]:
+        """How often a worker died in each suspect."""
+        return {fit: self._deaths[fit] for fit in self.suspect}
+
+    @property
     def owed(self) -> list[int]:
         """Fits that have no outcome yet."""
         return list(self._owed)

@@ -7,10 +7,12 @@ requests. Names begin with the time, so that the caller asks for the newest only
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -44,6 +46,7 @@ class Push:
         self._folder, self._store = folder, store
         self._sent: Counter[str] = Counter()
         self._pieces: Counter[str] = Counter()
+        self._sent_s = -math.inf
         self._lock, self._end = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True)
 
@@ -61,6 +64,15 @@ class Push:
         self.last()
         self._thread.join()
 
+    def before_a_fit(self, *, surely: bool) -> None:
+        """Send what is new before the next fit can take the process along.
+
+        Unless that was done a moment ago, for fits of milliseconds; ``surely``: always.
+        """
+        if surely or time.monotonic() - self._sent_s > _PUSH_S:
+            with suppress(StoreError):  # it goes with the next lines, or with the last
+                self._send()
+
     def last(self) -> None:
         """Send all there is; `StoreError` if that fails time and again."""
         for left in reversed(range(_LAST_TRIES)):
@@ -73,13 +85,12 @@ class Push:
 
     def _go_on(self) -> None:
         while not self._end.wait(_PUSH_S):
-            try:
+            with suppress(StoreError):  # it goes with the next lines, or with the last
                 self._send()
-            except StoreError:  # what could not be sent goes with the next lines, or with the last
-                continue
 
     def _send(self) -> None:
         with self._lock:
+            self._sent_s = time.monotonic()
             for name in files_of(self._folder):
                 with open(self._folder / name, "rb") as file:
                     file.seek(self._sent[name])

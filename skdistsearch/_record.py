@@ -13,13 +13,12 @@ import secrets
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from skdistsearch._bytes import private_folder
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch.exceptions import RecordError, StoreError
 
@@ -198,12 +197,11 @@ class Record:
         return fit
 
 
-@contextmanager
-def recording(batch: Batch) -> Iterator[Record]:
-    """A record on this machine: where the batch is to be recorded, or in a temporary folder."""
-    with private_folder() as folder:
-        kept = bool(batch.record) and not batch.record.startswith("s3://")
-        yield Record(Path(batch.record) if kept else folder, batch.key, len(batch), kept=kept)
+def recorded_near(batch: Batch, otherwise: Path) -> Record:
+    """A record on this machine: where the batch is to be recorded, if that is here."""
+    kept = bool(batch.record) and not batch.record.startswith("s3://")
+    folder = Path(batch.record) if kept else otherwise
+    return Record(folder, batch.key, len(batch), kept=kept)
 
 
 def files_of(folder: Path, label: str = "") -> list[str]:

@@ -234,7 +234,7 @@ class S3Store:
     def _told(self, what: str) -> Iterator[None]:
         try:
             yield
-        except _aws_errors() as exc:
+        except aws_errors() as exc:
             raise StoreError(f"{self.url} cannot be {what}: {exc}. {_ADVICE}") from exc
 
 
@@ -252,7 +252,8 @@ def s3_client() -> Any:
     return client
 
 
-def _aws_errors() -> tuple[type[Exception], ...]:
+def aws_errors() -> tuple[type[Exception], ...]:
+    """What boto3 raises when a service refuses, or is not reached."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 

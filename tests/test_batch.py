@@ -31,7 +31,7 @@ import json, logging, os, sys, warnings
 from pathlib import Path
 import numpy as np
 from sklearn.datasets import make_regression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from skdistsearch import DistributedSearchCV, MetaflowBackend
 from skdistsearch.testing import Scripted
@@ -171,3 +171,28 @@ DistributedSearchCV(Mine(), {"factor": [1.0]}, cv=2, backend="batch").fit(X, y)
     for name in unset:
         assert name in output
     assert not aws.requests()
+
+
+def test_poisoned_chunk_loses_its_culprits_alone_and_says_why(aws, fits, run):
+    """A fit that kills every container it meets, and one that hangs, amid others."""
+    output = run(
+        """
+warnings.simplefilter("always")
+model = Scripted(folder=str(FITS), duration_s=0.5)
+grid = [{"factor": [1.0, 2.0]}, {"fate": ["kill", "sleep"]}, {"factor": [4.0]}]
+backend = on_batch(fits_per_task=5, timeout_s=4)
+one_split = ShuffleSplit(1, random_state=0)
+search = DistributedSearchCV(model, grid, cv=one_split, backend=backend, refit=False).fit(X, y)
+factors = {"factor": [1.0, 2.0, 4.0]}
+expected = GridSearchCV(Scripted(), factors, cv=one_split).fit(X, y).cv_results_
+scores = search.cv_results_["mean_test_score"]
+np.testing.assert_array_equal(scores[[0, 1, 4]], expected["mean_test_score"])
+assert np.isnan(scores[[2, 3]]).all()
+assert len(search.runs_) == 1
+"""
+    )
+    assert "candidate 2 (fate='kill'), split 0: its worker died 2 times. Metaflow task " in output
+    assert "candidate 3 (fate='sleep'), split 0: it ran longer than timeout_s=4" in output
+    assert "Essential container in task exited, exit code" in output
+    begun = sorted(path.name.split("-")[0] for path in fits.iterdir())
+    assert begun == ["fit"] * 3 + ["kill"] * 2 + ["sleep"]

@@ -73,7 +73,9 @@ class Stopped:
             backend=BACKENDS[self.backend],
             checkpoint=self.checkpoint,
         )
+        (self.folder / "tmp").mkdir(exist_ok=True)
         env = {**os.environ, **(self.aws.environment() if self.aws else {})}
+        env["TMPDIR"] = str(self.folder / "tmp")
         self.script = Script(self.folder / "script.py", source, env)
         return self.script
 
@@ -89,6 +91,7 @@ class Stopped:
         while (left := (self.script.left_over(), self.jobs())) != ([], []):
             assert time.monotonic() < end, left
             time.sleep(0.1)
+        assert list((self.folder / "tmp").glob("skdistsearch-*")) == []
 
     def n_recorded(self):
         return sum("outcome" in json.loads(line) for line in self._lines())

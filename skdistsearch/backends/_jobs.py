@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from skdistsearch._store import aws_errors
+
 SAYS = "skdistsearch-says "
 """Marks a line of a task's output that is for the caller."""
+
+_log = logging.getLogger("skdistsearch")
 
 _LINES = 30  # of a run that failed, in the error message
 _DESCRIBE_MAX = 100  # AWS Batch's own limit of one DescribeJobs
@@ -56,15 +61,21 @@ class Log:
         jobs = list(self._jobs)
         if not jobs:
             return {}
-        from metaflow.plugins.aws.aws_client import get_aws_client
+        try:
+            return dict(_reasons(jobs))
+        except aws_errors() as exc:  # the story is poorer then, the search goes on
+            _log.warning("AWS Batch does not say why jobs failed: %s", exc)
+            return {}
 
-        client = get_aws_client("batch")
-        found = {}
-        for first in range(0, len(jobs), _DESCRIBE_MAX):
-            for job in client.describe_jobs(jobs=jobs[first : first + _DESCRIBE_MAX])["jobs"]:
-                if job["status"] == "FAILED":
-                    found[job["jobId"]] = _reason(job)
-        return found
+
+def _reasons(jobs: list[str]) -> Iterator[tuple[str, str]]:
+    from metaflow.plugins.aws.aws_client import get_aws_client
+
+    client = get_aws_client("batch")
+    for first in range(0, len(jobs), _DESCRIBE_MAX):
+        for job in client.describe_jobs(jobs=jobs[first : first + _DESCRIBE_MAX])["jobs"]:
+            if job["status"] == "FAILED":
+                yield job["jobId"], _reason(job)
 
 
 def _reason(job: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 from skdistsearch._bytes import dump, private_folder
 from skdistsearch._chunks import Chunk, Death, Ledger, grouped, guided
 from skdistsearch._fit import Batch, Outcome
-from skdistsearch._record import Record, recording
+from skdistsearch._record import Record, recorded_near
 from skdistsearch._store import FolderStore
 from skdistsearch.backends._environment import thread_limits
 from skdistsearch.backends.remote.worker import end_with, run_chunk
@@ -79,7 +79,8 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
     """Run the fits in worker processes; those in which a worker dies once more, alone."""
     ledger = Ledger(batch)
     environment = thread_limits(workers, threads)
-    with private_folder() as data, recording(batch) as record:
+    with private_folder() as data:
+        record = recorded_near(batch, otherwise=data / "record")
         head = dump(batch.travelling(far=False), FolderStore(data), addressed=False).head
         run = partial(run_chunk, str(data), head, record=str(record.folder))
         while chunks := guided(ledger.innocent, workers) or grouped(ledger.suspect[:1], 1):

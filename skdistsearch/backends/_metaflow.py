@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import numbers
+import os
 import secrets
 import subprocess
 import sys
@@ -105,7 +106,8 @@ class MetaflowBackend(Compute):
         with Place(batch, far=self.is_far) as place:
             chunks = self.chunks(range(len(batch)), batch)
             while chunks:
-                run = _Run(self, place, chunks, self.workers(batch.n_jobs))
+                sheet = {"chunks": chunks, "deaths": ledger.deaths}
+                run = _Run(self, place, sheet, self.workers(batch.n_jobs))
                 with closing(run.outcomes()) as outcomes:  # now, not at a garbage collection
                     yield from ledger.settle(outcomes)
                 if ledger.owed:
@@ -145,9 +147,9 @@ class _Run:
     """One Metaflow run, in the hands of a keeper that does not let it outlive this process."""
 
     def __init__(
-        self, backend: MetaflowBackend, place: Place, chunks: list[Chunk], workers: int
+        self, backend: MetaflowBackend, place: Place, sheet: dict[str, Any], workers: int
     ) -> None:
-        self._place, self._n_tasks, self._far = place, len(chunks), backend.is_far
+        self._place, self._far, chunks = place, backend.is_far, sheet["chunks"]
         self._folder = place.folder / secrets.token_hex(4)
         self._folder.mkdir(mode=0o700)
         self._run_id_file = self._folder / "run_id"
@@ -177,7 +179,7 @@ class _Run:
         self._command = [
             *(*self._top, "run"),
             *("--data", place.store.url, "--head", place.payload.head),
-            *("--sheet", place.sheet({"chunks": chunks}), "--record", place.record_url),
+            *("--sheet", place.sheet(sheet), "--record", place.record_url),
             *("--n_tasks", str(len(chunks)), "--max-num-splits", str(len(chunks))),
             *("--max-workers", str(workers), "--run-id-file", str(self._run_id_file), *tags),
         ]
@@ -213,7 +215,7 @@ class _Run:
         )
         return Death(
             interrupted.fit,
-            f"Of the Metaflow task {interrupted.origin}: {what}.{advice(reason)}",
+            f"Metaflow task {interrupted.origin}: {what}.{advice(reason)}",
             of_host=is_of_host(reason),
         )
 
@@ -246,8 +248,10 @@ class _Run:
         if time.monotonic() - self._told_s > _TELL_S:
             self._told_s = time.monotonic()
             record = self._place.record
-            said = f"{record.running} fits are running, {record.retried} tasks were tried again"
-            _log.info("Metaflow run %s: %s", self.pathspec or "(being made)", said)
+            _log.info(
+                "Metaflow run %s: %d fits are running, %d tasks were tried again",
+                *(self.pathspec or "(being made)", record.running, record.retried),
+            )
 
     @contextmanager
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -255,6 +259,8 @@ class _Run:
             "command": self._command,
             "sweep": self._sweep,
             "run_id_file": str(self._run_id_file),
+            "caller": os.getpid(),
+            "folder": str(self._place.folder),
         }
         with open(self._log.path, "wb") as log:
             process = subprocess.Popen(

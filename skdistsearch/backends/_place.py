@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -18,6 +19,9 @@ from skdistsearch.backends._environment import data_folder, s3_root
 from skdistsearch.exceptions import StoreError
 
 _PULL_S = 1.0  # how often S3 is asked for finished fits: ten hours of it cost 18 cents
+_OUT_OF_REACH_S = 600.0  # how long S3 may fail before the search does
+
+_log = logging.getLogger("skdistsearch")
 
 
 class Place:
@@ -51,7 +55,7 @@ class Place:
         self.record_url = self._far_record() if self._far else str(folder)
         """Where the tasks record what becomes of fits."""
         self._pull = Pull(S3Store(self.record_url), folder) if self._far else None
-        self._pulled_s = 0.0
+        self._pulled_s, self._reached_s = 0.0, time.monotonic()
         kept = bool(batch.record) and (self._far or not in_s3)
         self.record = Record(folder, batch.key, len(batch), kept=kept)
         """What became of fits."""
@@ -86,9 +90,25 @@ class Place:
     def new(self, *, last: bool = False) -> Iterator[Outcome]:
         """Outcomes that came since the last call; ``last``: nothing comes any more."""
         if self._pull and (last or time.monotonic() - self._pulled_s > _PULL_S):
-            self._pull(everything=last)
-            self._pulled_s = time.monotonic()
+            self._pull_patiently(self._pull, last=last)
         yield from self.record.new()
+
+    def _pull_patiently(self, pull: Pull, *, last: bool) -> None:
+        """Fetch what is new; a network that is down for a while costs no search."""
+        while True:
+            try:
+                pull(everything=last)
+            except StoreError as exc:
+                if time.monotonic() - self._reached_s > _OUT_OF_REACH_S:
+                    raise
+                _log.warning("Finished fits cannot be fetched now: %s", exc)
+            else:
+                self._reached_s = self._pulled_s = time.monotonic()
+                return
+            self._pulled_s = time.monotonic()
+            if not last:
+                return
+            time.sleep(_PULL_S)
 
     def _tidy_up(self) -> None:
         with suppress(StoreError):  # what is left costs little; an error here would hide another

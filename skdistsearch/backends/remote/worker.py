@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import io
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -39,13 +40,20 @@ def end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
+        for folder in _served:  # whoever was to remove it was killed
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
+_served: set[str] = set()
+"""Temporary folders of the searches that this worker process has run fits of."""
+
+
 def run_chunk(folder: str, head: str, fits: Sequence[int], record: str) -> None:
     """Run a chunk in a worker process of the caller's machine."""
+    _served.add(folder)
     batch = load(folder, head)
     with Recorder(Path(record), batch) as recorder:
         for fit in fits:
@@ -66,21 +74,24 @@ def run_task(
 ) -> list[Outcome]:
     """Run a chunk in a Metaflow task; return the outcomes of this try and of those before.
 
-    ``data`` and ``record`` are where the batch and the ``sheet`` of all chunks lie, and where
-    outcomes go: folders or URLs of S3.
+    ``data`` and ``record`` are where the batch and the ``sheet`` (chunks, and deaths in runs
+    before this one) lie, and where outcomes go: folders or URLs of S3.
     A task that is tried again runs what is missing: last what a try before it died in, and not
     what it died in twice.
     """
     with private_folder() as scratch, _kept(record, scratch, origin, retry) as kept:
-        batch, fits = load(data, head, scratch), load_json(data, sheet)["chunks"][task]
+        batch, known = load(data, head, scratch), load_json(data, sheet)
         tried = Record(kept.before, batch.key, len(batch), only=label_of(origin))
         outcomes = list(tried.new()) if retry else []
-        deaths = Counter(death.fit for death in tried.interrupted())
+        deaths = Counter({int(fit): n_deaths for fit, n_deaths in known["deaths"].items()})
+        deaths.update(death.fit for death in tried.interrupted())
         done = {outcome.fit for outcome in outcomes}
-        owed = [fit for fit in fits if fit not in done and deaths[fit] < _TRIES]
+        chunk = (fit for fit in known["chunks"][task] if fit not in done)
+        owed = [fit for fit in chunk if deaths[fit] < _TRIES]
         with Recorder(kept.now, batch, origin) as recorder:
             for fit in sorted(owed, key=lambda fit: deaths[fit]):
                 recorder.started(fit)
+                kept.before_a_fit(surely=retry > 0)
                 overdue = partial(_give_up, batch, fit, origin, timeout_s, recorder, kept.flush)
                 with _limit(timeout_s, overdue):
                     outcome = _overheard(batch, fit, _Tee(sys.stdout))
@@ -99,18 +110,20 @@ class _Kept:
     """What this one leaves."""
     flush: Callable[[], None]
     """Returns when all that was left is where the caller can read it."""
+    before_a_fit: Callable[..., None]
+    """The same, for as much as a death in the next fit shall not cost."""
 
 
 @contextmanager
 def _kept(record: str, scratch: Path, origin: str, retry: int) -> Iterator[_Kept]:
     if not record.startswith("s3://"):
-        yield _Kept(Path(record), Path(record), lambda: None)
+        yield _Kept(Path(record), Path(record), lambda: None, lambda surely: None)
         return
     store, before, now = open_store(record), scratch / "before", scratch / "now"
     if retry:
         Pull(store, before, only=label_of(origin))(everything=True)
     with Push(now, store) as push:
-        yield _Kept(before, now, push.last)
+        yield _Kept(before, now, push.last, push.before_a_fit)
 
 
 @contextmanager
