@@ -61,6 +61,21 @@ def test_quickstart_finds_the_same_three_ways(run, folder):
 
 
 @pytest.mark.slow
+def test_overnight_goes_on_where_it_was(run, folder, tmp_path):
+    checkpoint = str(tmp_path / "kept")
+    first = run("overnight.py", "--checkpoint", checkpoint)
+    again = run("overnight.py", "--checkpoint", checkpoint, "--backend", "metaflow")
+    best = [line for line in first.splitlines() if line.startswith("Best mean accuracy 0.956")]
+    assert best
+    assert best[0] in again
+    assert ": 100 fits;" in first
+    assert "DistributedSearch" not in again  # nothing was left to run
+    wider = run("overnight.py", "--checkpoint", checkpoint, "--widen")
+    assert ": 150 fits;" in wider
+    assert not files_in(folder)
+
+
+@pytest.mark.slow
 def test_own_flow_plans_fits_and_assembles(run, folder):
     output = run("own_flow.py", "run")
     assert "Foreach yields 3 child steps" in output
