@@ -41,6 +41,8 @@ Run = Callable[[Batch], Iterator[Outcome]]
 FORMAT = 1
 FITS, ABOUT = "fits", "about"
 """Where in a checkpoint records are, and descriptions of the searches that used it."""
+# Required by scikit-learn or by what computes, and no number depends on them
+_NO_NUMBERS = {"cloudpickle", "joblib", "loky", "narwhals", "packaging", "threadpoolctl"}
 _COMPARED_MAX = 20  # earlier searches that one that starts afresh is compared with
 
 _log = logging.getLogger("skdistsearch")
@@ -252,7 +254,7 @@ class Identity:
         return self._known[id(value)]
 
     def _look_up(self, modules: frozenset[str]) -> str:
-        found = versions(modules)
+        found = {name: what for name, what in versions(modules).items() if name not in _NO_NUMBERS}
         self.versions = found | self.versions
         return _sha256(found)
 
