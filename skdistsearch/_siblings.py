@@ -27,6 +27,8 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         As for `~sklearn.model_selection.RandomizedSearchCV`.
     backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
         Where the fits run; see `DistributedSearchCV`.
+    checkpoint : str, path or None, default=None
+        Where finished fits are kept and looked for; see `DistributedSearchCV`.
     """
 
     _parameter_constraints: dict[str, Any] = {
@@ -82,6 +84,8 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         As for `~sklearn.model_selection.HalvingGridSearchCV`.
     backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
         Where the fits run; see `DistributedSearchCV`.
+    checkpoint : str, path or None, default=None
+        Where finished fits are kept and looked for; see `DistributedSearchCV`.
     """
 
     _plans_ahead = False
@@ -144,6 +148,8 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         As for `~sklearn.model_selection.HalvingRandomSearchCV`.
     backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
         Where the fits run; see `DistributedSearchCV`.
+    checkpoint : str, path or None, default=None
+        Where finished fits are kept and looked for; see `DistributedSearchCV`.
     """
 
     _plans_ahead = False

@@ -125,7 +125,7 @@ class FolderStore:
         except OSError as exc:
             advice = (
                 "The disk is full: make room, or keep it elsewhere."
-                if exc.errno in (errno.ENOSPC, errno.EDQUOT)
+                if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
                 else "Check that it exists and is yours."
             )
             raise StoreError(f"{self.url} cannot be {what}: {exc}. {advice}") from exc

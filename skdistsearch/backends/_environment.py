@@ -47,7 +47,10 @@ def flow_environment(workers: int, temporary: Path, *, far: bool) -> dict[str, s
 
 def s3_root() -> str:
     """Where in S3 all that is ours is kept, beside Metaflow's own."""
-    return f"{_config('DATASTORE_SYSROOT_S3', '').rstrip('/')}/skdistsearch"
+    root = _config("DATASTORE_SYSROOT_S3", None)
+    if not root:
+        raise BackendConfigError("No place in S3: METAFLOW_DATASTORE_SYSROOT_S3=s3://bucket/prefix")
+    return f"{root.rstrip('/')}/skdistsearch"
 
 
 def data_folder(otherwise: Path) -> Path:

@@ -96,7 +96,10 @@ class MetaflowBackend(Compute):
 
     def checkpoint_root(self) -> str:
         """Where checkpoints that have a name only are kept, if not on this machine."""
-        return f"{s3_root()}/checkpoints" if self.is_far else ""
+        if not self.is_far:
+            return ""
+        check_configured(self)
+        return f"{s3_root()}/checkpoints"
 
     def run(self, batch: Batch) -> Iterator[Outcome]:
         """Run every fit of ``batch``; see `Backend.run`."""
