@@ -21,7 +21,8 @@ class TestMetaflowBackend(BackendSuite):
     [("metflow", "Did you mean 'metaflow'?"), ("LOCAL", ""), ("locl", "Did you mean 'local'?")],
 )
 def test_unknown_backend_lists_the_known_ones_and_suggests_the_nearest(name, hint):
-    with pytest.raises(BackendConfigError, match=r"Known: local, metaflow, or an object") as info:
+    known = "Known: batch, kubernetes, local, metaflow, or an object"
+    with pytest.raises(BackendConfigError, match=known) as info:
         resolve(name)
     assert hint in str(info.value)
 
