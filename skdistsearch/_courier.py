@@ -90,7 +90,6 @@ class Push:
 
     def _send(self) -> None:
         with self._lock:
-            self._sent_s = time.monotonic()
             for name in files_of(self._folder):
                 with open(self._folder / name, "rb") as file:
                     file.seek(self._sent[name])
@@ -100,6 +99,7 @@ class Push:
                     self._store.put(_name(stem, self._pieces[stem]), whole)
                     self._pieces[stem] += 1
                     self._sent[name] += len(whole)
+                    self._sent_s = time.monotonic()
 
 
 class Pull:

@@ -33,6 +33,7 @@ def run_suite(where, tmp_path, names=()):
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "replace_grid_search"),
         *("-p", "no:cacheprovider", f"--junitxml={report}"),
+        *("-c", os.devnull, f"--rootdir={tmp_path}"),  # whatever lies above the temporary folder
         *("--pyargs", *([f"{MODULE}::{name}" for name in names] or [MODULE])),
     ]
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
