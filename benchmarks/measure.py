@@ -1,8 +1,10 @@
-"""Wall and CPU seconds of two sides, in turn, and their ratio."""
+"""Wall and CPU seconds of two sides, in turn, and their ratio; peaks of a tree of processes."""
 
 import os
 import statistics
+import threading
 import time
+from dataclasses import dataclass
 
 
 def cpu_s() -> float:
@@ -57,3 +59,88 @@ def report(title, found, base):
             f"{name:<28}{statistics.median(walls):>9.3f}{statistics.median(cpus):>9.3f}"
             f"{ratios[0]:>12.2f}{ratios[1]:>11.2f}"
         )
+
+
+@dataclass
+class Peaks:
+    """The most that was seen of a process."""
+
+    command: str
+    rss_mb: float = 0.0
+    """Resident memory, from the kernel's own high-water mark."""
+    pss_mb: float = 0.0
+    """... where what several processes share counts in parts."""
+    written_mb: float = 0.0
+    """What it wrote to files, pipes and sockets."""
+    cpu_s: float = 0.0
+    """CPU seconds, its own."""
+    seen_s: float = 0.0
+    """How long it was there."""
+
+
+class Watch:
+    """Peaks of a process and all its descendants, sampled while a block runs (Linux)."""
+
+    def __init__(self, pid, every_s=0.1):
+        self._pid, self._every_s, self._end = pid, every_s, threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self.processes = {}
+        """`Peaks` by process id."""
+        self.all_pss_mb = 0.0
+        """The most that all had together."""
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._end.set()
+        self._thread.join()
+
+    def _go_on(self):
+        while not self._end.wait(self._every_s):
+            self.all_pss_mb = max(self.all_pss_mb, sum(self._look_at(pid) for pid in self._tree()))
+
+    def _tree(self):
+        stack = [self._pid]
+        while stack:
+            pid = stack.pop()
+            yield pid
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    stack += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+            except OSError:  # ended meanwhile
+                continue
+
+    def _look_at(self, pid):
+        """Take note of a process; its PSS now."""
+        try:
+            command = _read(f"/proc/{pid}/cmdline").replace("\0", " ")
+            rss_mb = _field(f"/proc/{pid}/status", "VmHWM") / 1e3
+            pss_mb = _field(f"/proc/{pid}/smaps_rollup", "Pss") / 1e3
+            written_mb = _field(f"/proc/{pid}/io", "wchar") / 1e6
+            fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        except (OSError, KeyError):  # ended meanwhile
+            return 0.0
+        seen = self.processes.setdefault(pid, Peaks(command))
+        ticks = os.sysconf("SC_CLK_TCK")
+        seen.cpu_s = (int(fields[11]) + int(fields[12])) / ticks
+        seen.seen_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / ticks
+        seen.command = command  # of a fork's, the last
+        seen.rss_mb, seen.written_mb = rss_mb, written_mb
+        seen.pss_mb = max(seen.pss_mb, pss_mb)
+        return pss_mb
+
+
+def _read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def _field(path, name):
+    """A number of a file of "name: number" lines; kB where the kernel says so."""
+    for line in _read(path).splitlines():
+        found, _, value = line.partition(":")
+        if found == name:
+            return int(value.split()[0])
+    raise KeyError(name)
