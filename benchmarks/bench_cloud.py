@@ -1,6 +1,8 @@
 """What do 10,000 fits through ``backend="batch"`` cost the client?
 
 python -m benchmarks.bench_cloud [--small]
+
+Not measured yet on a machine that was quiet enough for its numbers to mean anything.
 """
 
 import json
