@@ -73,6 +73,7 @@ class Distributed(_Mixed):  # type: ignore[misc]
     def _run(self) -> Run:
         """What runs a batch: the backend, and around it who keeps and who tells."""
         backend = resolve(self.backend)
+        getattr(backend, "check", _nothing)()
         run: Run = backend.run
         if self.checkpoint is not None:
             root = getattr(backend, "checkpoint_root", str)()
@@ -175,6 +176,10 @@ class Distributed(_Mixed):  # type: ignore[misc]
 
     def _run_rounds(self, evaluate_candidates: Callable[..., Any], **context: Any) -> None:
         super()._run_search(evaluate_candidates, **context)
+
+
+def _nothing() -> None:
+    """What a backend checks that has no ``check``."""
 
 
 class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]

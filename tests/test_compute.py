@@ -10,7 +10,9 @@ import sys
 import time
 
 import pytest
+from sklearn.linear_model import Ridge
 
+from skdistsearch import DistributedSearchCV, MetaflowBackend
 from skdistsearch.backends import _compute
 from skdistsearch.backends._compute import (
     Compute,
@@ -423,6 +425,21 @@ def test_this_machine_needs_no_set_up(configure):
 def test_what_is_set_up_for_batch_is_accepted(configure):
     configure(SETTINGS, **CREDENTIALS)
     check_configured(BATCH)
+
+
+def test_search_is_told_all_that_is_missing_before_its_checkpoint_is_looked_for(configure):
+    configure(dict.fromkeys(SETTINGS), **CREDENTIALS)
+    search = DistributedSearchCV(Ridge(), {"alpha": [1.0]}, backend="batch", checkpoint="mine")
+    with pytest.raises(BackendConfigError, match=r"(?s)METAFLOW_DEFAULT_DATASTORE=s3.*image="):
+        search.fit([[0.0]] * 10, [0.0] * 10)
+
+
+def test_checkpoints_need_the_datastore_alone(configure):
+    configure(
+        {name: SETTINGS[name] for name in ("DEFAULT_DATASTORE", "DATASTORE_SYSROOT_S3")},
+        **CREDENTIALS,
+    )
+    assert MetaflowBackend(compute="batch").checkpoint_root().endswith("skdistsearch/checkpoints")
 
 
 def test_what_is_set_up_for_kubernetes_is_accepted(configure, kubeconfig, tmp_path, monkeypatch):

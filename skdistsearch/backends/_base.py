@@ -18,6 +18,9 @@ class Backend(Protocol):
     A backend is a value: a frozen dataclass of settings that can be compared, copied and pickled.
     What it opens (processes, clients, folders) it opens within `run`, and closes when the
     iterator ends, is closed or raises.
+
+    It may have a method ``check()``, which is called before any work of a search begins and raises
+    `BackendConfigError` if something that it needs is missing.
     """
 
     def run(self, batch: Batch) -> Iterator[Outcome]:

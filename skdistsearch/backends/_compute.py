@@ -10,7 +10,7 @@ import numbers
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -264,8 +264,17 @@ def check_configured(settings: Compute) -> None:
     missing = [*_missing_store(), *found(settings), *_missing_image(settings)]
     missing += [*_missing_credentials(settings), *_unknown_attributes(settings)]
     if missing:
-        lines = "".join(f"\n  - {line}" for line in missing)
-        raise BackendConfigError(f'compute="{settings.compute}" cannot start:{lines}')
+        raise BackendConfigError(f'compute="{settings.compute}" cannot start:{_lines(missing)}')
+
+
+def check_store(settings: Compute) -> None:
+    """Raise `BackendConfigError` unless the datastore, all a checkpoint needs, can be reached."""
+    if missing := [*_missing_store(), *_missing_credentials(settings)]:
+        raise BackendConfigError(f"The datastore cannot be reached:{_lines(missing)}")
+
+
+def _lines(missing: Iterable[str]) -> str:
+    return "".join(f"\n  - {line}" for line in missing)
 
 
 def _missing_store() -> Iterator[str]:

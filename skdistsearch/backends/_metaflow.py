@@ -25,7 +25,13 @@ from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Interrupted
 from skdistsearch._sizes import sized
 from skdistsearch.backends._code import FLOW_FILE, requirements, stage
-from skdistsearch.backends._compute import Compute, check_configured, decospecs, problems
+from skdistsearch.backends._compute import (
+    Compute,
+    check_configured,
+    check_store,
+    decospecs,
+    problems,
+)
 from skdistsearch.backends._environment import flow_environment, s3_root, show_to_client
 from skdistsearch.backends._jobs import SAYS, Log, advice, is_of_host
 from skdistsearch.backends._place import Place
@@ -98,13 +104,17 @@ class MetaflowBackend(Compute):
         """Where checkpoints that have a name only are kept, if not on this machine."""
         if not self.is_far:
             return ""
-        check_configured(self)
+        check_store(self)
         return f"{s3_root()}/checkpoints"
+
+    def check(self) -> None:
+        """Raise `BackendConfigError`, which names all that is missing, unless tasks can be sent."""
+        _require_metaflow()
+        check_configured(self)
 
     def run(self, batch: Batch) -> Iterator[Outcome]:
         """Run every fit of ``batch``; see `Backend.run`."""
-        _require_metaflow()
-        check_configured(self)
+        self.check()
         ledger = Ledger(batch)
         with Place(batch, far=self.is_far) as place:
             chunks = self.chunks(range(len(batch)), batch)
