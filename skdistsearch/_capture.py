@@ -23,7 +23,7 @@ from joblib.parallel import ParallelBackendBase
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
-from skdistsearch._fit import Batch, Fit, Outcome
+from skdistsearch._fit import Batch, Fit, Outcome, Prepared
 from skdistsearch.exceptions import BackendError, FitLostError
 
 Run = Callable[[Batch], Iterator[Outcome]]
@@ -127,9 +127,15 @@ class Call:
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
 
-    def __call__(self) -> dict[str, Any]:
-        """Run the fit in this process, just as scikit-learn would."""
-        return self.function(*self.arguments, **self.keywords)
+    def __call__(self, prepared: Prepared | None = None, again: bool = False) -> dict[str, Any]:
+        """Run the fit in this process, just as scikit-learn would, or as it was prepared.
+
+        ``again``: without callbacks, which have heard of it.
+        """
+        arguments = prepared.arguments if prepared else self.arguments
+        silent = dict.fromkeys(_STAYS_HERE & self.keywords.keys()) if again else {}
+        changed = prepared.keywords if prepared else {}
+        return self.function(*arguments, **{**self.keywords, **changed, **silent})
 
     def result(self, outcome: Outcome) -> dict[str, Any]:
         """scikit-learn's record of the fit; raises what the fit raised."""

@@ -165,6 +165,28 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be sent back from a fit")
 
 
+@dataclass(frozen=True)
+class Common:
+    """What the fits of a batch have in common beyond what all of them share."""
+
+    pieces: Sequence[tuple[int | None, ...]]
+    """Per fit, a number for each of its estimator's transformers, in the order of
+    `skdistsearch._pieces.spots`: equal where the work is; None where it is nobody else's."""
+    budget_mb: float | None
+    """How much memory the work of transformers may take in each process; None: a part of what
+    there is where it runs."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What scikit-learn's function gets for a fit instead of what the batch says."""
+
+    arguments: tuple[Any, ...]
+    """All positional arguments."""
+    keywords: Mapping[str, Any]
+    """Some of the keyword arguments."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """All fits of one round, what they share held once."""
@@ -190,12 +212,14 @@ class Batch:
     """The search's ``n_jobs``."""
     verbose: int = 0
     """The search's ``verbose``."""
-    here: Sequence[Callable[[], dict[str, Any]]] | None = field(default=None, repr=False)
+    here: Sequence[Callable[..., dict[str, Any]]] | None = field(default=None, repr=False)
     """scikit-learn's own calls, for fits that run in this process. They do not travel."""
     seconds: Mapping[int, float] | None = None
     """How long fits are expected to take, where earlier ones tell."""
     record: str = ""
     """Where finished fits are to be kept beyond this search: a folder or a URL of S3."""
+    common: Common | None = field(default=None, repr=False)
+    """What else fits share, if anything."""
     callbacks: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
     """Per fit, the keywords through which scikit-learn fires callbacks that reach into the
     estimator. They work in all processes of this machine, and on no other."""
@@ -209,9 +233,10 @@ class Batch:
 
     def only(self, fits: Sequence[int]) -> Batch:
         """A batch of some of these fits, numbered anew."""
-        here, callbacks = self.here, self.callbacks
+        here, callbacks, common = self.here, self.callbacks, self.common
         return replace(
             self,
+            common=common and replace(common, pieces=[common.pieces[fit] for fit in fits]),
             fits=[self.fits[fit] for fit in fits],
             here=here and [here[fit] for fit in fits],
             callbacks=callbacks and [callbacks[fit] for fit in fits],
@@ -235,18 +260,31 @@ class Batch:
         """This batch without what only this process or, if ``far``, this machine can use."""
         return replace(self, here=None, callbacks=None if far else self.callbacks)
 
-    def run_here(self, fit: int) -> Outcome:
-        """Run a fit in the caller's process; what it raises passes through."""
-        assert self.here is not None, "a batch that travelled has no calls of this process"
-        return Outcome(fit, "ok", self.here[fit](), batch=self.key, told=True)
+    def run_here(
+        self, fit: int, prepared: Prepared | None = None, *, again: bool = False
+    ) -> Outcome:
+        """Run a fit in the caller's process; what it raises passes through.
 
-    def run(self, fit: int) -> Outcome:
-        """Run a fit anywhere, any number of times; what it raises is part of the outcome."""
-        estimator, *data = self.arguments
-        callbacks = self.callbacks[fit] if self.callbacks else {}
-        outcome = partial(Outcome, fit, batch=self.key, told=bool(callbacks))
+        ``again``: scikit-learn's callbacks have heard of it.
+        """
+        assert self.here is not None, "a batch that travelled has no calls of this process"
+        return Outcome(fit, "ok", self.here[fit](prepared, again), batch=self.key, told=True)
+
+    def run(self, fit: int, prepared: Prepared | None = None, *, again: bool = False) -> Outcome:
+        """Run a fit anywhere, any number of times; what it raises is part of the outcome.
+
+        ``again``: scikit-learn's callbacks have heard of it.
+        """
+        callbacks = self.callbacks[fit] if self.callbacks and not again else {}
+        outcome = partial(Outcome, fit, batch=self.key, told=bool(self.callbacks))
         try:
-            result = self.function(clone(estimator), *data, **self.keywords_of(fit), **callbacks)
+            arguments = prepared.arguments if prepared else self._arguments()
+            keywords = self.keywords_of(fit) | (dict(prepared.keywords) if prepared else {})
+            result = self.function(*arguments, **keywords, **callbacks)
         except (Exception, SystemExit) as exc:
             return outcome("raised", raised=Raised.from_exception(exc))
         return outcome("ok", result)
+
+    def _arguments(self) -> tuple[Any, ...]:
+        estimator, *data = self.arguments
+        return clone(estimator), *data

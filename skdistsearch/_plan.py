@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skdistsearch._chunks import Chunk, dealt, grouped
 from skdistsearch._fit import Batch, Outcome
+from skdistsearch._runner import Runner
 from skdistsearch.exceptions import PlanError
 
 _CHUNKS_MAX = 100  # Metaflow's own limit of a foreach, --max-num-splits
@@ -57,7 +58,8 @@ class Plan:
         """
         if not 0 <= chunk < len(self):
             raise PlanError(f"chunk {chunk} of a plan that has chunks 0 to {len(self) - 1}.")
-        return [self.batch.run(fit) for fit in self.chunks[chunk]]
+        fits = self.chunks[chunk]
+        return list(map(Runner(self.batch, fits).run, fits))
 
     @property
     def candidates(self) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
-from skdistsearch._search import Distributed
+from skdistsearch._search import SHARE, Distributed
 from skdistsearch.backends._base import Backend
 
 
@@ -29,12 +29,15 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         Where the fits run; see `DistributedSearchCV`.
     checkpoint : str, path or None, default=None
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
+    share_mb : float or None, default=None
+        Memory for what fits have in common; see `DistributedSearchCV`.
     """
 
     _parameter_constraints: dict[str, Any] = {
         **RandomizedSearchCV._parameter_constraints,
         "backend": "no_validation",
         "checkpoint": "no_validation",
+        **SHARE,
     }
 
     def __init__(
@@ -54,6 +57,7 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         return_train_score: bool = False,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
+        share_mb: float | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -71,6 +75,7 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         )
         self.backend = backend
         self.checkpoint = checkpoint
+        self.share_mb = share_mb
 
 
 class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type: ignore[misc]
@@ -86,6 +91,8 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         Where the fits run; see `DistributedSearchCV`.
     checkpoint : str, path or None, default=None
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
+    share_mb : float or None, default=None
+        Memory for what fits have in common; see `DistributedSearchCV`.
     """
 
     _plans_ahead = False
@@ -93,6 +100,7 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         **HalvingGridSearchCV._parameter_constraints,
         "backend": "no_validation",
         "checkpoint": "no_validation",
+        **SHARE,
     }
 
     def __init__(
@@ -115,6 +123,7 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         verbose: int = 0,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
+        share_mb: float | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -135,6 +144,7 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         )
         self.backend = backend
         self.checkpoint = checkpoint
+        self.share_mb = share_mb
 
 
 class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # type: ignore[misc]
@@ -150,6 +160,8 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         Where the fits run; see `DistributedSearchCV`.
     checkpoint : str, path or None, default=None
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
+    share_mb : float or None, default=None
+        Memory for what fits have in common; see `DistributedSearchCV`.
     """
 
     _plans_ahead = False
@@ -157,6 +169,7 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         **HalvingRandomSearchCV._parameter_constraints,
         "backend": "no_validation",
         "checkpoint": "no_validation",
+        **SHARE,
     }
 
     def __init__(
@@ -180,6 +193,7 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         verbose: int = 0,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
+        share_mb: float | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -201,3 +215,4 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         )
         self.backend = backend
         self.checkpoint = checkpoint
+        self.share_mb = share_mb

@@ -160,7 +160,7 @@ def test_canary_fit_and_score_takes_what_the_capture_reads():
 def test_canary_base_search_cv_takes_what_we_hand_on():
     ours = set(inspect.signature(DistributedSearchCV).parameters)
     base = set(inspect.signature(BaseSearchCV).parameters)
-    assert ours - base == {"param_grid", "random_state", "backend", "checkpoint"}
+    assert ours - base == {"param_grid", "random_state", "backend", "checkpoint", "share_mb"}
     assert base <= ours
 
 
@@ -179,7 +179,7 @@ def test_canary_parameters_are_those_of_scikit_learn_in_their_order(ours, theirs
     assert list(found)[: len(expected)] == list(expected)
     for name, default in expected.items():
         np.testing.assert_equal(found[name], default)
-    assert set(found) - set(expected) <= {"backend", "checkpoint", "random_state"}
+    assert set(found) - set(expected) <= {"backend", "checkpoint", "random_state", "share_mb"}
 
 
 def test_canary_joblib_calls_the_capture_as_a_backend():

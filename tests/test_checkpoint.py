@@ -165,12 +165,12 @@ def test_fit_is_the_same_in_a_batch_of_whatever_size(sizes, lab):
     assert lab.run({"factor": other}, cv=cv)[1] == max(0, len(other) - len(one))
 
 
-def test_equal_candidates_stay_fits_of_their_own(lab):
+def test_equal_candidates_that_are_not_shared_stay_fits_of_their_own(lab):
     grid = {"factor": [1.0, 1.0, 2.0, 1.0]}
-    results, n_fits = lab.run(grid, estimator=Random)
+    results, n_fits = lab.run(grid, estimator=Random, share_mb=0)
     assert n_fits == 8
     assert len(set(results["mean_test_score"])) == 4
-    again, n_fits = lab.run(grid, estimator=Random)
+    again, n_fits = lab.run(grid, estimator=Random, share_mb=0)
     assert n_fits == 0
     assert_equal_results(again, results)
 
@@ -493,7 +493,8 @@ def script(lab, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_search_that_was_killed_goes_on_where_it_was(n_jobs, lab, script):
-    grid = {"factor": [float(n) for n in range(8)], "duration_s": [0.1]}
+    # Workers look for their parent once a second
+    grid = {"factor": [float(n) for n in range(8)], "duration_s": [0.4]}
     killed = script(n_jobs, grid, "search.fit(X, y)")
     killed.wait_for(lambda: lab.kept() >= 3)
     killed.process.kill()

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from pathlib import Path
 
 import joblib
 from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
 from loky import ProcessPoolExecutor, get_reusable_executor
 
 from skdistsearch._bytes import dump, private_folder
-from skdistsearch._chunks import Chunk, Death, Ledger, grouped, guided
+from skdistsearch._chunks import Chunk, Death, Ledger
+from skdistsearch._common import arranged
 from skdistsearch._fit import Batch, Outcome
+from skdistsearch._lanes import units
 from skdistsearch._record import Record, recorded_near
+from skdistsearch._runner import Runner, with_budget
 from skdistsearch._store import FolderStore
 from skdistsearch.backends._environment import thread_limits
-from skdistsearch.backends.remote.worker import end_with, run_chunk
+from skdistsearch.backends.remote.worker import end_with, run_lane
 from skdistsearch.exceptions import BackendError, SkDistSearchError
 
 _POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
@@ -44,18 +50,24 @@ class LocalBackend:
         active, _ = get_active_backend()
         workers = joblib.effective_n_jobs(batch.n_jobs)
         if workers == 1:
-            return map(batch.run_here, range(len(batch)))
+            return _in_this_process(with_budget(batch, 1))
         if isinstance(active, BACKENDS["loky"]):
             return _in_processes(batch, workers, active.inner_max_num_threads)
         return _through_joblib(batch, workers, active)
 
 
+def _in_this_process(batch: Batch) -> Iterator[Outcome]:
+    fits = list(chain.from_iterable(arranged(batch, range(len(batch)))))
+    return map(Runner(batch, fits).run_here, fits)
+
+
 def _through_joblib(batch: Batch, workers: int, active: ParallelBackendBase) -> Iterator[Outcome]:
     shared_memory = getattr(active, "supports_sharedmem", False)
+    chunks = list(chain.from_iterable(units(arranged(batch, range(len(batch))), workers)))
     if shared_memory:
-        calls = [joblib.delayed(_run_here)(batch, (fit,)) for fit in range(len(batch))]
+        calls = [joblib.delayed(_run_here)(batch, chunk) for chunk in chunks]
     else:
-        travelling, chunks = batch.travelling(far=True), guided(range(len(batch)), workers)
+        travelling = batch.travelling(far=True)
         calls = [joblib.delayed(_run)(travelling, chunk) for chunk in chunks]
     unordered = active.supports_return_generator
     parallel = joblib.Parallel(
@@ -68,11 +80,11 @@ def _through_joblib(batch: Batch, workers: int, active: ParallelBackendBase) -> 
 
 
 def _run_here(batch: Batch, fits: Chunk) -> list[Outcome]:
-    return [batch.run_here(fit) for fit in fits]
+    return list(map(Runner(batch, fits).run_here, fits))
 
 
 def _run(batch: Batch, fits: Chunk) -> list[Outcome]:
-    return [batch.run(fit) for fit in fits]
+    return list(map(Runner(batch, fits).run, fits))
 
 
 def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[Outcome]:
@@ -81,13 +93,21 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
     environment = thread_limits(workers, threads)
     with private_folder() as data:
         record = recorded_near(batch, otherwise=data / "record")
-        head = dump(batch.travelling(far=False), FolderStore(data), addressed=False).head
-        run = partial(run_chunk, str(data), head, record=str(record.folder))
-        while chunks := guided(ledger.innocent, workers) or grouped(ledger.suspect[:1], 1):
-            alone = not ledger.innocent
-            running = _run_chunks(run, chunks, record, _pool(workers, environment, alone))
+        travelling = with_budget(batch, workers).travelling(far=False)
+        head = dump(travelling, FolderStore(data), addressed=False).head
+        while ledger.owed:
+            alone = not ledger.innocent  # a suspect fit runs when all others are done
+            groups = units(arranged(batch, ledger.innocent or ledger.suspect[:1]), workers)
+            folder = Path(tempfile.mkdtemp(dir=data))
+            lane = partial(run_lane, str(data), head, groups, str(folder), str(record.folder))
+            lanes = _run_lanes(
+                lane,
+                min(workers, sum(map(len, groups))),
+                record,
+                _pool(workers, environment, alone),
+            )
             try:
-                with closing(running) as outcomes:  # now, not when garbage is collected
+                with closing(lanes) as outcomes:  # now, not when garbage is collected
                     yield from ledger.settle(outcomes)
             except BrokenProcessPool as exc:
                 yield from ledger.settle(record.new())
@@ -117,14 +137,14 @@ def _pool(workers: int, environment: dict[str, str], alone: bool) -> Iterator[Pr
         executor.shutdown()
 
 
-def _run_chunks(
-    run: Callable[[Chunk], None],
-    chunks: Sequence[Chunk],
+def _run_lanes(
+    lane: Callable[[], None],
+    n_lanes: int,
     record: Record,
     pool: AbstractContextManager[ProcessPoolExecutor],
 ) -> Generator[Outcome]:
     with pool as executor:
-        pending: set[Future[None]] = {executor.submit(run, chunk) for chunk in chunks}
+        pending: set[Future[None]] = {executor.submit(lane) for _ in range(n_lanes)}
         while pending:
             done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             yield from record.new()
@@ -132,9 +152,9 @@ def _run_chunks(
                 _check(future)
 
 
-def _check(chunk: Future[None]) -> None:
+def _check(lane: Future[None]) -> None:
     try:
-        chunk.result()
+        lane.result()
     except (BrokenProcessPool, SkDistSearchError):
         raise
     except Exception as exc:

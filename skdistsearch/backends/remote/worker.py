@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -22,7 +22,9 @@ from typing import TextIO
 from skdistsearch._bytes import load, load_json, private_folder
 from skdistsearch._courier import Pull, Push
 from skdistsearch._fit import Batch, Outcome
+from skdistsearch._lanes import Groups, taken
 from skdistsearch._record import Record, Recorder, label_of
+from skdistsearch._runner import Runner
 from skdistsearch._store import open_store
 
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
@@ -51,14 +53,16 @@ _served: set[str] = set()
 """Temporary folders of the searches that this worker process has run fits of."""
 
 
-def run_chunk(folder: str, head: str, fits: Sequence[int], record: str) -> None:
-    """Run a chunk in a worker process of the caller's machine."""
+def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) -> None:
+    """Run fits in a worker process of the caller's machine, as long as there are any to take."""
     _served.add(folder)
     batch = load(folder, head)
+    runner = Runner(batch, [fit for cut in groups for unit in cut for fit in unit])
     with Recorder(Path(record), batch) as recorder:
-        for fit in fits:
-            recorder.started(fit)
-            recorder.finished(_overheard(batch, fit, io.StringIO()))
+        for fits in taken(groups, Path(marks), runner.done):
+            for fit in fits:
+                recorder.started(fit)
+                recorder.finished(_overheard(batch, runner, fit, io.StringIO()))
 
 
 def run_task(
@@ -88,13 +92,14 @@ def run_task(
         done = {outcome.fit for outcome in outcomes}
         chunk = (fit for fit in known["chunks"][task] if fit not in done)
         owed = [fit for fit in chunk if deaths[fit] < _TRIES]
+        runner = Runner(batch, owed)
         with Recorder(kept.now, batch, origin) as recorder:
             for fit in sorted(owed, key=lambda fit: deaths[fit]):
                 recorder.started(fit)
                 kept.before_a_fit(surely=retry > 0)
                 overdue = partial(_give_up, batch, fit, origin, timeout_s, recorder, kept.flush)
                 with _limit(timeout_s, overdue):
-                    outcome = _overheard(batch, fit, _Tee(sys.stdout))
+                    outcome = _overheard(batch, runner, fit, _Tee(sys.stdout))
                 outcomes.append(replace(outcome, origin=origin))
                 recorder.finished(outcomes[-1])
     return outcomes
@@ -165,7 +170,7 @@ def _give_up(
         os._exit(_OVERDUE)
 
 
-def _overheard(batch: Batch, fit: int, heard: io.StringIO) -> Outcome:
+def _overheard(batch: Batch, runner: Runner, fit: int, heard: io.StringIO) -> Outcome:
     """Run a fit; what it prints, if ``verbose`` has it print, goes back to the caller.
 
     There it appears where the user looks, in a notebook too.
@@ -174,7 +179,7 @@ def _overheard(batch: Batch, fit: int, heard: io.StringIO) -> Outcome:
     # scikit-learn prints from within a fit above 1 only
     loud = contextlib.redirect_stdout(heard) if batch.verbose > 1 else contextlib.nullcontext()
     with loud:
-        outcome = batch.run(fit)
+        outcome = runner.run(fit)
     return replace(
         outcome,
         printed=heard.getvalue()[-_PRINTED_MAX:],

@@ -1,0 +1,137 @@
+"""The training and test part of one split, as scikit-learn asks for them, made once for many fits.
+
+scikit-learn's function slices whatever it is given with whatever indices it is given: it asks an
+array for ``array[indices]``. Here it gets a `_View` for each array, and as indices two short arrays
+that say which part is meant (tests/test_runner.py watches that on every release).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from skdistsearch._memo import Memo, Original
+
+_MARKS = {"train": np.array([0]), "test": np.array([1])}
+_PARAMS = ("fit_params", "score_params")  # dicts of what else may be sliced
+
+
+class Slices:
+    """What scikit-learn's function gets instead of X, y, train and test.
+
+    Parameters
+    ----------
+    arguments : tuple
+        The function's positional arguments: estimator, X, y.
+    keywords : mapping
+        Its keyword arguments.
+    memo : Memo
+        Where the parts are kept.
+    """
+
+    def __init__(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], memo: Memo) -> None:
+        self._indices = {part: keywords[part] for part in ("train", "test")}
+        self._memo = memo
+        _, X, y = arguments
+        self._n = _n_samples(X)
+        self.seconds = 0.0
+        """How long it took to make all parts that were asked for."""
+        self.data = (self._view(X, ""), None if y is None else self._view(y, "y"))
+        """Instead of X and y."""
+        self.keywords: dict[str, Any] = dict(_MARKS)
+        """Instead of the keyword arguments of the same names."""
+        for name in _PARAMS:
+            if keywords.get(name):
+                self.keywords[name] = self._params(name, keywords[name])
+
+    @staticmethod
+    def fits(arguments: tuple[Any, ...], keywords: Mapping[str, Any], settings: Any) -> bool:
+        """Whether that can be done with these arguments, under scikit-learn's ``settings``."""
+        _, X, y = arguments
+        n = _n_samples(X)
+        params = [value for name in _PARAMS for value in (keywords.get(name) or {}).values()]
+        aligned = [X, *([] if y is None else [y]), *(p for p in params if _n_samples(p) == n)]
+        return (
+            n is not None
+            and not settings.get("array_api_dispatch")
+            and all(isinstance(keywords[part], np.ndarray) for part in ("train", "test"))
+            and all(_is_sliced_alike(value) for value in aligned)
+        )
+
+    def _params(self, group: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: self._view(value, f"{group} {name}") if _n_samples(value) == self._n else value
+            for name, value in params.items()
+        }
+
+    def _view(self, whole: Any, name: str) -> _View:
+        return _View(self, whole, name)
+
+    def part(self, whole: Any, part: str) -> Any:
+        """A part of one of the arrays, anew."""
+        begin = time.perf_counter()
+        found = _safe_indexing(whole, self._indices[part])
+        self.seconds += time.perf_counter() - begin
+        return found
+
+    def original(self, value: Any, name: str, part: str) -> Original | None:
+        """What was made, kept if it can be shared."""
+        return self._memo.root(value, (name, part) if name else part)
+
+    def hand_out(self, original: Original) -> Any:
+        """What is shared, for the fit at hand."""
+        return self._memo.hand_out(original)
+
+    @property
+    def n_samples(self) -> int:
+        """Of the whole."""
+        assert self._n is not None
+        return self._n
+
+
+class _View:
+    """One of the arrays: what ``view[train]`` and ``view[test]`` give is made once."""
+
+    def __init__(self, slices: Slices, whole: Any, name: str) -> None:
+        self._slices, self._whole, self._name = slices, whole, name
+        self._parts: dict[str, Original | None] = {}
+
+    @property
+    def shape(self) -> tuple[int]:
+        """By which scikit-learn knows an array, and its length."""
+        return (self._slices.n_samples,)
+
+    def __getitem__(self, key: Any) -> Any:
+        part = _part_of(key)
+        if part not in self._parts:
+            value = self._slices.part(self._whole, part)
+            self._parts[part] = self._slices.original(value, self._name, part)
+            if self._parts[part] is None:  # what cannot be protected is made for each fit
+                return value
+        original = self._parts[part]
+        if original is None:
+            return self._slices.part(self._whole, part)
+        return self._slices.hand_out(original)
+
+
+def _part_of(key: Any) -> str:
+    indices = key[0] if isinstance(key, tuple) else key  # scikit-learn>=1.9 asks for [indices, ...]
+    return next(part for part, mark in _MARKS.items() if np.array_equal(mark, indices))
+
+
+def _n_samples(value: Any) -> int | None:
+    """As scikit-learn counts them, where it does."""
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return int(shape[0]) if len(shape) else None
+    return len(value) if hasattr(value, "__len__") else None
+
+
+def _is_sliced_alike(value: Any) -> bool:
+    """Whether scikit-learn slices what it is just as we do: some others it converts before."""
+    module = type(value).__module__.partition(".")[0]
+    return isinstance(value, np.ndarray | list) or module in ("pandas", "scipy")
