@@ -37,19 +37,6 @@ def grouped(fits: Sequence[int], size: int) -> list[Chunk]:
     return [tuple(fits[first : first + size]) for first in range(0, len(fits), size)]
 
 
-def guided(fits: Sequence[int], workers: int) -> list[Chunk]:
-    """Chunks that shrink, down to single fits: guided self-scheduling.
-
-    Few chunks, and yet all workers end together although nobody knows how long a fit takes.
-    """
-    chunks, first = [], 0
-    while first < len(fits):
-        size = max(1, (len(fits) - first) // (4 * workers))
-        chunks.append(tuple(fits[first : first + size]))
-        first += size
-    return chunks
-
-
 @dataclass(frozen=True)
 class Death:
     """A worker died while a fit ran in it."""

@@ -3,6 +3,7 @@ import os
 import sys
 import threading
 import warnings
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -11,14 +12,16 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_diabetes, make_regression
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_info
 
 from skdistsearch import DistributedSearchCV, LocalBackend
-from skdistsearch._chunks import dealt, grouped, guided
+from skdistsearch._chunks import dealt, grouped
 from skdistsearch.exceptions import BackendError
 from skdistsearch.testing import Scripted
 
@@ -114,6 +117,7 @@ def test_dask_gets_the_fits():
     np.testing.assert_array_equal(scores, SCORES)
 
 
+@pytest.mark.filterwarnings("ignore:n_jobs=2 in 2 processes asks for 4 threads")
 def test_search_within_a_search_and_within_a_parallel():
     inner = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2)
     expected = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
@@ -229,16 +233,9 @@ def test_backend_is_comparable():
 
 @pytest.mark.parametrize("n", [1, 2, 7, 100, 1000])
 def test_chunks_hold_each_fit_once(n):
-    for chunks in (guided(range(n), 2), dealt(range(n), 3), grouped(range(n), 4)):
+    for chunks in (dealt(range(n), 3), grouped(range(n), 4)):
         assert sorted(fit for chunk in chunks for fit in chunk) == list(range(n))
         assert all(chunks)
-
-
-def test_guided_chunks_are_few_and_end_with_single_fits():
-    chunks = guided(range(1000), 2)
-    assert len(chunks) < 60
-    assert [len(chunk) for chunk in chunks[-4:]] == [1, 1, 1, 1]
-    assert len(chunks[0]) <= 1000 / 8
 
 
 @pytest.mark.skipif(
@@ -295,3 +292,30 @@ class Heard:
     def on_fit_task_end(self, estimator, context):
         if context.task_name == "candidate-split-evaluation":
             self.fits_begun_when_one_ended.append(Scripted.fits_begun(self.folder, "fit"))
+
+
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"])
+def test_workers_share_the_cores_whoever_counts_them(name, monkeypatch):
+    monkeypatch.delenv(name, raising=False)
+    share = max(joblib.cpu_count() // 2, 1)
+    assert found(joblib.cpu_count, n_jobs=2) == {share}
+    assert found(partial(variable, name), n_jobs=2) == {share}
+
+
+def variable(name):
+    return int(os.environ[name])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "grid"),
+    [
+        (RandomForestRegressor(2, n_jobs=3), {"max_depth": [1]}),
+        (RandomForestRegressor(2), {"n_jobs": [3]}),
+        (Pipeline([("m", Ridge())]), {"m": [RandomForestRegressor(2, n_jobs=3)]}),
+    ],
+)
+def test_threads_that_the_user_has_set_stay_and_are_warned_of(estimator, grid, monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+    search = DistributedSearchCV(estimator, grid, cv=2, n_jobs=2, refit=False)
+    with pytest.warns(UserWarning, match=r"n_jobs=3 in 2 processes asks for 6 threads on 4 cores"):
+        search.fit(X, y)

@@ -244,7 +244,7 @@ def _limits(settings: Compute) -> dict[str, str]:
     if cpu is None and settings.compute == "kubernetes":
         cpu = _config("KUBERNETES_CPU", None)
     threads = math.ceil(float(cpu or 1))
-    limits = thread_limits(workers=1, threads=threads) | {"LOKY_MAX_CPU_COUNT": str(threads)}
+    limits = thread_limits(workers=1, threads=threads)
     if settings.compute == "kubernetes":
         # Metaflow's "kubernetes step" sets it only where no @environment is (kubernetes_cli.py);
         # its watch for spot reclaims needs it.

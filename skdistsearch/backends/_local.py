@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +27,7 @@ from skdistsearch._lanes import units
 from skdistsearch._record import Record, recorded_near
 from skdistsearch._runner import Runner, with_budget
 from skdistsearch._store import FolderStore
-from skdistsearch.backends._environment import thread_limits
+from skdistsearch.backends._environment import oversubscribed, thread_limits
 from skdistsearch.backends.remote.worker import end_with, run_lane
 from skdistsearch.exceptions import BackendError, SkDistSearchError
 
@@ -90,6 +91,7 @@ def _run(batch: Batch, fits: Chunk) -> list[Outcome]:
 def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[Outcome]:
     """Run the fits in worker processes; those in which a worker dies once more, alone."""
     ledger = Ledger(batch)
+    _warn_of_threads(batch, workers)
     environment = thread_limits(workers, threads)
     with private_folder() as data:
         record = recorded_near(batch, otherwise=data / "record")
@@ -113,6 +115,14 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
                 yield from ledger.settle(record.new())
                 deaths = [Death(one.fit, _cause(exc)) for one in record.interrupted()]
                 yield from ledger.blame(deaths, _cause(exc))
+
+
+def _warn_of_threads(batch: Batch, workers: int) -> None:
+    estimator = batch.arguments[0].get_params()
+    for parameters in (estimator, *(fit.parameters for fit in batch.fits)):
+        if said := oversubscribed(parameters, workers):
+            warnings.warn(said, UserWarning, stacklevel=2)
+            return
 
 
 @contextmanager
