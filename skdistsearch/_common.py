@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import accumulate, groupby
 from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skdistsearch._chunks import Chunk
+from skdistsearch._chunks import TURN, Chunk
 from skdistsearch._fit import Batch, Common, Outcome
 from skdistsearch._pieces import Spot, key_of, size_mb, spots, with_parameters
 from skdistsearch._slices import Slices
@@ -181,6 +183,39 @@ def arranged(batch: Batch, fits: Sequence[int]) -> list[Chunk]:
         seconds = batch.seconds
         found.sort(key=lambda group: -sum(seconds.get(fit, 0.0) for fit in group))
     return found
+
+
+def shares_work(batch: Batch) -> bool:
+    """Whether fits share transformers, which is worth more than slices of X."""
+    return batch.common is not None and any(batch.common.pieces)
+
+
+def spread(batch: Batch, fits: Sequence[int], n_chunks: int) -> list[Chunk]:
+    """Chunks that take equally long, as far as is known, and cut few groups that share work.
+
+    Chunks run apart: what two of them need, each does for itself.
+    """
+    order = [fit for group in arranged(batch, fits) for fit in _mixed(batch, group)]
+    known = batch.seconds or {}
+    usual = statistics.fmean(known.values()) if known else 1.0
+    begins = [0.0, *accumulate(known.get(fit, usual) for fit in order)]
+    n_chunks = min(n_chunks, len(order))
+    found = groupby(range(len(order)), lambda at: _chunk_at(begins, at, n_chunks))
+    chunks = [tuple(order[at] for at in places) for _, places in found]
+    return sorted(chunks, key=lambda chunk: -sum(known.get(fit, usual) for fit in chunk))
+
+
+def _chunk_at(begins: list[float], at: int, n_chunks: int) -> int:
+    """Which chunk has the middle of a fit."""
+    middle = (begins[at] + begins[at + 1]) / 2
+    return int(middle / begins[-1] * n_chunks)
+
+
+def _mixed(batch: Batch, group: Chunk) -> Chunk:
+    """A group whose fits share all alike, in an order in which each part is like the whole."""
+    if batch.common is None or len({batch.common.pieces[fit] for fit in group}) > 1:
+        return group
+    return tuple(fit for _, fit in sorted((n * TURN % 1, fit) for n, fit in enumerate(group)))
 
 
 def _first(pieces: tuple[int | None, ...]) -> int:

@@ -12,6 +12,7 @@ import cloudpickle
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skdistsearch._chunks import Chunk, dealt, grouped
+from skdistsearch._common import arranged, shares_work, spread
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch._runner import Runner
 from skdistsearch.exceptions import PlanError
@@ -116,7 +117,9 @@ def make_plan(
     """A plan of ``batch`` with chunks of ``fits_per_task`` fits."""
     fits = range(len(batch))
     if isinstance(fits_per_task, int):
-        chunks = grouped(fits, fits_per_task)
+        chunks = grouped([fit for group in arranged(batch, fits) for fit in group], fits_per_task)
+    elif shares_work(batch):
+        chunks = spread(batch, fits, _CHUNKS_MAX)
     else:
         chunks = dealt(fits, _CHUNKS_MAX)
     return Plan(batch.travelling(far=True), tuple(chunks), X, y, params)

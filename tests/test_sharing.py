@@ -5,6 +5,7 @@ import gc
 import pickle
 import time
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,9 +26,11 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from skdistsearch import DistributedSearchCV
+from skdistsearch._common import spread
 from skdistsearch._memo import Memo
 from skdistsearch._pieces import key_of, spots
 from skdistsearch._shared import Shared, equip
+from skdistsearch._sizes import n_tasks
 from skdistsearch.backends import LocalBackend
 
 CALLS = []
@@ -533,3 +536,48 @@ def test_backend_of_joblib_shares_too():
     with parallel_config("threading", n_jobs=2):
         DistributedSearchCV(PIPE, GRID, cv=3, refit=False, backend=LocalBackend()).fit(*data())
     assert CALLS.count(("fit", 1.0)) < 3 * 2 * 3
+
+
+def batch_of(pipe, grid, cv, **options):
+    return DistributedSearchCV(pipe, grid, cv=cv, **options).plan(*data()).batch
+
+
+@pytest.mark.parametrize("n_chunks", [1, 2, 7, 100])
+def test_chunks_hold_each_fit_once_and_cut_few_groups(n_chunks):
+    batch = batch_of(PIPE, GRID, 3)
+    chunks = spread(batch, range(len(batch)), n_chunks)
+    assert sorted(fit for chunk in chunks for fit in chunk) == list(range(36))
+    sizes = {len(chunk) for chunk in chunks}
+    assert max(sizes) - min(sizes) <= 1
+    groups = [
+        {(batch.fits[fit].split, batch.common.pieces[fit][0]) for fit in chunk} for chunk in chunks
+    ]
+    if n_chunks <= 7:
+        assert sum(map(len, groups)) <= 6 + n_chunks - 1
+
+
+def test_chunks_of_fits_that_share_all_alike_are_each_like_the_whole():
+    pipe = Pipeline([("a", Noted()), ("model", Ridge())])
+    batch = batch_of(pipe, {"model__alpha": list(np.arange(1.0, 11.0))}, 3)
+    for chunk in spread(batch, range(len(batch)), 2):
+        slow = [fit for fit in chunk if batch.fits[fit].candidate >= 5]
+        assert abs(len(slow) - len(chunk) / 2) <= 1
+
+
+def test_chunks_are_equally_long_where_times_are_known():
+    batch = batch_of(PIPE, GRID, 3)
+    seconds = {
+        fit: 10.0 if batch.fits[fit].parameters["a__factor"] == 1.0 else 1.0
+        for fit in range(len(batch))
+    }
+    chunks = spread(replace(batch, seconds=seconds), range(len(batch)), 4)
+    sums = [sum(seconds[fit] for fit in chunk) for chunk in chunks]
+    assert max(sums) <= sum(sums) / 4 + 10
+    assert sums == sorted(sums, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("n_fits", "workers", "n"), [(50, 50, 50), (144, 50, 50), (10_000, 50, 200)]
+)
+def test_tasks_of_fits_that_share_work(n_fits, workers, n):
+    assert n_tasks(n_fits, workers) == n

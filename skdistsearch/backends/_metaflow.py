@@ -21,9 +21,11 @@ from typing import Any
 import joblib
 
 from skdistsearch._chunks import Chunk, Death, Ledger, dealt, grouped
+from skdistsearch._common import arranged, shares_work, spread
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Interrupted
-from skdistsearch._sizes import sized
+from skdistsearch._runner import with_budget
+from skdistsearch._sizes import n_tasks, sized
 from skdistsearch.backends._code import FLOW_FILE, requirements, stage
 from skdistsearch.backends._compute import (
     Compute,
@@ -115,6 +117,8 @@ class MetaflowBackend(Compute):
     def run(self, batch: Batch) -> Iterator[Outcome]:
         """Run every fit of ``batch``; see `Backend.run`."""
         self.check()
+        if not self.is_far:
+            batch = with_budget(batch, self.workers(batch.n_jobs))
         ledger = Ledger(batch)
         with Place(batch, far=self.is_far) as place:
             chunks = self.chunks(range(len(batch)), batch)
@@ -144,7 +148,10 @@ class MetaflowBackend(Compute):
         """Which fits share a task."""
         workers = self.workers(batch.n_jobs)
         if isinstance(self.fits_per_task, numbers.Integral):
-            return grouped(fits, int(self.fits_per_task))
+            together = [fit for group in arranged(batch, fits) for fit in group]
+            return grouped(together, int(self.fits_per_task))
+        if shares_work(batch) and len(fits) > workers:
+            return spread(batch, fits, n_tasks(len(fits), workers) if self.is_far else workers)
         if self.is_far:
             return sized(fits, workers, seconds=batch.seconds)
         return dealt(fits, workers)
