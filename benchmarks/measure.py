@@ -2,8 +2,10 @@
 
 import os
 import statistics
+import sys
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 
@@ -34,14 +36,40 @@ def workers_cpu_s() -> float:
 
 def alternate(sides, runs):
     """``{name: [(wall_s, cpu_s), ...]}`` of calls in turn: A B, then B A, and so on."""
+    return {
+        name: [(run.wall_s, run.cpu_s) for run in each]
+        for name, each in in_turn(sides, runs).items()
+    }
+
+
+@dataclass
+class Run:
+    """What one call took."""
+
+    wall_s: float
+    cpu_s: float
+    pss_mb: float
+    """The most that this process and its descendants had together, if asked for."""
+
+
+def in_turn(sides, runs, *, memory=False):
+    """``{name: [Run, ...]}`` of calls in turn: A B, then B A, and so on."""
     found = {name: [] for name in sides}
     for number in range(runs):
         order = list(sides.items())
         for name, call in order if number % 2 == 0 else reversed(order):
-            wall, cpu = time.perf_counter(), cpu_s()
-            call()
-            found[name].append((time.perf_counter() - wall, cpu_s() - cpu))
+            found[name].append(_one(call, memory))
+            print(f"  {name}: {found[name][-1].wall_s:.2f} s", file=sys.stderr)
     return found
+
+
+def _one(call, memory):
+    watch = Watch(os.getpid()) if memory else nullcontext()
+    wall, cpu = time.perf_counter(), cpu_s()
+    with watch:
+        call()
+    wall, cpu = time.perf_counter() - wall, cpu_s() - cpu
+    return Run(wall, cpu, watch.all_pss_mb if memory else 0.0)
 
 
 def report(title, found, base):

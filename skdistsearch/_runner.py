@@ -42,6 +42,7 @@ class Runner:
     def __init__(self, batch: Batch, fits: Sequence[int]) -> None:
         self._batch = batch
         self._now: _Split | None = None
+        self._may_write: dict[int, bool] = {}
         self._left: dict[int, Counter[int | None]] = defaultdict(Counter)
         self._n_fits = Counter(batch.fits[fit].split for fit in fits)
         for fit in fits:
@@ -117,7 +118,10 @@ class Runner:
     def _made_for(self, fit: int, now: _Split) -> Prepared | None:
         batch, pieces = self._batch, tuple(self._pieces_of(fit))
         estimator = with_parameters(batch.arguments[0], batch.fits[fit].parameters)
-        if is_pairwise(estimator, batch.arguments[1]) or may_write(estimator):
+        candidate = batch.fits[fit].candidate
+        if candidate not in self._may_write:
+            self._may_write[candidate] = may_write(estimator)
+        if self._may_write[candidate] or is_pairwise(estimator, batch.arguments[1]):
             return None
         keywords = dict(now.slices.keywords)
         equip(spots(estimator), pieces, now.memo)

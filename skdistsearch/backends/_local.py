@@ -118,9 +118,10 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
 
 
 def _warn_of_threads(batch: Batch, workers: int) -> None:
+    cores, candidates = joblib.cpu_count(), {fit.candidate: fit for fit in batch.fits}.values()
     estimator = batch.arguments[0].get_params()
-    for parameters in (estimator, *(fit.parameters for fit in batch.fits)):
-        if said := oversubscribed(parameters, workers):
+    for parameters in (estimator, *(fit.parameters for fit in candidates)):
+        if said := oversubscribed(parameters, workers, cores):
             warnings.warn(said, UserWarning, stacklevel=2)
             return
 
