@@ -84,7 +84,7 @@ def table(rows):
     ]
     for found in rows:
         ratios = (found.get(f"to {other}") for other in (BASE, LIMIT))
-        shown = ["–" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+        shown = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
         lines.append(
             f"| {found['workload']} | {found['side']} | {found['wall_s']:.2f} | "
             f"{found['cpu_s']:.2f} | {found['pss_mb']:.0f} | {' | '.join(shown)} |"

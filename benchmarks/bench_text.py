@@ -70,7 +70,7 @@ def group(texts, y, train, test, ngram_range, times=None):
 
 
 class Clock:
-    """Seconds since the last call."""
+    """Seconds since the last call of it."""
 
     def __init__(self):
         self.last = time.perf_counter()

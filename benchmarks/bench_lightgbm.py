@@ -1,0 +1,71 @@
+"""What do LightGBM's default threads cost when several fits run at once?
+
+ColumnTransformer, then SelectKBest or PCA, then LGBMRegressor, 20 candidates x 5 splits, 20,000
+rows. By hand: two processes with one thread each, which take splits and fit each transformer once.
+
+    python -m benchmarks bench_lightgbm bench_lightgbm_one_thread
+"""
+
+from itertools import product
+
+import joblib
+import numpy as np
+import pandas as pd
+from lightgbm import LGBMRegressor
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import make_regression
+from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectKBest, f_regression
+from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from benchmarks.sides import JOBS, LIMIT, searches
+
+ROWS, COLUMNS, SPLITS = 20_000, 20, KFold(5)
+NAMES = [f"x{number}" for number in range(COLUMNS)]
+REDUCE = [SelectKBest(f_regression, k=10), PCA(10, random_state=0)]
+MODEL = {"num_leaves": [7, 15, 31, 63, 127], "learning_rate": [0.05, 0.1]}
+GRID = {"reduce": REDUCE, **{f"model__{name}": values for name, values in MODEL.items()}}
+TARGETS = {"GridSearchCV": 0.05, LIMIT: 1.2}
+
+
+def data():
+    X, y = make_regression(ROWS, COLUMNS, n_informative=8, noise=50, random_state=0)
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(X, columns=NAMES).assign(colour=rng.choice(list("abc"), ROWS)), y
+
+
+def pipeline(n_jobs=None):
+    columns = [("numbers", StandardScaler(), NAMES), ("words", OneHotEncoder(), ["colour"])]
+    model = LGBMRegressor(n_estimators=50, n_jobs=n_jobs, random_state=0, verbose=-1)
+    prepare = ColumnTransformer(columns, sparse_threshold=0)
+    return Pipeline([("prepare", prepare), ("reduce", "passthrough"), ("model", model)])
+
+
+def split(X, y, train, test, reduce):
+    """Scores of the fits on one split that share their transformers."""
+    pipe = pipeline(n_jobs=1)[:2].set_params(reduce=clone(reduce))
+    X_train, X_test = pipe.fit_transform(X.iloc[train], y[train]), pipe.transform(X.iloc[test])
+    model = pipeline(n_jobs=1)["model"]
+    return [
+        clone(model)
+        .set_params(num_leaves=num_leaves, learning_rate=rate)
+        .fit(X_train, y[train])
+        .score(X_test, y[test])
+        for num_leaves, rate in product(*MODEL.values())
+    ]
+
+
+def by_hand(X, y):
+    splits = product(SPLITS.split(X), REDUCE)
+    return joblib.Parallel(JOBS, batch_size=1)(
+        joblib.delayed(split)(X, y, *indices, reduce) for indices, reduce in splits
+    )
+
+
+def sides(n_jobs=None):
+    X, y = data()
+    found = searches(pipeline(n_jobs), GRID, (X, y), cv=SPLITS)
+    return {**found, LIMIT: lambda: by_hand(X, y)}
