@@ -1,0 +1,11 @@
+"""The model families that `skdistsearch.EarlyStopping` can stop, and how to add one."""
+
+from skdistsearch.families._base import Family, Part, family_of, known, register
+
+__all__ = [
+    "Family",
+    "Part",
+    "family_of",
+    "known",
+    "register",
+]
