@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import (
-    UNUSED,
-    MetadataRouter,
-    MethodMapping,
-    get_routing_for_object,
-    process_routing,
-)
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, get_routing_for_object
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted
 
+from skdistsearch._delegating import Delegating, model_of, path_of
 from skdistsearch._validation_part import length, parts, split
 from skdistsearch.families import Family, Part, family_of
 
-_DELEGATED = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
-
-def _has(method: str) -> Callable[[Any], bool]:
-    """For `available_if`: the wrapped estimator's own `AttributeError` if it has no such method."""
-
-    def check(self: EarlyStopping) -> bool:
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
-
-
-class EarlyStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class EarlyStopping(Delegating):
     """A model that stops early, on a part of the very rows it is given to train on.
 
     ``fit`` sets a validation part of its rows aside, fits the model on the others while the model
@@ -197,7 +176,9 @@ class EarlyStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         X, y, sample_weight, groups = indexable(X, y, sample_weight, groups)
         if sample_weight is not None:
             params[self._weights_name()] = sample_weight
-        params = self._routed("fit", params, groups)
+        if groups is not None and get_config()["enable_metadata_routing"]:
+            params["groups"] = groups
+        params = self._routed("fit", params)
         whole = Part(X, y, params)
         train, held = split(self.validation, X, y, self._labels(y), groups, self.random_state)
         inner, validation = parts(whole, train, held)
@@ -209,6 +190,16 @@ class EarlyStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             fitted = self._fitted(family, whole if self.refit else inner)
         self._keep(fitted)
         return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """What metadata this class and the wrapped estimator ask for.
+
+        Returns
+        -------
+        routing : `~sklearn.utils.metadata_routing.MetadataRouter`
+            Of ``fit``, ``predict``, ``score`` and so on.
+        """
+        return super().get_metadata_routing().add_self_request(self)
 
     def _check_ranges(self) -> None:
         counts: dict[str, Any] = {"patience": self.patience, "max_iter": self.max_iter}
@@ -234,20 +225,12 @@ class EarlyStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 "The 'family' parameter of EarlyStopping must be 'auto' or a "
                 f"skdistsearch.families.Family. Got {self.family!r} instead."
             )
-        return family_of(_model(self.estimator))
+        return family_of(model_of(self.estimator))
 
     def _weights_name(self) -> str:
         """As the estimator's ``fit`` calls them; without routing a pipeline asks for the step."""
         routing = get_config()["enable_metadata_routing"]
-        return "__".join([*([] if routing else _path(self.estimator)), "sample_weight"])
-
-    def _routed(self, method: str, params: dict[str, Any], groups: Any = None) -> dict[str, Any]:
-        """Parameters for a method of the wrapped estimator, by the names it has for them."""
-        if not get_config()["enable_metadata_routing"]:
-            return params
-        if groups is not None:
-            params = {**params, "groups": groups}
-        return dict(process_routing(self, method, **params).estimator[method])
+        return "__".join([*([] if routing else path_of(self.estimator)), "sample_weight"])
 
     def _labels(self, y: Any) -> Any:
         """The classes of the rows, where they are to be stratified."""
@@ -255,16 +238,10 @@ class EarlyStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             return np.asarray(y).ravel()
         return None
 
-    def _kind(self) -> str | None:
-        """What tags say, or (scikeras 0.13 with scikit-learn 1.6 and later) what they should."""
-        if is_classifier(self.estimator):
-            return "classifier"
-        return getattr(_model(self.estimator), "_estimator_type", None)
-
     def _watched(self, family: Family, train: Part, validation: Part) -> tuple[Any, int]:
         """The estimator fitted on the inner training part, and its best iteration."""
         pipeline = clone(self.estimator)
-        model = _model(pipeline)
+        model = model_of(pipeline)
         if self.max_iter is not None:
             family.set_iterations(model, self.max_iter)
         seen = _prepared(pipeline, train)
@@ -281,157 +258,8 @@ class EarlyStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fitted(self, family: Family, part: Part) -> Any:
         pipeline = clone(self.estimator)
-        family.set_iterations(_model(pipeline), self.n_iter_)
+        family.set_iterations(model_of(pipeline), self.n_iter_)
         return pipeline.fit(part.X, part.y, **part.params)
-
-    def _keep(self, fitted: Any) -> None:
-        self.estimator_ = fitted
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-            if hasattr(fitted, name):
-                setattr(self, name, getattr(fitted, name))
-
-    @property
-    def classes_(self) -> Any:
-        """The labels, of a classifier."""
-        check_is_fitted(self)
-        return self.estimator_.classes_
-
-    @available_if(_has("predict"))
-    def predict(self, X: Any, **params: Any) -> Any:
-        """What the fitted estimator predicts.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict of str -> object
-            For the estimator's ``predict``.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions.
-        """
-        return self._delegated("predict", X, params)
-
-    @available_if(_has("predict_proba"))
-    def predict_proba(self, X: Any, **params: Any) -> Any:
-        """The fitted classifier's probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict of str -> object
-            For the estimator's ``predict_proba``.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._delegated("predict_proba", X, params)
-
-    @available_if(_has("predict_log_proba"))
-    def predict_log_proba(self, X: Any, **params: Any) -> Any:
-        """Logarithms of the fitted classifier's probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict of str -> object
-            For the estimator's ``predict_log_proba``.
-
-        Returns
-        -------
-        logarithms : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._delegated("predict_log_proba", X, params)
-
-    @available_if(_has("decision_function"))
-    def decision_function(self, X: Any, **params: Any) -> Any:
-        """The fitted classifier's decision function.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict of str -> object
-            For the estimator's ``decision_function``.
-
-        Returns
-        -------
-        decisions : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._delegated("decision_function", X, params)
-
-    @available_if(_has("score"))
-    def score(self, X: Any, y: Any = None, **params: Any) -> float:
-        """The fitted estimator's own score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True targets.
-        **params : dict of str -> object
-            For the estimator's ``score``, such as ``sample_weight``.
-
-        Returns
-        -------
-        score : float
-            Accuracy, R², or what the estimator scores by.
-        """
-        check_is_fitted(self)
-        return float(self.estimator_.score(X, y, **self._routed("score", params)))
-
-    def _delegated(self, method: str, X: Any, params: dict[str, Any]) -> Any:
-        check_is_fitted(self)
-        return getattr(self.estimator_, method)(X, **self._routed(method, params))
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """What metadata this class and the wrapped estimator ask for.
-
-        Returns
-        -------
-        routing : `~sklearn.utils.metadata_routing.MetadataRouter`
-            Of ``fit``, ``predict``, ``score`` and so on.
-        """
-        mapping = MethodMapping()
-        for method in ("fit", *_DELEGATED):
-            mapping.add(caller=method, callee=method)
-        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, RegressorTags, get_tags  # scikit-learn >= 1.6
-
-        tags: Any = super().__sklearn_tags__()
-        own: Any = deepcopy(get_tags(self.estimator))
-        tags.estimator_type = own.estimator_type or self._kind()
-        tags.classifier_tags, tags.regressor_tags = own.classifier_tags, own.regressor_tags
-        if tags.estimator_type == "classifier":
-            tags.classifier_tags = own.classifier_tags or ClassifierTags()
-        if tags.estimator_type == "regressor":
-            tags.regressor_tags = own.regressor_tags or RegressorTags()
-        tags.input_tags, tags.target_tags = own.input_tags, own.target_tags
-        tags.target_tags.required = True
-        tags.non_deterministic = own.non_deterministic
-        return tags
-
-    @property
-    def _estimator_type(self) -> Any:  # scikit-learn < 1.6, and others that ask so
-        return _model(self.estimator)._estimator_type
-
-    def _more_tags(self) -> dict[str, Any]:  # scikit-learn < 1.6
-        own: dict[str, Any] = getattr(self.estimator, "_get_tags", dict)()
-        names = ("allow_nan", "pairwise", "multioutput", "multilabel", "X_types", "binary_only")
-        return {**{name: own[name] for name in names if name in own}, "requires_y": True}
 
 
 class _Caught(BaseEstimator):  # type: ignore[misc]
@@ -450,21 +278,8 @@ class _Caught(BaseEstimator):  # type: ignore[misc]
         return get_routing_for_object(self.model)
 
 
-def _path(estimator: Any) -> list[str]:
-    """Names of the last steps of pipelines, from the outermost in."""
-    if not isinstance(estimator, Pipeline):
-        return []
-    name, last = estimator.steps[-1]
-    return [name, *_path(last)]
-
-
-def _model(estimator: Any) -> Any:
-    """The estimator, or the last step of the pipeline that it is."""
-    return _model(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
-
-
 def _with_model(pipeline: Any, model: Any) -> Any:
-    path = _path(pipeline)
+    path = path_of(pipeline)
     return pipeline.set_params(**{"__".join(path): model}) if path else model
 
 
@@ -472,7 +287,7 @@ def _prepared(pipeline: Any, part: Part) -> Part:
     """What the model at the end is given; fits the steps before it."""
     if not isinstance(pipeline, Pipeline):
         return part
-    caught = _Caught(_model(pipeline))
+    caught = _Caught(model_of(pipeline))
     _with_model(pipeline, caught).fit(part.X, part.y, **part.params)
     return caught.part_
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sklearn.base import clone
@@ -16,11 +17,39 @@ def _matches(estimator: Any) -> bool:
     return is_a(estimator, "scikeras", "BaseWrapper")
 
 
-def _fit_with_validation(model: Any, train: Part, validation: Part, patience: int) -> int:
+def keras(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
+    """The family of nets, and what of them is watched.
+
+    Parameters
+    ----------
+    monitor : str, default="val_loss"
+        The value to better: the loss on the validation part, or one of the net's metrics on it,
+        as in ``"val_mae"``.
+    min_delta : float, default=0.0
+        What a change must exceed to be an improvement, in units of the value.
+
+    Returns
+    -------
+    family : Family
+        For ``EarlyStopping(model, family=keras(monitor="val_mae"))``.
+    """
+    fit = partial(_fit_with_validation, monitor=monitor, min_delta=min_delta)
+    return Family("Keras (scikeras)", _matches, fit, _set_iterations)
+
+
+def _fit_with_validation(
+    model: Any,
+    train: Part,
+    validation: Part,
+    patience: int,
+    *,
+    monitor: str,
+    min_delta: float,
+) -> int:
     from keras.callbacks import EarlyStopping
 
     watched = _encoded(model, train, validation)
-    stop = EarlyStopping(monitor="val_loss", patience=patience, restore_best_weights=True)
+    stop = EarlyStopping(monitor, min_delta, patience, restore_best_weights=True)
     given = vars(model).pop(_CALLBACKS, None)
     # scikeras takes callbacks from parameters alone, not from those of fit.
     model.set_params(**{_CALLBACKS: _with(given, stop)})
@@ -62,4 +91,4 @@ def _set_iterations(model: Any, n: int) -> None:
             model.set_params(**{name: 0.0})
 
 
-FAMILY = Family("Keras (scikeras)", _matches, _fit_with_validation, _set_iterations)
+FAMILY = keras()
