@@ -168,8 +168,9 @@ class _Read:
         values = value if hasattr(value, "rvs") else _as_values(value)
         if (kind, name) in self.keys:
             self._mistake(key, f"the same as {self.keys[kind, name]!r}: give one of them.")
-        elif isinstance(values, list) and not values:
+        if isinstance(values, list) and not values:
             self._mistake(key, "the list is empty.")
+            return
         self.keys[kind, name] = key
         if isinstance(values, list):
             values = [self._aliased(one) for one in values]
@@ -217,7 +218,7 @@ class _Read:
             return None
         try:
             built = model(**values)
-        except Exception as exc:
+        except (TypeError, ValueError) as exc:
             self._mistake(_MODEL, f"{_name(model)} cannot be made of the first values: {exc}")
             return None
         if not (hasattr(built, "fit") and hasattr(built, "get_params")):
@@ -313,8 +314,11 @@ def _name(model: Any) -> str:
 
 
 def _not_taken(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
-    """Those names that are no parameters of the function; nested ones belong to what it holds."""
-    parameters = inspect.signature(function).parameters
+    """Those names that are no parameters of the function."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # written in C
+        return []
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return []
     return [name for name in names if name not in parameters]

@@ -23,15 +23,15 @@ def keras(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
     Parameters
     ----------
     monitor : str, default="val_loss"
-        The value to better: the loss on the validation part, or one of the net's metrics on it,
-        as in ``"val_mae"``.
+        The value to better: the loss on the validation part, or one of the net's metrics on it.
+        scikeras gives metrics their long names: ``"val_mean_squared_error"``.
     min_delta : float, default=0.0
         What a change must exceed to be an improvement, in units of the value.
 
     Returns
     -------
     family : Family
-        For ``EarlyStopping(model, family=keras(monitor="val_mae"))``.
+        For ``EarlyStopping(model, family=keras(min_delta=0.1))``.
     """
     fit = partial(_fit_with_validation, monitor=monitor, min_delta=min_delta)
     return Family("Keras (scikeras)", _matches, fit, _set_iterations)
