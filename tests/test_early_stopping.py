@@ -33,6 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdistsearch import DistributedSearchCV, EarlyStopping, families
+from skdistsearch._fit_params import FitParams, WithFitParams
 from skdistsearch.exceptions import FamilyError
 from skdistsearch.families._base import is_a
 from skdistsearch.families._hist import _watched_from_outside
@@ -505,7 +506,7 @@ def test_last_split_of_a_splitter_is_used():
 def test_masks_and_predefined_splits_are_splitters_too():
     fold = np.where(np.arange(N) < 30, -1, 0)
     stopping(validation=PredefinedSplit(fold)).fit(X, Y)
-    stopping(validation=[(fold == -1, fold == 0)]).fit(X, Y)
+    stopping(validation=[(fold == -1, fold == 0)]).fit(X.tolist(), Y)
     assert seen("validate") == [list(range(30, 40))] * 2
 
 
@@ -582,6 +583,18 @@ def test_groups_are_routed_to_it_by_default():
 
 
 @pytest.mark.usefixtures("routing")
+def test_model_alone_decides_about_weights_and_may_have_the_groups_too():
+    weights, groups = np.arange(N) + 1.0, np.arange(N) % 8
+    model = Watched().set_fit_request(sample_weight=True, extra="groups", known=False)
+    make_pipeline(stopping(model)).fit(X, Y, sample_weight=weights, groups=groups)
+    fits = [(rows, params) for what, rows, params in SEEN if what == "fit"]
+    assert len(fits) == 2
+    for rows, params in fits:
+        np.testing.assert_array_equal(params["weights"], weights[rows])
+        np.testing.assert_array_equal(params["extra"], groups[rows])
+
+
+@pytest.mark.usefixtures("routing")
 def test_metadata_that_nobody_asks_for_is_an_error():
     with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
         stopping().fit(X, Y, sample_weight=np.ones(N))
@@ -645,6 +658,15 @@ def test_family_given_as_a_parameter_travels_to_workers():
         X, Y
     )
     assert len(seen("fit")) == 2  # the search's refit, here; the others in the workers
+
+
+def test_checkpoint_finds_the_same_fit_again(tmp_path):
+    grid = {"estimator__patience": [3, 4], "fit_params__known": ["all"]}
+    for _ in range(2):
+        model = WithFitParams(stopping(), FitParams(known=None))
+        search = DistributedSearchCV(model, grid, cv=2, refit=False, checkpoint=str(tmp_path))
+        search.fit(X, Y)
+    assert len(seen("fit")) == 2 * 2 * 2  # of the first search
 
 
 def test_other_meta_estimators():
@@ -714,8 +736,10 @@ def test_all_parameters_out_of_range_are_named():
 def test_missing_target_and_single_row_are_errors():
     with pytest.raises(ValueError, match="requires y to be passed"):
         stopping().fit(X, None)
-    with pytest.raises(ValueError, match="n_samples=1"):
-        stopping().fit(X[:1], Y[:1])
+    classifier = EarlyStopping(HistGradientBoostingClassifier())
+    for model, y in ((stopping(), Y), (classifier, NAMES)):
+        with pytest.raises(ValueError, match="n_samples=1"):
+            model.fit(X[:1], y[:1])
 
 
 # Families
