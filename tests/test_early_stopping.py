@@ -1,3 +1,4 @@
+import dataclasses
 import importlib.util
 import pickle
 import re
@@ -46,7 +47,7 @@ Y = X[:, 1] * 2.0
 DIABETES = load_diabetes(return_X_y=True)
 IRIS = load_iris(return_X_y=True)
 NAMES = np.array(["setosa", "versicolor", "virginica"])[IRIS[1]]
-WEIGHTS = np.random.default_rng(1).uniform(0.5, 2, len(IRIS[1]))
+WEIGHTS = np.random.default_rng(1).exponential(size=len(IRIS[1])) ** 2
 HIST = {"max_iter": 20, "min_samples_leaf": 5}
 LGBM = {"n_estimators": 20, "min_child_samples": 5, "n_jobs": 1, "verbose": -1}
 HAS_LIGHTGBM = importlib.util.find_spec("lightgbm") is not None
@@ -218,7 +219,7 @@ def test_hist_gradient_boosting_stops_alike_from_outside(loss):
     if SKLEARN < (1, 7):
         pytest.skip("HistGradientBoosting takes X_val from 1.7 on")
     model = HistGradientBoostingRegressor(loss=loss, quantile=0.3, random_state=0)
-    inside = EarlyStopping(model, random_state=0).fit(*DIABETES)
+    inside = EarlyStopping(model, random_state=2).fit(*DIABETES)
     outside = families.Family(
         "outside",
         matches=lambda estimator: False,
@@ -700,10 +701,10 @@ def test_methods_and_tags_are_those_of_the_estimator():
     for method in ("predict", "predict_proba", "decision_function"):
         got = getattr(classifier, method)(IRIS[0])
         np.testing.assert_array_equal(got, getattr(final, method)(IRIS[0]))
-    weights = np.arange(150)
-    assert classifier.score(IRIS[0], NAMES, sample_weight=weights) == final.score(
-        IRIS[0], NAMES, sample_weight=weights
-    )
+    wrong, weights = NAMES[::-1], np.arange(150) ** 2
+    score = classifier.score(IRIS[0], wrong, sample_weight=weights)
+    assert score == final.score(IRIS[0], wrong, sample_weight=weights)
+    assert score != final.score(IRIS[0], wrong)
     with pytest.raises(AttributeError):
         stopping().fit(X, Y).classes_  # noqa: B018
 
@@ -754,10 +755,12 @@ def registry(monkeypatch):
 def test_registered_family_is_found_and_can_be_replaced():
     families.register(FAMILY)
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 7
-    other = families.Family("watched", FAMILY.matches, _validate_and_one, FAMILY.set_iterations)
+    other = dataclasses.replace(FAMILY, fit_with_validation=_validate_and_one)
     families.register(other)
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 1
     assert [family.name for family in families.known()].count("watched") == 1
+    families.register(dataclasses.replace(FAMILY, name="the last"))
+    assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 7
     with pytest.raises(FamilyError, match=r"Not a skdistsearch.families.Family: 'mine'"):
         families.register("mine")
 
