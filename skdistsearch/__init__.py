@@ -4,7 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skdistsearch import backends, checkpoints, exceptions
+    from skdistsearch import backends, checkpoints, exceptions, families
+    from skdistsearch._early_stopping import EarlyStopping
     from skdistsearch._fit import Outcome
     from skdistsearch._plan import Plan
     from skdistsearch._search import DistributedSearchCV
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
         DistributedHalvingRandomSearchCV,
         DistributedRandomizedSearchCV,
     )
+    from skdistsearch._spec import contenders_from_spec
     from skdistsearch.backends import LocalBackend, MetaflowBackend
 
 __all__ = [
@@ -20,13 +22,16 @@ __all__ = [
     "DistributedHalvingRandomSearchCV",
     "DistributedRandomizedSearchCV",
     "DistributedSearchCV",
+    "EarlyStopping",
     "LocalBackend",
     "MetaflowBackend",
     "Outcome",
     "Plan",
     "backends",
     "checkpoints",
+    "contenders_from_spec",
     "exceptions",
+    "families",
 ]
 
 __version__ = "0.1.0"
@@ -36,10 +41,12 @@ _MODULES = {
     "DistributedHalvingRandomSearchCV": "_siblings",
     "DistributedRandomizedSearchCV": "_siblings",
     "DistributedSearchCV": "_search",
+    "EarlyStopping": "_early_stopping",
     "LocalBackend": "backends",
     "MetaflowBackend": "backends",
     "Outcome": "_fit",
     "Plan": "_plan",
+    "contenders_from_spec": "_spec",
 }
 
 

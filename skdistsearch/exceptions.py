@@ -8,10 +8,12 @@
     ├── BackendError (RuntimeError)        the place where fits run failed as a whole
     ├── BackendConfigError (ValueError)    a backend was named or configured wrongly
     ├── CheckpointError (ValueError)       a checkpoint's name is none
+    ├── FamilyError (TypeError)            nobody knows how such a model stops early
     ├── FitLostError (RuntimeError)        one fit's machine died, again and again
     ├── NotPicklableError (TypeError)      something cannot travel to another process
     ├── PlanError (ValueError)             outcomes do not belong to the plan
     ├── RecordError (RuntimeError)         bytes from a store are not what was written
+    ├── SpecError (ValueError)             a spec of contenders has mistakes
     └── StoreError (OSError)               a store cannot be read or written to
 
 What a user's own estimator or scorer raises keeps its own type.
@@ -23,6 +25,7 @@ __all__ = [
     "BackendConfigError",
     "BackendError",
     "CheckpointError",
+    "FamilyError",
     "FitLostError",
     "NotPicklableError",
     "ParamGridError",
@@ -30,6 +33,7 @@ __all__ = [
     "PlanError",
     "RecordError",
     "SkDistSearchError",
+    "SpecError",
     "StoreError",
 ]
 
@@ -58,6 +62,10 @@ class CheckpointError(SkDistSearchError, ValueError):
     """What was given as a checkpoint's name or place is neither."""
 
 
+class FamilyError(SkDistSearchError, TypeError):
+    """An estimator is of no family that `EarlyStopping` knows; the message lists those."""
+
+
 class FitLostError(SkDistSearchError, RuntimeError):
     """A fit's worker died each time the fit was tried."""
 
@@ -72,6 +80,10 @@ class PlanError(SkDistSearchError, ValueError):
 
 class RecordError(SkDistSearchError, RuntimeError):
     """Bytes read from a store or a temporary folder are not what was written."""
+
+
+class SpecError(SkDistSearchError, ValueError):
+    """A spec of contenders has mistakes; the message names every one with its key."""
 
 
 class StoreError(SkDistSearchError, OSError):

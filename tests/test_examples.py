@@ -85,6 +85,25 @@ def test_own_flow_plans_fits_and_assembles(run, folder):
 
 
 @pytest.mark.slow
+def test_early_stopping_stops_in_a_search(run, folder):
+    output = run("early_stopping.py")
+    best = re.findall(r"It stopped at (\d+) and was fitted for (\d+) iterations", output)
+    stopped, fitted = map(int, best[0])
+    assert 1 < stopped < fitted == round(stopped * 500 / 400) < 1000
+    assert not files_in(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_spec_in_a_file_becomes_a_tournament(run, folder):
+    output = run("from_spec.py", "test_randomized")
+    assert re.search(r"^  1  R² -?0\.\d+  learning_rate=0\.\d+, max_depth=\d$", output, re.M)
+    assert re.search(r"^  2  R² -?\d\.\d+  dense_layer_widths=\(\), l1_factor=", output, re.M)
+    assert "Best iteration of the winner: " in output
+    assert not files_in(folder)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 @pytest.mark.parametrize("backend", ["local", "metaflow"])

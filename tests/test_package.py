@@ -27,16 +27,25 @@ LAYERS = [
     {"backends._place"},
     {"backends._local", "backends._metaflow"},
     {"backends"},
-    {"_candidates", "_capture", "_plan", "_checkpoint"},
-    {"_search", "checkpoints"},
+    {"families._base"},
+    {"families._catboost", "families._hist", "families._keras"},
+    {"families._lightgbm", "families._xgboost"},
+    {"families"},
+    {"_validation_part", "_delegating"},
+    {"_candidates", "_capture", "_plan", "_checkpoint", "_early_stopping"},
+    {"_search", "checkpoints", "_fit_params"},
+    {"_spec"},
     {"_siblings"},
     {""},
     {"testing._estimators", "testing._aws_server"},
     {"testing._aws", "testing._suite"},
     {"testing"},
 ]
-# Backends by name are imported when they are named.
-LATER = {("backends._base", "backends._local"), ("backends._base", "backends._metaflow")}
+# Backends by name are imported when they are named, families when one is looked for.
+LATER = {("backends._base", "backends._local"), ("backends._base", "backends._metaflow")} | {
+    ("families._base", f"families.{name}")
+    for name in ("_catboost", "_hist", "_keras", "_lightgbm", "_xgboost")
+}
 
 
 def module_of(path):

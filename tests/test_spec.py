@@ -1,0 +1,316 @@
+import importlib.util
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.datasets import load_diabetes
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Lasso, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+
+from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
+from skdistsearch._candidates import candidates, check
+from skdistsearch._fit_params import FitParams, WithFitParams
+from skdistsearch.exceptions import SpecError
+
+DIABETES = load_diabetes(return_X_y=True)
+CONFIGS = Path(__file__).parents[1] / "examples" / "configs"
+RIDGE = "sklearn.linear_model.Ridge"
+TREES = "sklearn.ensemble.HistGradientBoostingRegressor"
+RIVALS = ("lightgbm", "scikeras", "tensorflow")
+MISSING = [name for name in RIVALS if importlib.util.find_spec(name) is None]
+
+
+class Taught(RegressorMixin, BaseEstimator):
+    """Predicts what its ``fit`` was told to."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def fit(self, X, y, value=0.0, other=None):
+        self.value_ = value * self.factor
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.value_)
+
+
+@pytest.mark.parametrize(
+    ("init", "fit"),
+    [
+        ("__model__init_kwargs__", "__model__fit_kwargs__"),
+        ("__init_kwargs__model__", "__fit_kwargs__model__"),
+    ],
+)
+def test_both_spellings_of_the_prefixes(init, fit):
+    spec = [{"__model": [Taught], f"{init}factor": [1.0, 2.0], f"{fit}value": [3.0]}]
+    estimator, grid = contenders_from_spec(spec)
+    search = GridSearchCV(estimator, grid, cv=2, refit=False).fit(*DIABETES)
+    values = [
+        clone(estimator).set_params(**params).fit(*DIABETES).predict(DIABETES[0])[0]
+        for params in search.cv_results_["params"]
+    ]
+    assert values == [3.0, 6.0]
+
+
+def test_search_is_that_of_the_same_grid_by_hand():
+    spec = [
+        {"__model": [RIDGE], "__model__init_kwargs__alpha": loguniform(0.01, 1), "__n_iter": 3},
+        {"__model": RIDGE.replace("Ridge", "Lasso"), "__model__init_kwargs__alpha": [0.1, 1]},
+    ]
+    estimator, grid = contenders_from_spec(spec, preprocessing=StandardScaler())
+    by_hand = [
+        {"model": [Ridge()], "model__alpha": loguniform(0.01, 1), "__n_iter": 3},
+        {"model": [Lasso()], "model__alpha": [0.1, 1]},
+    ]
+    assert list(estimator.named_steps) == ["preprocessing", "model"]
+    searches = [
+        DistributedSearchCV(estimator, g, cv=3, random_state=0).fit(*DIABETES)
+        for g in (grid, by_hand)
+    ]
+    first, second = (search.cv_results_["mean_test_score"] for search in searches)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "model", [RIDGE, [RIDGE], Ridge, [Ridge], Ridge(alpha=5), [Ridge, RIDGE], "mine"]
+)
+def test_models_are_classes_paths_or_models(model):
+    _, (grid,) = contenders_from_spec({"__model": model}, aliases={"mine": RIDGE})
+    assert {type(found) for found in grid["model"]} == {Ridge}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([1, 2], [1, 2]),
+        ((1, 2), [1, 2]),
+        (np.array([1.0, 2.0]), [1.0, 2.0]),
+        (1, [1]),
+        (None, [None]),
+        ("auto", ["auto"]),
+        ([(15, 15), ()], [(15, 15), ()]),
+        ([None], [None]),
+        (["alias"], [Ridge]),
+    ],
+)
+def test_values_are_lists_or_single(value, expected):
+    spec = {"__model": [Taught], "__model__init_kwargs__factor": value}
+    _, (grid,) = contenders_from_spec(spec, aliases={"alias": Ridge})
+    assert grid["model__factor"] == expected
+
+
+def test_distributions_and_n_iter_are_sampled():
+    spec = {"__model": RIDGE, "__model__init_kwargs__alpha": loguniform(0.1, 1), "__n_iter": 4}
+    _, grid = contenders_from_spec(spec)
+    assert len(candidates(grid, 0)) == 4
+
+
+@pytest.mark.parametrize("name", ["early_stopping_rounds", "patience"])
+def test_early_stopping_is_that_of_the_training_rows(name):
+    spec = {
+        "__model": [TREES],
+        "__model__init_kwargs__learning_rate": [0.1, 0.3],
+        "__model__init_kwargs__random_state": [0],
+        f"__model__fit_kwargs__{name}": [5],
+        "__model__fit_kwargs__validation_split": [0.3],
+        "__model__fit_kwargs__epochs": [50],
+    }
+    estimator, grid = contenders_from_spec(spec, random_state=1)
+    search = DistributedSearchCV(estimator, grid, cv=3).fit(*DIABETES)
+    model = HistGradientBoostingRegressor(random_state=0)
+    by_hand = EarlyStopping(model, patience=5, validation=0.3, max_iter=50, random_state=1)
+    rates = {"estimator__learning_rate": [0.1, 0.3]}
+    expected = GridSearchCV(by_hand, rates, cv=3).fit(*DIABETES)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
+    )
+    assert search.best_estimator_["model"].best_iteration_ < 50
+
+
+def test_parameter_that_fit_lost_to_the_model_goes_to_the_model():
+    lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
+    spec = {
+        "__model": ["lightgbm.LGBMRegressor"],
+        "__model__init_kwargs__n_estimators": [50],
+        "__model__init_kwargs__n_jobs": [1],
+        "__model__fit_kwargs__eval_metric": ["mse"],
+        "__model__fit_kwargs__early_stopping_rounds": [3],
+        "__model__fit_kwargs__verbose": [-1],
+    }
+    estimator, (grid,) = contenders_from_spec(spec)
+    assert grid["model__estimator__estimator__verbose"] == [-1]
+    assert grid["model__fit_params__eval_metric"] == ["mse"]
+    search = DistributedSearchCV(estimator, grid, cv=2, error_score="raise").fit(*DIABETES)
+    fitted = search.best_estimator_["model"]
+    assert isinstance(fitted.estimator_.estimator_, lightgbm.LGBMRegressor)
+    assert fitted.best_iteration_ < 50
+
+
+BROKEN = {
+    "no list": ("nonsense", r"A spec is a list of dicts, one for each contender. Got 'nonsense'"),
+    "empty": ([], r"A spec is a list of dicts, one for each contender. Got \[\]"),
+    "no dict": ([3], r"contenders_spec\[0\] is not a dict: 3"),
+    "no model": (
+        [{"__model__init_kwargs__alpha": [1]}],
+        r"contenders_spec\[0\] has no '__model': a class, or the path to import it from",
+    ),
+    "empty list of models": ([{"__model": []}], r"contenders_spec\[0\]\['__model'\]: the list is"),
+    "no such module": (
+        [{"__model": ["no_such_module.Ridge"]}],
+        r"\['__model'\]: 'no_such_module.Ridge' cannot be imported: No module named",
+    ),
+    "no such class": (
+        [{"__model": ["sklearn.linear_model.Rigde"]}],
+        r"\['__model'\]: 'sklearn.linear_model.Rigde' cannot be imported: module",
+    ),
+    "no module": ([{"__model": ["Ridge"]}], r"\['__model'\]: 'Ridge' cannot be imported"),
+    "number as a model": ([{"__model": [3]}], r"\['__model'\]: 3 is neither a class nor a path to"),
+    "no estimator": (
+        [{"__model": ["collections.OrderedDict"]}],
+        r"\['__model'\]: OrderedDict makes no scikit-learn estimator",
+    ),
+    "misspelt key": (
+        [{"__model": [RIDGE], "__model__init_kwarg__alpha": [1]}],
+        r"\['__model__init_kwarg__alpha'\]: a spec has no such key. Did you mean "
+        r"'__model__init_kwargs__NAME'\?",
+    ),
+    "prefix alone": (
+        [{"__model": [RIDGE], "__model__init_kwargs__": [1]}],
+        r"\['__model__init_kwargs__'\]: a spec has no such key",
+    ),
+    "unknown parameter": (
+        [{"__model": [RIDGE], "__model__init_kwargs__alpah": [1]}],
+        r"\['__model__init_kwargs__alpah'\]: Ridge has no parameter 'alpah'. Did you mean 'alpha'",
+    ),
+    "parameter refused": (
+        [{"__model": ["sklearn.ensemble.VotingRegressor"]}],
+        r"\['__model'\]: VotingRegressor cannot be made of the first values: .*estimators",
+    ),
+    "unknown parameter of fit": (
+        [{"__model": [RIDGE], "__model__fit_kwargs__sample_wieght": [1]}],
+        r"\['__model__fit_kwargs__sample_wieght'\]: fit of Ridge has no parameter "
+        r"'sample_wieght'. Did you mean 'sample_weight'\?",
+    ),
+    "empty values": (
+        [{"__model": [RIDGE], "__model__init_kwargs__alpha": []}],
+        r"\['__model__init_kwargs__alpha'\]: the list is empty",
+    ),
+    "both spellings": (
+        [
+            {
+                "__model": [RIDGE],
+                "__model__init_kwargs__alpha": [1],
+                "__init_kwargs__model__alpha": [2],
+            }
+        ],
+        r"\['__init_kwargs__model__alpha'\]: the same as '__model__init_kwargs__alpha'",
+    ),
+    "distribution in a grid": (
+        [{"__model": [RIDGE], "__model__init_kwargs__alpha": loguniform(0.1, 1)}],
+        r"\['__model__init_kwargs__alpha'\]: a distribution, and the dict has no '__n_iter'",
+    ),
+    "number of samples": (
+        [{"__model": [RIDGE], "__n_iter": 0}],
+        r"\['__n_iter'\]: must be an integer of at least 1, got 0",
+    ),
+    "cannot stop early": (
+        [{"__model": [RIDGE], "__model__fit_kwargs__patience": [10]}],
+        r"\['__model__fit_kwargs__patience'\]: EarlyStopping cannot stop Ridge",
+    ),
+    "two patiences": (
+        [
+            {
+                "__model": [TREES],
+                "__model__fit_kwargs__patience": [10],
+                "__model__fit_kwargs__early_stopping_rounds": [10],
+            }
+        ],
+        r"contenders_spec\[0\]: '__model__fit_kwargs__early_stopping_rounds' and "
+        r"'__model__fit_kwargs__patience' are the same here",
+    ),
+    "only Keras": (
+        [
+            {
+                "__model": [TREES],
+                "__model__fit_kwargs__patience": [10],
+                "__model__fit_kwargs__min_delta": [0.1],
+            }
+        ],
+        r"\['__model__fit_kwargs__min_delta'\]: only Keras has it, not HistGradientBoosting",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "message"), BROKEN.values(), ids=BROKEN)
+def test_mistakes_are_named_with_their_keys(spec, message):
+    with pytest.raises(SpecError, match=message) as info:
+        contenders_from_spec(spec)
+    assert len(str(info.value).splitlines()) == 1
+
+
+def test_all_mistakes_are_in_one_error():
+    spec = [entry for broken, _ in BROKEN.values() if isinstance(broken, list) for entry in broken]
+    with pytest.raises(SpecError) as info:
+        contenders_from_spec(spec)
+    lines = str(info.value).splitlines()
+    assert len(lines) == len(spec) == len(BROKEN) - 2
+    assert [line.partition("]")[0] for line in lines] == [
+        f"contenders_spec[{number}" for number in range(len(spec))
+    ]
+
+
+# The configurations
+
+
+@pytest.fixture
+def config(monkeypatch, request):
+    if MISSING:
+        pytest.skip(f"not installed: {', '.join(MISSING)}")
+    monkeypatch.syspath_prepend(CONFIGS)
+    yield runpy.run_path(str(CONFIGS / f"{request.param}.py"))
+    sys.modules.pop("nets", None)
+
+
+@pytest.mark.parametrize(
+    ("config", "n"),
+    [("grid", 3 + 4), ("randomized", 5 + 5), ("test_grid", 2), ("test_randomized", 2)],
+    indirect=["config"],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_configurations_make_candidates(config, n):
+    estimator, grid = contenders_from_spec(config["contenders_spec"])
+    check(grid, estimator)
+    found = candidates(grid, 0)
+    assert len(found) == n
+    for candidate in found:
+        model = clone(estimator).set_params(**candidate)["model"]
+        assert isinstance(model, WithFitParams)
+        assert isinstance(model.estimator, EarlyStopping)
+
+
+# What hands parameters to fit
+
+
+def test_with_fit_params_is_an_estimator():
+    model = WithFitParams(Taught(), FitParams(value=2.0))
+    assert clone(model).get_params()["fit_params__value"] == 2.0
+    model.set_params(fit_params__value=4.0, estimator__factor=0.5)
+    assert model.fit(*DIABETES).predict(DIABETES[0][:2]).tolist() == [2.0, 2.0]
+    assert repr(model.fit_params) == "FitParams(value=4.0)"
+    assert model.fit_params == FitParams(value=4.0) != FitParams(value=3.0)
+    with pytest.raises(ValueError, match="No such parameters of fit: vlaue"):
+        model.set_params(fit_params__vlaue=1)
+    assert not hasattr(model, "best_iteration_")
+
+
+def test_with_fit_params_passes_weights_on():
+    weights = np.linspace(1, 2, len(DIABETES[1]))
+    model = WithFitParams(Ridge(), FitParams()).fit(*DIABETES, sample_weight=weights)
+    expected = Ridge().fit(*DIABETES, sample_weight=weights)
+    np.testing.assert_array_equal(model.predict(DIABETES[0]), expected.predict(DIABETES[0]))
