@@ -33,8 +33,9 @@ SCORES = GridSearchCV(Ridge(), GRID).fit(X, y).cv_results_["mean_test_score"]
 class WhereAmI(RegressorMixin, BaseEstimator):
     """Scores with what ``probe`` finds where the fit runs."""
 
-    def __init__(self, probe=None):
+    def __init__(self, probe=None, number=0):
         self.probe = probe
+        self.number = number
 
     def fit(self, X, y):
         self.found_ = self.probe()
@@ -319,3 +320,20 @@ def test_threads_that_the_user_has_set_stay_and_are_warned_of(estimator, grid, m
     search = DistributedSearchCV(estimator, grid, cv=2, n_jobs=2, refit=False)
     with pytest.warns(UserWarning, match=r"n_jobs=3 in 2 processes asks for 6 threads on 4 cores"):
         search.fit(X, y)
+
+
+def grows_as_if_by_tensorflow():
+    from skdistsearch.backends.remote import worker
+
+    sys.modules.setdefault("tensorflow", sys)
+    worker._LEAK_MB = -1
+    return os.getpid()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_worker_that_leaks_is_replaced_and_no_fit_is_lost():
+    probe = {"probe": [grows_as_if_by_tensorflow], "number": list(range(6))}
+    search = DistributedSearchCV(WhereAmI(), probe, cv=2, n_jobs=2, refit=False).fit(X, y)
+    pids = [search.cv_results_[f"split{split}_test_score"] for split in range(2)]
+    assert len(np.unique(pids)) >= 6  # two processes at a time, each for a fit
+    assert np.isfinite(pids).all()

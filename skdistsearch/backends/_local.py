@@ -149,21 +149,24 @@ def _pool(workers: int, environment: dict[str, str], alone: bool) -> Iterator[Pr
 
 
 def _run_lanes(
-    lane: Callable[[], None],
+    lane: Callable[[], bool],
     n_lanes: int,
     record: Record,
     pool: AbstractContextManager[ProcessPoolExecutor],
 ) -> Generator[Outcome]:
     with pool as executor:
-        pending: set[Future[None]] = {executor.submit(lane) for _ in range(n_lanes)}
+        lanes: set[Future[bool]] = {executor.submit(lane) for _ in range(n_lanes)}
+        pending = lanes
         while pending:
             done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             yield from record.new()
             for future in done:
                 _check(future)
+        if any(lane.result() for lane in lanes):
+            executor.shutdown(kill_workers=True)  # what is owed is for new processes
 
 
-def _check(lane: Future[None]) -> None:
+def _check(lane: Future[bool]) -> None:
     try:
         lane.result()
     except (BrokenProcessPool, SkDistSearchError):

@@ -29,6 +29,10 @@ from skdistsearch._store import open_store
 
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
 _TRIES = 2  # of a fit whose worker died, within one run
+_STATM = "/proc/self/statm"
+_LEAK_MB = (
+    400  # after a hundred models or so: a new process takes four seconds to import TensorFlow
+)
 _GRACE_S = 30  # after a fit's limit, for what it holds up to end the process in an orderly way
 _OVERDUE = 75  # exit status of a process that was ended because of a fit's limit
 
@@ -53,9 +57,13 @@ _served: set[str] = set()
 """Temporary folders of the searches that this worker process has run fits of."""
 
 
-def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) -> None:
-    """Run fits in a worker process of the caller's machine, as long as there are any to take."""
+def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) -> bool:
+    """Run fits in a worker process of the caller's machine, as long as there are any to take.
+
+    Returns whether it has stopped before, because this process should be replaced.
+    """
     _served.add(folder)
+    leak = Leak()
     batch = load(folder, head)
     runner = Runner(batch, [fit for cut in groups for unit in cut for fit in unit])
     with Recorder(Path(record), batch) as recorder:
@@ -63,6 +71,28 @@ def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) ->
             for fit in fits:
                 recorder.started(fit)
                 recorder.finished(_overheard(batch, runner, fit, io.StringIO()))
+                if leak.is_big():
+                    return True
+    return False
+
+
+class Leak:
+    """Watches what TensorFlow never gives back: 3 to 4 MB of native memory for each model.
+
+    Neither a garbage collection nor ``keras.utils.clear_session`` frees it, and the latter changes
+    settings of the user's (benchmarks/bench_keras.py).
+    """
+
+    def __init__(self) -> None:
+        self._first_mb = 0.0
+
+    def is_big(self) -> bool:
+        """Whether this process has grown too much since it was first asked."""
+        if "tensorflow" not in sys.modules or not os.path.exists(_STATM):
+            return False
+        now_mb = int(Path(_STATM).read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        self._first_mb = self._first_mb or now_mb
+        return now_mb - self._first_mb > _LEAK_MB
 
 
 def run_task(
