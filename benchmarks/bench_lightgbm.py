@@ -23,7 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from benchmarks.sides import JOBS, LIMIT, searches
 
-ROWS, COLUMNS, SPLITS = 20_000, 20, KFold(5)
+ROWS, COLUMNS, SPLITS = 20_000, 60, KFold(5)
 NAMES = [f"x{number}" for number in range(COLUMNS)]
 REDUCE = [SelectKBest(f_regression, k=10), PCA(10, random_state=0)]
 MODEL = {"num_leaves": [7, 15, 31, 63, 127], "learning_rate": [0.05, 0.1]}
@@ -39,7 +39,7 @@ def data():
 
 def pipeline(n_jobs=None):
     columns = [("numbers", StandardScaler(), NAMES), ("words", OneHotEncoder(), ["colour"])]
-    model = LGBMRegressor(n_estimators=50, n_jobs=n_jobs, random_state=0, verbose=-1)
+    model = LGBMRegressor(n_estimators=25, n_jobs=n_jobs, random_state=0, verbose=-1)
     prepare = ColumnTransformer(columns, sparse_threshold=0)
     return Pipeline([("prepare", prepare), ("reduce", "passthrough"), ("model", model)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skdistsearch._chunks import TURN, Chunk
+from skdistsearch._chunks import TURN, Chunk, grouped
 from skdistsearch._fit import Batch, Common, Outcome
 from skdistsearch._pieces import Spot, key_of, size_mb, spots, with_parameters
 from skdistsearch._slices import Slices
@@ -202,6 +203,22 @@ def spread(batch: Batch, fits: Sequence[int], n_chunks: int) -> list[Chunk]:
     n_chunks = min(n_chunks, len(order))
     found = groupby(range(len(order)), lambda at: _chunk_at(begins, at, n_chunks))
     chunks = [tuple(order[at] for at in places) for _, places in found]
+    return sorted(chunks, key=lambda chunk: -sum(known.get(fit, usual) for fit in chunk))
+
+
+def by_group(batch: Batch, fits: Sequence[int], workers: int, chunks_max: int = 200) -> list[Chunk]:
+    """A chunk for each group that shares work; several where there are more workers than groups.
+
+    For tasks that start when a worker is free, so that nobody has to know how long a group takes.
+    """
+    groups = [_mixed(batch, group) for group in arranged(batch, fits)]
+    if len(groups) > max(chunks_max, workers):
+        return spread(batch, fits, max(chunks_max, workers))
+    n_parts = max(1, workers // len(groups))
+    size = {len(group): math.ceil(len(group) / n_parts) for group in groups}
+    chunks = [part for group in groups for part in grouped(group, size[len(group)])]
+    known = batch.seconds or {}
+    usual = statistics.fmean(known.values()) if known else 1.0
     return sorted(chunks, key=lambda chunk: -sum(known.get(fit, usual) for fit in chunk))
 
 

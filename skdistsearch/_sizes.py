@@ -59,12 +59,6 @@ def sized(
     return _packed(expected, max(1, n_queues), max(1, waves))
 
 
-def n_tasks(n_fits: int, workers: int, tasks_max: int = 200) -> int:
-    """How many tasks to make of fits that share work: a second wave only where chunks are big."""
-    waves = min(_WAVES_MAX, max(1, n_fits // (_WAVES_MAX * workers)))
-    return min(n_fits, max(workers, min(tasks_max, workers * waves)))
-
-
 def seconds_by_candidate(
     candidates: Sequence[int], seconds: Mapping[int, float]
 ) -> dict[int, float]:

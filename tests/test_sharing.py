@@ -26,11 +26,10 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from skdistsearch import DistributedSearchCV
-from skdistsearch._common import spread
+from skdistsearch._common import by_group, spread
 from skdistsearch._memo import Memo
 from skdistsearch._pieces import key_of, spots
 from skdistsearch._shared import Shared, equip
-from skdistsearch._sizes import n_tasks
 from skdistsearch.backends import LocalBackend
 
 CALLS = []
@@ -576,8 +575,17 @@ def test_chunks_are_equally_long_where_times_are_known():
     assert sums == sorted(sums, reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("n_fits", "workers", "n"), [(50, 50, 50), (144, 50, 50), (10_000, 50, 200)]
-)
-def test_tasks_of_fits_that_share_work(n_fits, workers, n):
-    assert n_tasks(n_fits, workers) == n
+@pytest.mark.parametrize(("workers", "n"), [(2, 6), (6, 6), (12, 12), (17, 12), (100, 36)])
+def test_tasks_are_the_groups_that_share_work_or_parts_of_them(workers, n):
+    batch = batch_of(PIPE, GRID, 3)
+    chunks = by_group(batch, range(len(batch)), workers)
+    assert sorted(fit for chunk in chunks for fit in chunk) == list(range(36))
+    assert len(chunks) == n
+    for chunk in chunks:
+        shared = {(batch.fits[fit].split, batch.common.pieces[fit][0]) for fit in chunk}
+        assert len(shared) == 1
+
+
+def test_tasks_of_many_groups_are_as_many_as_there_may_be():
+    batch = batch_of(PIPE, {**GRID, "a__factor": list(np.arange(1.0, 9.0))}, 3)
+    assert len(by_group(batch, range(len(batch)), 2, chunks_max=10)) == 10

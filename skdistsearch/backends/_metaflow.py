@@ -21,11 +21,11 @@ from typing import Any
 import joblib
 
 from skdistsearch._chunks import Chunk, Death, Ledger, dealt, grouped
-from skdistsearch._common import arranged, shares_work, spread
+from skdistsearch._common import arranged, by_group, shares_work, spread
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Interrupted
 from skdistsearch._runner import with_budget
-from skdistsearch._sizes import n_tasks, sized
+from skdistsearch._sizes import sized
 from skdistsearch.backends._code import FLOW_FILE, requirements, stage
 from skdistsearch.backends._compute import (
     Compute,
@@ -151,7 +151,8 @@ class MetaflowBackend(Compute):
             together = [fit for group in arranged(batch, fits) for fit in group]
             return grouped(together, int(self.fits_per_task))
         if shares_work(batch) and len(fits) > workers:
-            return spread(batch, fits, n_tasks(len(fits), workers) if self.is_far else workers)
+            # A container is ready when it is; a task on this machine costs it a second
+            return (by_group if self.is_far else spread)(batch, fits, workers)
         if self.is_far:
             return sized(fits, workers, seconds=batch.seconds)
         return dealt(fits, workers)
