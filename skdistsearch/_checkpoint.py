@@ -114,8 +114,8 @@ def _found(store: Store, keys: list[str]) -> dict[int, Outcome]:
     """Outcomes that the checkpoint has, by number of the fit; of several the first."""
     numbers = {key: fit for fit, key in enumerate(keys)}
     found: dict[int, Outcome] = {}
-    with private_folder() as folder:
-        for part in fetch(store, FITS, folder):
+    with closing(fetch(store, FITS)) as parts:
+        for part in parts:
             for key, outcome in finished_in(part):
                 if key in numbers:
                     found.setdefault(numbers[key], outcome)

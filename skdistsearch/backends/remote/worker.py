@@ -6,9 +6,9 @@ import contextlib
 import faulthandler
 import io
 import os
-import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -40,20 +40,13 @@ def end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
-        for folder in _served:  # whoever was to remove it was killed
-            shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-_served: set[str] = set()
-"""Temporary folders of the searches that this worker process has run fits of."""
-
-
 def run_chunk(folder: str, head: str, fits: Sequence[int], record: str) -> None:
     """Run a chunk in a worker process of the caller's machine."""
-    _served.add(folder)
     batch = load(folder, head)
     with Recorder(Path(record), batch) as recorder:
         for fit in fits:
@@ -79,7 +72,7 @@ def run_task(
     A task that is tried again runs what is missing: last what a try before it died in, and not
     what it died in twice.
     """
-    with private_folder() as scratch, _kept(record, scratch, origin, retry) as kept:
+    with private_folder(_place()) as scratch, _kept(record, scratch, origin, retry) as kept:
         batch, known = load(data, head, scratch), load_json(data, sheet)
         tried = Record(kept.before, batch.key, len(batch), only=label_of(origin))
         outcomes = list(tried.new()) if retry else []
@@ -98,6 +91,12 @@ def run_task(
                 outcomes.append(replace(outcome, origin=origin))
                 recorder.finished(outcomes[-1])
     return outcomes
+
+
+def _place() -> str:
+    """A folder that goes with the run of a task that is killed, or with the container."""
+    names = ("METAFLOW_TEMPDIR", "JOBLIB_TEMP_FOLDER")
+    return next(filter(None, map(os.environ.get, names)), tempfile.gettempdir())
 
 
 @dataclass
