@@ -109,3 +109,4 @@ class TestBatch(BackendSuite):
     """The suite that every backend passes."""
 
     backend = MetaflowBackend(compute="batch", image="any", fits_per_task=3)
+    tries_max = 3  # a fifth of a second after the fit before, nobody hears that one has begun
