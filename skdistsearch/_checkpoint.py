@@ -28,11 +28,12 @@ import sklearn
 
 from skdistsearch._bytes import private_folder
 from skdistsearch._courier import Push, fetch
-from skdistsearch._digest import Digester, versions
+from skdistsearch._digest import Digester
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Recorder, kept_in
 from skdistsearch._sizes import seconds_by_candidate
 from skdistsearch._store import Store, open_store
+from skdistsearch._versions import versions
 from skdistsearch.backends._environment import private_root
 from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
 
