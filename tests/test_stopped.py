@@ -174,3 +174,19 @@ def test_interrupted_search_ends_in_seconds_and_leaves_nothing(
     if "equal" not in output:  # it had ended before
         assert code == (3 if number == signal.SIGINT else -number), output
         assert number == signal.SIGTERM or "KeyboardInterrupt\n" in output
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("stopped", ["batch"], indirect=True)
+def test_interrupted_search_ends_in_seconds_while_s3_is_out_of_reach(stopped):
+    script = stopped.start()
+    script.wait_for(lambda: stopped.n_begun > 0, 120)
+    stopped.aws.fail_requests("s3", fault="drop", times=10**6)
+    time.sleep(2)
+    script.process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    output, code = script.finish(120)
+    took_s = time.monotonic() - begin
+    assert code == 3, output
+    assert took_s < 10, output
+    stopped.wait_until_nothing_runs(30)
