@@ -2,8 +2,9 @@
 
 50 and 1,000 fits of Ridge on diabetes, each search in a process of its own, because that is how
 both start: with two fresh workers that import scikit-learn. Last answer (2 cores, medians of 7):
-2.7 s more for 50 fits, 3.0 s for 1,000: five starts of an interpreter that imports Metaflow (0.45 s
-each: scheduler, start, fit, join, end), and little that grows with the number of fits.
+1.8 s more for 50 fits, 2.2 s for 1,000: six starts of an interpreter that imports Metaflow (0.3 to
+0.6 s each: scheduler, start, fit, join, its card, end), and little that grows with the number of
+fits.
 
     python -m benchmarks.bench_metaflow
 """

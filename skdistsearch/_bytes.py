@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+from loky.backend import resource_tracker
 
 from skdistsearch._fit import Batch
 from skdistsearch._store import Buffer, Store, open_store
@@ -34,16 +35,26 @@ _SHA256_CHARS = 64
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
+def private_folder(within: str | None = None) -> Iterator[Path]:
     """A temporary folder that only this user can enter, gone afterwards.
 
-    joblib's ``JOBLIB_TEMP_FOLDER`` says where, else Python's own temporary folder.
+    joblib's ``JOBLIB_TEMP_FOLDER`` says where, else Python's own temporary folder. If this process
+    is killed, loky's tracker of resources removes it as soon as everybody has ended who holds the
+    tracker's pipe: loky's workers, and the keeper of a Metaflow run. Not a folder ``within`` one
+    that is looked after already.
     """
-    parent = os.environ.get("JOBLIB_TEMP_FOLDER") or None
+    parent = within or os.environ.get("JOBLIB_TEMP_FOLDER") or None
     with tempfile.TemporaryDirectory(
         prefix="skdistsearch-", dir=parent, ignore_cleanup_errors=True
     ) as name:
-        yield Path(name)
+        if within:
+            yield Path(name)
+            return
+        resource_tracker.register(name, "folder")
+        try:
+            yield Path(name)
+        finally:
+            resource_tracker.unregister(name, "folder")
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,12 @@ import sklearn
 
 from skdistsearch._bytes import private_folder
 from skdistsearch._courier import Push, fetch
-from skdistsearch._digest import Digester, versions
+from skdistsearch._digest import Digester
 from skdistsearch._fit import Batch, Outcome
 from skdistsearch._record import Recorder, kept_in
 from skdistsearch._sizes import seconds_by_candidate
 from skdistsearch._store import Store, open_store
+from skdistsearch._versions import versions
 from skdistsearch.backends._environment import private_root
 from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
 
@@ -114,8 +115,8 @@ def _found(store: Store, keys: list[str]) -> dict[int, Outcome]:
     """Outcomes that the checkpoint has, by number of the fit; of several the first."""
     numbers = {key: fit for fit, key in enumerate(keys)}
     found: dict[int, Outcome] = {}
-    with private_folder() as folder:
-        for part in fetch(store, FITS, folder):
+    with closing(fetch(store, FITS)) as parts:
+        for part in parts:
             for key, outcome in finished_in(part):
                 if key in numbers:
                     found.setdefault(numbers[key], outcome)

@@ -11,11 +11,12 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from skdistsearch._bytes import private_folder
 from skdistsearch._record import SUFFIX, files_of
 from skdistsearch._store import FolderStore, Store, open_store
 from skdistsearch.exceptions import RecordError, StoreError
@@ -136,12 +137,16 @@ class Pull:
         self._newest_ms = max(self._newest_ms, int(name.split("-", 1)[0]))
 
 
-def fetch(store: Store, place: str, folder: Path) -> Iterator[Path]:
-    """Folders with the record files of every batch that is recorded in a part of a store."""
+def fetch(store: Store, place: str) -> Generator[Path]:
+    """Folders with the record files of every batch that is recorded in a part of a store.
+
+    Close it: what came from far away is in a temporary folder.
+    """
     if isinstance(store, FolderStore):
         yield from sorted(path for path in Path(store.url, place).glob("*") if path.is_dir())
         return
     batches = sorted({name.split("/")[1] for name in store.names(f"{place}/")})
-    for batch in batches:
-        Pull(open_store(f"{store.url}/{place}/{batch}"), folder / batch)(everything=True)
-        yield folder / batch
+    with private_folder() as folder:
+        for batch in batches:
+            Pull(open_store(f"{store.url}/{place}/{batch}"), folder / batch)(everything=True)
+            yield folder / batch

@@ -24,12 +24,11 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from skdistsearch._bytes import private_folder
 from skdistsearch._checkpoint import (
     ABOUT,
     FITS,
@@ -232,9 +231,9 @@ def _seen(name: str, store: Store) -> Checkpoint:
     times = _times(store)
     failed: dict[str, bool] = {}
     size, problem = 0, ""
-    with private_folder() as folder:
+    with closing(fetch(store, FITS)) as parts:
         try:
-            for part in fetch(store, FITS, folder):
+            for part in parts:
                 size += sum((part / file).stat().st_size for file in files_of(part))
                 for key, outcome in finished_in(part):
                     failed.setdefault(key, bool((outcome.result or {}).get("fit_error")))

@@ -11,6 +11,11 @@ from pathlib import Path
 MARK = "SKDISTSEARCH_TEST_MARK"
 
 
+def _take_ctrl_c():
+    """Whoever runs the tests in the background, with nohup or &, has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Script:
     """A Python script in a process group of its own, whose descendants can be told."""
 
@@ -25,6 +30,7 @@ class Script:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_take_ctrl_c,
             **options,
         )
 

@@ -40,6 +40,11 @@ np.testing.assert_array_equal(
 print("equal")
 """
 ALWAYS = 10**6
+HURRY = {  # not the ten minutes of a user's patience
+    "AWS_MAX_ATTEMPTS": "2",
+    "METAFLOW_S3_RETRY_COUNT": "1",
+    "METAFLOW_S3_TRANSIENT_RETRY_COUNT": "2",
+}
 RESULT = r"equal\n$"
 STAGES = {
     # stage: what fails from then on, what the user sees
@@ -57,8 +62,7 @@ def test_service_that_stays_broken_is_one_error_or_none(stage, aws, tmp_path):
     (service, operation, match), seen = STAGES[stage]
     fault = "throttle" if service == "batch" else "500"
     aws.fail_requests(service, operation, match=match, fault=fault, times=ALWAYS)
-    hurry = {"AWS_MAX_ATTEMPTS": "2", "METAFLOW_S3_RETRY_COUNT": "1"}
-    script = Script(tmp_path / "script.py", SOURCE, {**os.environ, **aws.environment(), **hurry})
+    script = Script(tmp_path / "script.py", SOURCE, {**os.environ, **aws.environment(), **HURRY})
     output, code = script.finish(1500)
     assert re.search(seen, output), output
     assert (code == 0) == (seen == RESULT), output
@@ -105,3 +109,4 @@ class TestBatch(BackendSuite):
     """The suite that every backend passes."""
 
     backend = MetaflowBackend(compute="batch", image="any", fits_per_task=3)
+    tries_max = 3  # a fifth of a second after the fit before, nobody hears that one has begun

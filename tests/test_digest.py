@@ -44,7 +44,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.discovery import all_estimators
 
 from skdistsearch import _digest
-from skdistsearch._digest import Digester, versions
+from skdistsearch._digest import Digester
+from skdistsearch._versions import versions
 from skdistsearch.exceptions import NotPicklableError
 
 

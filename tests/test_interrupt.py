@@ -1,6 +1,8 @@
 """Ctrl-C ends a fit within seconds and leaves no process."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -74,5 +76,36 @@ def test_workers_end_with_a_process_that_is_killed(tmp_path):
         while script.left_over() and time.monotonic() < end:
             time.sleep(0.1)
         assert script.left_over() == []
+    finally:
+        script.kill()
+
+
+@pytest.mark.parametrize("backend", ["local", "metaflow"])
+def test_process_killed_before_its_first_fit_leaves_no_temporary_file(backend, tmp_path):
+    source = f"""
+import os, signal
+from sklearn.datasets import make_regression
+from skdistsearch import DistributedSearchCV
+from skdistsearch.testing import Scripted
+
+class Deadly(Scripted):
+    def __getstate__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+X, y = make_regression(20, 2, random_state=0)
+DistributedSearchCV(Deadly(), {{"factor": [1, 2]}}, backend="{backend}", n_jobs=2).fit(X, y)
+"""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    script = Script(tmp_path / "script.py", source, env)
+    try:
+        _, code = script.finish(60)
+        assert code == -signal.SIGKILL
+        end = time.monotonic() + 8
+        while script.left_over() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert script.left_over() == []
+        assert list(temporary.glob("skdistsearch-*")) == []
     finally:
         script.kill()

@@ -236,3 +236,21 @@ def test_dealt_chunks_do_not_fall_in_step_with_the_grid(n_chunks, period):
     slow = [sum(fit % period == 0 for fit in chunk) for chunk in chunks]
     assert max(slow) <= 2 * 1000 / period / n_chunks
     assert {len(chunk) for chunk in chunks} == {1000 // n_chunks}
+
+
+def test_task_that_dies_leaves_no_temporary_file(tmp_path, home):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    run(
+        tmp_path,
+        f"""
+from skdistsearch.testing import Scripted
+grid = {{"fate": ["exit once"], "folder": [{str(tmp_path)!r}]}}
+DistributedSearchCV(
+    Scripted(), grid, cv=2, backend="metaflow", n_jobs=1, refit=False
+).fit(X, y)
+""",
+        {**os.environ, "TMPDIR": str(temporary)},
+    )
+    assert len(list(tmp_path.glob("exit once-*"))) == 3  # one died
+    assert list(temporary.glob("skdistsearch-*")) == []

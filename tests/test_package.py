@@ -17,7 +17,7 @@ ROOT = Path(skdistsearch.__file__).parent
 # From the ground up: a module imports only what stands on lines above its own.
 LAYERS = [
     {"exceptions", "report", "report.card"},
-    {"_fit", "_store", "_digest", "_signals", "_pieces"},
+    {"_fit", "_store", "_digest", "_versions", "_signals", "_pieces"},
     {"_bytes", "_events", "_memo"},
     {"_record", "_chunks", "_shared", "_slices"},
     {"_courier", "_sizes", "_runner", "_lanes", "_common"},

@@ -1,7 +1,7 @@
 """A search that is stopped, by whatever signal and at whatever moment, loses no finished fit.
 
-A moment or two of each campaign run here. The whole of them, twenty moments each:
-``SKDISTSEARCH_MOMENTS=20 python -m pytest -n 0 tests/test_stopped.py`` (an hour on two cores).
+A moment of each runs here. Twenty more of each, an hour on two cores, run when asked for:
+``python -m pytest -n 0 -m campaign tests/test_stopped.py``.
 """
 
 import json
@@ -21,9 +21,10 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 
-MOMENTS = int(os.environ.get("SKDISTSEARCH_MOMENTS", "1"))
+MOMENTS = 20
 N_FITS = 12
 FIT_S = 0.4
+WHOLE_S = {"local": 5, "metaflow": 12, "batch": 25}
 BACKENDS = {
     "local": "'local'",
     "metaflow": "'metaflow'",
@@ -117,24 +118,35 @@ def stopped(request, tmp_path):
     stopped.script.kill()
 
 
-def moments():
-    """Seeds of random moments: the first is the same every day."""
-    return [pytest.param(seed, id=f"moment{seed}") for seed in range(MOMENTS)]
+def at_moments():
+    """Numbers of random moments, the same every day; all but the first only when asked for."""
+    more = [pytest.param(number, marks=pytest.mark.campaign) for number in range(1, MOMENTS + 1)]
+    return pytest.mark.parametrize("moment", [0, *more], ids="moment{}".format)
+
+
+def sleep_until(moment, stopped):
+    """Every other moment is anywhere in the search, the others are while its fits run."""
+    assert stopped.script.process.stdout.readline() == "begin\n"
+    whole_s = WHOLE_S[stopped.backend]
+    if moment % 2 == 0:
+        stopped.script.wait_for(lambda: stopped.n_begun > 0, 120)
+        whole_s = N_FITS * FIT_S / 2
+    time.sleep(random.Random(moment).uniform(0, whole_s))
 
 
 on_every_backend = pytest.mark.parametrize("stopped", BACKENDS, indirect=True)
 
 
-@pytest.mark.parametrize("moment", moments())
+@at_moments()
 @on_every_backend
-def test_killed_search_repeats_no_recorded_fit(stopped, moment):
+def test_killed_search_repeats_no_recorded_fit(stopped, moment, record_property):
     script = stopped.start()
-    script.wait_for(lambda: stopped.n_begun > 0, 120)
-    time.sleep(random.Random(moment).uniform(0, N_FITS * FIT_S / 2))
-    script.process.send_signal(signal.SIGKILL)
+    sleep_until(moment, stopped)
+    script.process.kill()
     script.process.communicate()
     stopped.wait_until_nothing_runs(30)
     recorded, begun = stopped.n_recorded(), stopped.n_begun
+    record_property("recorded", recorded)
     output, code = stopped.start().finish(280)
     assert code == 0, output
     assert output.endswith("equal\n")
@@ -143,20 +155,38 @@ def test_killed_search_repeats_no_recorded_fit(stopped, moment):
     stopped.wait_until_nothing_runs(10)
 
 
-@pytest.mark.parametrize("moment", moments())
+@at_moments()
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 @on_every_backend
-def test_interrupted_search_ends_in_seconds_and_leaves_nothing(stopped, number, moment):
+def test_interrupted_search_ends_in_seconds_and_leaves_nothing(
+    stopped, number, moment, record_property
+):
     script = stopped.start()
-    assert script.process.stdout.readline() == "begin\n"
-    whole_s = {"local": 5, "metaflow": 12, "batch": 30}[stopped.backend]
-    time.sleep(random.Random(moment).uniform(0, whole_s))
+    sleep_until(moment, stopped)
     script.process.send_signal(number)
     begin = time.monotonic()
     output, code = script.finish(60)
     took_s = time.monotonic() - begin
     stopped.wait_until_nothing_runs(10)
+    record_property("took_s", took_s)
+    record_property("code", code)
     assert took_s < 10, output
     if "equal" not in output:  # it had ended before
         assert code == (3 if number == signal.SIGINT else -number), output
         assert number == signal.SIGTERM or "KeyboardInterrupt\n" in output
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("stopped", ["batch"], indirect=True)
+def test_interrupted_search_ends_in_seconds_while_s3_is_out_of_reach(stopped):
+    script = stopped.start()
+    script.wait_for(lambda: stopped.n_begun > 0, 120)
+    stopped.aws.fail_requests("s3", fault="drop", times=10**6)
+    time.sleep(2)
+    script.process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    output, code = script.finish(120)
+    took_s = time.monotonic() - begin
+    assert code == 3, output
+    assert took_s < 10, output
+    stopped.wait_until_nothing_runs(30)

@@ -22,11 +22,13 @@ _THREADS = ("n_jobs", "num_threads", "nthread", "n_threads", "thread_count")
 _SYSROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
 _CACHE_S = 7 * 24 * 3600
 # The services throttle who asks for hundreds of tasks at once: boto3 is to wait, not to give up.
-# Metaflow opens 64 processes for what 8 do faster.
+# Metaflow opens 64 processes for what 8 do faster. It asks S3 twenty times, each pause twice as
+# long as the one before, up to six minutes: 80 in all, of which the first nine tries take 9.
 _PATIENCE = {
     "AWS_RETRY_MODE": "adaptive",
     "AWS_MAX_ATTEMPTS": "12",
     "METAFLOW_S3_WORKER_COUNT": "8",
+    "METAFLOW_S3_TRANSIENT_RETRY_COUNT": "8",
 }
 
 

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import logging
 import numbers
-import os
 import secrets
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+from loky.backend import resource_tracker
 
 from skdistsearch._chunks import Chunk, Death, Ledger, dealt, grouped
 from skdistsearch._common import arranged, by_group, shares_work, spread
@@ -280,8 +280,6 @@ class _Run:
             "command": self._command,
             "sweep": self._sweep,
             "run_id_file": str(self._run_id_file),
-            "caller": os.getpid(),
-            "folder": str(self._place.folder),
         }
         with open(self._log.path, "wb") as log:
             process = subprocess.Popen(
@@ -292,6 +290,8 @@ class _Run:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C comes to this process alone
+                # Where this one is killed: the folder stays until the keeper has done its work
+                pass_fds=[resource_tracker.getfd()],
             )
         try:
             yield process

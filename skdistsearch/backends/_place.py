@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -20,6 +21,7 @@ from skdistsearch.exceptions import StoreError
 
 _PULL_S = 1.0  # how often S3 is asked for finished fits: ten hours of it cost 18 cents
 _OUT_OF_REACH_S = 600.0  # how long S3 may fail before the search does
+_TIDY_S = 2.0  # how long the end of a search waits for S3 to forget what nobody needs any more
 
 _log = logging.getLogger("skdistsearch")
 
@@ -111,6 +113,15 @@ class Place:
             time.sleep(_PULL_S)
 
     def _tidy_up(self) -> None:
+        if not self._far:
+            self._remove()
+            return
+        # A network that is down holds up no Ctrl-C
+        thread = threading.Thread(target=self._remove, daemon=True)
+        thread.start()
+        thread.join(_TIDY_S)
+
+    def _remove(self) -> None:
         with suppress(StoreError):  # what is left costs little; an error here would hide another
             self.store.remove(self._ours)
             if self._far and self.record_url != self._batch.record:

@@ -42,6 +42,8 @@ class BackendSuite:
 
     backend: Backend
     n_jobs: int | None = 2
+    tries_max: int = 2
+    """How often a fit that kills its worker may be begun."""
 
     def search(self, estimator: Any, param_grid: Any, **params: Any) -> DistributedSearchCV:
         """A search on the backend under test."""
@@ -122,7 +124,7 @@ class BackendSuite:
         assert np.isnan(scores[4])
         # Two splits, each tried twice. Where workers share a pool, the death of one can end the
         # other between the note that its fit begins and the estimator's own count.
-        assert Scripted.fits_begun(str(tmp_path), fate) in {3, 4}
+        assert 3 <= Scripted.fits_begun(str(tmp_path), fate) <= 2 * self.tries_max
 
     def test_worker_that_dies_once_loses_nothing(self, tmp_path: Path) -> None:
         """Its fit is done again elsewhere."""

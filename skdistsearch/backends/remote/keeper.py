@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +19,8 @@ _PATIENCE_S = ((5.0, signal.SIGTERM), (2.0, signal.SIGKILL))
 _SWEEP_S = 60.0
 
 
-def main(command: list[str], sweep: list[str], run_id_file: str, caller: int, folder: str) -> int:
-    """Run ``command`` to its end, or to that of the caller; return its exit status.
-
-    ``folder`` is the caller's, who removes it, unless it was killed.
-    """
+def main(command: list[str], sweep: list[str], run_id_file: str) -> int:
+    """Run ``command`` to its end, or to that of the caller; return its exit status."""
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda number, _: stopped.append(number))
@@ -45,8 +41,6 @@ def main(command: list[str], sweep: list[str], run_id_file: str, caller: int, fo
     for sweeper in sweepers:
         with contextlib.suppress(subprocess.TimeoutExpired):
             sweeper.wait(_SWEEP_S)
-    if os.getppid() != caller:
-        shutil.rmtree(folder, ignore_errors=True)
     return run.returncode if run.returncode >= 0 else 128 - run.returncode
 
 

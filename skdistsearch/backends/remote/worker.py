@@ -6,9 +6,9 @@ import contextlib
 import faulthandler
 import io
 import os
-import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -30,9 +30,7 @@ from skdistsearch._store import open_store
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
 _TRIES = 2  # of a fit whose worker died, within one run
 _STATM = "/proc/self/statm"
-_LEAK_MB = (
-    400  # after a hundred models or so: a new process takes four seconds to import TensorFlow
-)
+_LEAK_MB = 400  # some hundred models; a new process takes four seconds to import TensorFlow
 _GRACE_S = 30  # after a fit's limit, for what it holds up to end the process in an orderly way
 _OVERDUE = 75  # exit status of a process that was ended because of a fit's limit
 
@@ -46,15 +44,9 @@ def end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
-        for folder in _served:  # whoever was to remove it was killed
-            shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-_served: set[str] = set()
-"""Temporary folders of the searches that this worker process has run fits of."""
 
 
 def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) -> bool:
@@ -62,7 +54,6 @@ def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) ->
 
     Returns whether it has stopped before, because this process should be replaced.
     """
-    _served.add(folder)
     leak = Leak()
     batch = load(folder, head)
     runner = Runner(batch, [fit for cut in groups for unit in cut for fit in unit])
@@ -113,7 +104,7 @@ def run_task(
     A task that is tried again runs what is missing: last what a try before it died in, and not
     what it died in twice.
     """
-    with private_folder() as scratch, _kept(record, scratch, origin, retry) as kept:
+    with private_folder(_place()) as scratch, _kept(record, scratch, origin, retry) as kept:
         batch, known = load(data, head, scratch), load_json(data, sheet)
         tried = Record(kept.before, batch.key, len(batch), only=label_of(origin))
         outcomes = list(tried.new()) if retry else []
@@ -133,6 +124,12 @@ def run_task(
                 outcomes.append(replace(outcome, origin=origin))
                 recorder.finished(outcomes[-1])
     return outcomes
+
+
+def _place() -> str:
+    """A folder that goes with the run of a task that is killed, or with the container."""
+    names = ("METAFLOW_TEMPDIR", "JOBLIB_TEMP_FOLDER")
+    return next(filter(None, map(os.environ.get, names)), tempfile.gettempdir())
 
 
 @dataclass
