@@ -22,6 +22,7 @@ from skdistsearch._slices import Slices
 
 Run = Callable[[Batch], Iterator[Outcome]]
 
+_WITH_SPOTS = (Pipeline, FeatureUnion, ColumnTransformer)
 _DATA_MIN_MB = 1.0  # of X: less is sliced in less time than it takes to share the slices
 
 
@@ -130,18 +131,32 @@ def _is_big(batch: Batch) -> bool:
 def _pieces(batch: Batch) -> list[tuple[int | None, ...]]:
     """Per fit, the numbers of its shared pieces; an empty tuple where there are none."""
     numbers: dict[Any, int] = {}
+    of_key: dict[Any, list[Spot]] = {}
     of_candidate: dict[int, list[tuple[int, Any]]] = {}
     if _may_have_spots(batch):
         for fit in batch.fits:
             if fit.candidate not in of_candidate:
-                found = _spots(batch.arguments[0], fit.parameters)
+                key = _before_the_model(batch.arguments[0], fit.parameters)
+                if key not in of_key:  # to make a candidate takes a millisecond
+                    of_key[key] = _spots(batch.arguments[0], fit.parameters)
                 of_candidate[fit.candidate] = [
-                    (numbers.setdefault(spot.key, len(numbers)), spot.columns) for spot in found
+                    (numbers.setdefault(spot.key, len(numbers)), spot.columns)
+                    for spot in of_key[key]
                 ]
     counts = Counter(number for found in of_candidate.values() for number, _ in set(found))
     shared = {candidate: _shared(found, counts) for candidate, found in of_candidate.items()}
     some = any(number is not None for found in shared.values() for number in found)
     return [shared.get(fit.candidate, ()) if some else () for fit in batch.fits]
+
+
+def _before_the_model(estimator: Any, parameters: Mapping[str, Any]) -> Any:
+    """What the transformers of a candidate depend on: not its model's parameters."""
+    names = set(parameters)
+    if isinstance(estimator, Pipeline):
+        model, value = estimator.steps[-1]
+        if not isinstance(parameters.get(model, value), _WITH_SPOTS):
+            names -= {name for name in names if name.partition("__")[0] == model}
+    return frozenset((name, key_of(parameters[name])) for name in names)
 
 
 def _shared(found: list[tuple[int, Any]], counts: Counter[int]) -> tuple[int | None, ...]:
@@ -156,7 +171,7 @@ def _shared(found: list[tuple[int, Any]], counts: Counter[int]) -> tuple[int | N
 
 def _may_have_spots(batch: Batch) -> bool:
     # Of other estimators, nobody but they themselves knows what data their parts get
-    return isinstance(batch.arguments[0], Pipeline | FeatureUnion | ColumnTransformer)
+    return isinstance(batch.arguments[0], _WITH_SPOTS)
 
 
 def _spots(estimator: Any, parameters: Any) -> list[Spot]:
