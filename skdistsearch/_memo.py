@@ -194,18 +194,20 @@ class Memo:
         ``key`` begins with the piece's number and the token of ``X``.
         """
         piece = self._pieces.pop(key, None)
-        is_new = piece is None
-        if piece is None:
-            output, seconds = self._timed(key[1], compute)
-            original = None if output is transformer else self._original(output, key)
-            piece = Piece(key, transformer, original, seconds)
-            piece.stays = (original is not None or output is transformer) and self._is_still(X)
-            if not piece.stays:
-                piece.output = Original(output, None)
-        if piece.stays:
+        if piece is not None:
             self._pieces[key] = piece  # at the end: it was used last
+            return piece, False
+        output, seconds = self._timed(key[1], compute)
+        fitted_only = output is transformer
+        original = self._original(output, key) if self._is_still(X) and not fitted_only else None
+        piece = Piece(key, transformer, original, seconds)
+        piece.stays = original is not None or (fitted_only and self._is_still(X))
+        if piece.stays:
+            self._pieces[key] = piece
             self._keep(piece)
-        return piece, is_new
+        elif not fitted_only:
+            piece.output = Original(output, None)
+        return piece, True
 
     def transformed(
         self, piece: Piece, token: Token, X: Any, compute: Callable[[], Any]
@@ -215,7 +217,8 @@ class Memo:
         if found is not None:
             return self.hand_out(found[0]), found[1], False
         value, seconds = self._timed(token, lambda: self.watched(piece, X, compute))
-        original = self._original(value, (piece.key, token)) if piece.stays else None
+        kept = piece.key in self._pieces  # it may have gone for want of memory
+        original = self._original(value, (piece.key, token)) if kept else None
         if original is None:
             return value, seconds, True
         piece.transforms[token] = original, seconds

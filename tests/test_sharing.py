@@ -344,12 +344,13 @@ def test_pieces_that_no_fit_needs_any_more_are_freed(monkeypatch):
 
 
 def test_memory_budget_is_kept(monkeypatch):
-    kept = []
+    kept, known = [], []
     original = Memo._keep
 
     def watched(self, piece):
         original(self, piece)
         kept.append(sum(piece.mb for piece in self._pieces.values()))
+        known.append(sum(value.nbytes for value, _ in self._known.values()) / 1e6)
 
     monkeypatch.setattr(Memo, "_keep", watched)
     # Branches: all combinations are needed again and again
@@ -363,6 +364,7 @@ def test_memory_budget_is_kept(monkeypatch):
     DistributedSearchCV(pipe, grid, cv=2, refit=False, share_mb=budget_mb).fit(X, y)
     assert max(kept) <= budget_mb
     assert max(kept) > one_mb
+    assert max(known) <= budget_mb + 1.25 * one_mb  # X and y of the split
     limited = len(CALLS)
     CALLS.clear()
     DistributedSearchCV(pipe, grid, cv=2, refit=False).fit(X, y)
