@@ -4,13 +4,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skdistsearch.report._parameters_display import ParametersDisplay
+    from skdistsearch.report._scores_display import ScoresDisplay
     from skdistsearch.report._standings import standings
 
 __all__ = [
+    "ParametersDisplay",
+    "ScoresDisplay",
     "standings",
 ]
 
 _MODULES = {
+    "ParametersDisplay": "_parameters_display",
+    "ScoresDisplay": "_scores_display",
     "standings": "_standings",
 }
 
