@@ -1,5 +1,7 @@
 """Pictures of a search: what is on them."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy.stats import loguniform
@@ -77,6 +79,25 @@ def test_boxes_are_quartiles_and_extremes_the_best_on_top(small):
     assert low > high
 
 
+def test_whiskers_reach_an_outlier(small):
+    display = ScoresDisplay.from_search(small, ax=axes())
+    display.scores = np.tile([-5.0, 0.1, 0.2, 0.3, 0.4, 0.5], (8, 1))
+    display.plot(axes())
+    assert [cap.get_xdata()[0] for cap in display.boxplot_["caps"][:2]] == [-5.0, 0.5]
+
+
+def test_without_axes_a_figure_is_made_as_high_as_it_needs_to_be(small, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot", reason="makes the figure")
+    plt.switch_backend("agg")
+    display = ScoresDisplay.from_search(small)
+    assert plt.fignum_exists(display.figure_.number)
+    assert display.figure_.get_figheight() > 8 * 0.3
+    plt.close(display.figure_)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r'pip install "skdistsearch\[tournament\]"'):
+        ScoresDisplay.from_search(small)
+
+
 def test_boxes_are_labelled_and_coloured_by_contender(small):
     display, table = ScoresDisplay.from_search(small, ax=axes()), small.standings_
     labels = display.ax_.get_yticklabels()
@@ -113,7 +134,7 @@ def test_labels_that_have_no_room_are_left_out(large):
 
 def test_candidate_without_a_score_is_counted_and_not_drawn(small):
     display = ScoresDisplay.from_search(small, ax=axes())
-    display.scores[2] = np.nan
+    display.scores[2, 0] = -np.inf
     display.plot(axes())
     assert len(display.boxes_) == 7
     assert "7 of 8 candidates: the best" in display.note_.get_text()

@@ -111,6 +111,17 @@ def test_by_contender_has_the_best_candidate_of_each(search):
     assert table.set_index("contender")["mean_score"].to_dict() == best.to_dict()
 
 
+def test_contenders_that_are_equal_share_a_rank(data):
+    grid = {"model": [DummyRegressor(), TransformedTargetRegressor(DummyRegressor()), Ridge()]}
+    grid["model"].append(DummyRegressor(strategy="mean"))
+    table = standings(DistributedSearchCV(PIPE, grid, cv=3).fit(*data), by="contender")
+    assert table["rank"].tolist() == [1, 2]
+    assert table["candidates"].tolist() == [1, 3]
+    grid = {"model": [DecisionTreeRegressor(max_depth=1), DummyRegressor(), "passthrough"]}
+    same = DistributedSearchCV(PIPE, grid, cv=3, scoring=lambda *_: 0.5, refit=False).fit(*data)
+    assert standings(same, by="contender")["rank"].tolist() == [1, 1, 1]
+
+
 def test_metric_of_refit_ranks_unless_another_is_named(of_two_metrics, data):
     search = of_two_metrics.fit(*data)
     assert search.standings_.attrs["metric"] == "second"
