@@ -9,7 +9,7 @@ the same splits, behind the same preprocessing.
     python tournament.py --small              # a look at it, within a minute
 
 Needs ``pip install "skdistsearch[tournament]"``. The ranking goes to the screen, and with the
-settings, the versions and a box plot into a folder of its own under ``results``.
+settings, the versions, a table and a box plot into a folder of its own under ``results``.
 
 What is not here yet: early stopping (the numbers of trees and of epochs are fixed, and the same
 for all settings of a contender) and a held-out test set. So the winner's score is the best of
@@ -31,11 +31,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
-import numpy as np
 import pandas as pd
 from lightgbm import LGBMRegressor
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from scikeras.wrappers import KerasRegressor
 from scipy.stats import loguniform
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -45,6 +43,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdistsearch import DistributedSearchCV
+from skdistsearch.report import ScoresDisplay
 
 SEED = 0
 SETTINGS = {  # of the whole tournament, and of --small
@@ -52,7 +51,6 @@ SETTINGS = {  # of the whole tournament, and of --small
     True: SimpleNamespace(rows=500, n_iter=2, splits=3, trees=100, epochs=20, batch_size=128),
 }
 PACKAGES = ["skdistsearch", "scikit-learn", "metaflow", "lightgbm", "scikeras", "tensorflow"]
-COLOURS = {"LGBMRegressor": "#E69F00", "KerasRegressor": "#56B4E9"}  # Okabe and Ito's palette
 
 # %% Data: in each category the target depends on the numbers in another way
 
@@ -132,37 +130,16 @@ def contenders(settings):
 # %% Results
 
 
-def ranking(search):
-    """One row a candidate, the best first."""
-    results = search.cv_results_
-    scores = np.column_stack(
-        [results[f"split{split}_test_score"] for split in range(search.n_splits_)]
-    )
-    table = pd.DataFrame(
-        {
-            "rank": results["rank_test_score"],
-            "contender": [type(p["model__regressor"]).__name__ for p in results["params"]],
-            "parameters": [readable(params) for params in results["params"]],
-            "mean R²": results["mean_test_score"],
-            "std. error": scores.std(axis=1, ddof=1) / np.sqrt(search.n_splits_),
-            "fit time (s)": results["mean_fit_time"],
-            "scores": list(scores),
-        }
-    )
-    return table.sort_values("rank", kind="stable")
-
-
-def readable(params):
-    values = {name.rpartition("__")[2]: value for name, value in params.items()}
-    del values["regressor"]
-    return ", ".join(
-        f"{name}={value:.2g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in values.items()
-    )
+COLUMNS = {
+    "mean_score": "mean R²",
+    "std_error": "std. error",
+    "difference": "to the first",
+    "fit_time_s": "fit time (s)",
+}
 
 
 def as_text(table):
-    shown = table.drop(columns="scores")
+    shown = table[["rank", "contender", "parameters", *COLUMNS]].rename(columns=COLUMNS)
     for name in ("contender", "parameters"):  # to the left, headings too
         width = shown[name].str.len().max()
         shown[name] = shown[name].str.ljust(width)
@@ -179,31 +156,6 @@ Settings: {", ".join(f"{name}={value}" for name, value in told.items())}
 Versions: Python {platform.python_version()}, {", ".join(f"{n} {version(n)}" for n in PACKAGES)}
 Wall time of the search: {wall_s:.1f} s
 """
-
-
-def box_plot(table, path):
-    """The splits' scores of each candidate: minimum, quartiles and maximum."""
-    figure = Figure(figsize=(9, 1.6 + 0.5 * len(table)), layout="constrained")
-    axes = figure.subplots()
-    boxes = axes.boxplot(
-        list(table["scores"]),
-        orientation="horizontal",
-        tick_labels=list(table["parameters"] + "   #" + table["rank"].astype(str)),
-        whis=(0, 100),
-        widths=0.6,
-        patch_artist=True,
-        medianprops={"color": "black"},
-    )
-    for box, contender in zip(boxes["boxes"], table["contender"], strict=True):
-        box.set_facecolor(COLOURS[contender])
-    axes.invert_yaxis()  # the winner on top
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("R² (higher is better)")
-    splits = len(table["scores"].iloc[0])
-    axes.set_title(f"Scores on {splits} splits: minimum, quartiles, maximum")
-    handles = [Patch(facecolor=c, edgecolor="black", label=name) for name, c in COLOURS.items()]
-    figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False)
-    figure.savefig(path, dpi=150)
 
 
 # %% The tournament
@@ -235,7 +187,7 @@ def main():
     search.fit(*mock_data(settings.rows))
     wall_s = time.perf_counter() - start
 
-    table = ranking(search)
+    table = search.standings_
     print(as_text(table))
     runs = getattr(search, "runs_", [])  # Metaflow's, as flow/run
     run_id = runs[-1].rpartition("/")[2] if runs else f"{datetime.now():%Y-%m-%dT%H-%M-%S}"
@@ -243,8 +195,12 @@ def main():
     folder.mkdir(parents=True)
     text = summary(as_text(table), args, settings, wall_s)
     (folder / "summary.txt").write_text(text, encoding="utf-8")
-    box_plot(table, folder / "scores.png")
-    print(f"{wall_s:.1f} s. Written: {folder / 'summary.txt'}, {folder / 'scores.png'}")
+    table.to_csv(folder / "standings.csv")
+    figure = Figure(figsize=(10, 2 + 0.4 * min(len(table), 30)), layout="constrained")
+    ScoresDisplay.from_search(search, ax=figure.subplots())
+    figure.savefig(folder / "scores.png", dpi=150)
+    written = ", ".join(str(folder / n) for n in ("summary.txt", "standings.csv", "scores.png"))
+    print(f"{wall_s:.1f} s. Written: {written}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skdistsearch import backends, checkpoints, exceptions, families
+    from skdistsearch import backends, checkpoints, exceptions, families, report
     from skdistsearch._early_stopping import EarlyStopping
     from skdistsearch._fit import Outcome
     from skdistsearch._plan import Plan
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from skdistsearch._spec import contenders_from_spec
     from skdistsearch.backends import LocalBackend, MetaflowBackend
+    from skdistsearch.report._one_standard_error import one_standard_error
 
 __all__ = [
     "DistributedHalvingGridSearchCV",
@@ -32,6 +33,8 @@ __all__ = [
     "contenders_from_spec",
     "exceptions",
     "families",
+    "one_standard_error",
+    "report",
 ]
 
 __version__ = "0.1.0"
@@ -47,6 +50,7 @@ _MODULES = {
     "Outcome": "_fit",
     "Plan": "_plan",
     "contenders_from_spec": "_spec",
+    "one_standard_error": "report._one_standard_error",
 }
 
 

@@ -13,6 +13,7 @@
     ├── NotPicklableError (TypeError)      something cannot travel to another process
     ├── PlanError (ValueError)             outcomes do not belong to the plan
     ├── RecordError (RuntimeError)         bytes from a store are not what was written
+    ├── ReportError (ValueError)           a report of what a search does not have
     ├── SpecError (ValueError)             a spec of contenders has mistakes
     └── StoreError (OSError)               a store cannot be read or written to
 
@@ -32,6 +33,7 @@ __all__ = [
     "ParamGridTypeError",
     "PlanError",
     "RecordError",
+    "ReportError",
     "SkDistSearchError",
     "SpecError",
     "StoreError",
@@ -80,6 +82,10 @@ class PlanError(SkDistSearchError, ValueError):
 
 class RecordError(SkDistSearchError, RuntimeError):
     """Bytes read from a store or a temporary folder are not what was written."""
+
+
+class ReportError(SkDistSearchError, ValueError):
+    """A report is asked for what the search does not have; the message lists what it has."""
 
 
 class SpecError(SkDistSearchError, ValueError):

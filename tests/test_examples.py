@@ -113,8 +113,11 @@ def test_tournament_ranks_all_candidates(run, folder, tmp_path, backend):
     assert [rank for rank, _ in rows] == ["1", "2", "3", "4"]
     assert sorted(contender for _, contender in rows) == ["Keras", "Keras", "LGBM", "LGBM"]
 
-    picture, summary = files_in(folder)  # and nothing else
-    assert f"Written: {summary.relative_to(folder)}, {picture.relative_to(folder)}" in output
+    picture, standings, summary = files_in(folder)  # and nothing else
+    written = [str(path.relative_to(folder)) for path in (summary, standings, picture)]
+    assert f"Written: {', '.join(written)}" in output
+    assert standings.name == "standings.csv"
+    assert len(standings.read_text(encoding="utf-8").splitlines()) == 5
     assert picture.parent.parent == summary.parent.parent == folder / "results"
     assert picture.name == "scores.png"
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import skdistsearch
-from skdistsearch import backends, exceptions, testing
+from skdistsearch import backends, exceptions, report, testing
 
 ROOT = Path(skdistsearch.__file__).parent
 
 # From the ground up: a module imports only what stands on lines above its own.
 LAYERS = [
-    {"exceptions", "report", "report.card"},
+    {"exceptions", "report.card"},
     {"_fit", "_store", "_digest", "_versions", "_signals", "_pieces"},
     {"_bytes", "_events", "_memo"},
     {"_record", "_chunks", "_shared", "_slices"},
@@ -31,7 +31,10 @@ LAYERS = [
     {"families._catboost", "families._hist", "families._keras"},
     {"families._lightgbm", "families._xgboost"},
     {"families"},
-    {"_validation_part", "_delegating"},
+    {"_validation_part", "_delegating", "report._scores", "report._base"},
+    {"report._standings", "report._one_standard_error"},
+    {"report._scores_display", "report._parameters_display"},
+    {"report"},
     {"_candidates", "_capture", "_plan", "_checkpoint", "_early_stopping"},
     {"_search", "checkpoints", "_fit_params"},
     {"_spec"},
@@ -104,7 +107,7 @@ def test_import_loads_nothing_that_is_not_needed_yet():
     assert not {"metaflow", "boto3", "matplotlib", "tensorflow", "lightgbm", "pytest"} & set(loaded)
 
 
-@pytest.mark.parametrize("module", [skdistsearch, backends, exceptions, testing])
+@pytest.mark.parametrize("module", [skdistsearch, backends, exceptions, report, testing])
 def test_all_is_sorted_and_true(module):
     assert module.__all__ == sorted(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)
