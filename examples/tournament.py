@@ -43,7 +43,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdistsearch import DistributedSearchCV
-from skdistsearch.report import ScoresDisplay
+from skdistsearch.report import ScoresDisplay, standings
 
 SEED = 0
 SETTINGS = {  # of the whole tournament, and of --small
@@ -187,7 +187,7 @@ def main():
     search.fit(*mock_data(settings.rows))
     wall_s = time.perf_counter() - start
 
-    table = search.standings_
+    table = standings(search)
     print(as_text(table))
     runs = getattr(search, "runs_", [])  # Metaflow's, as flow/run
     run_id = runs[-1].rpartition("/")[2] if runs else f"{datetime.now():%Y-%m-%dT%H-%M-%S}"

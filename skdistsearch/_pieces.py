@@ -104,7 +104,7 @@ def may_write(estimator: Any) -> bool:
 def is_pairwise(estimator: Any, X: Any) -> bool:
     """Whether X is a matrix of kernel values or distances, to be sliced both ways."""
     shape: tuple[int, ...] = getattr(X, "shape", ())
-    if len(shape) != 2 or shape[0] != shape[1]:
+    if len(shape) == 2 and shape[0] != shape[1]:
         return False
     if hasattr(estimator, "__sklearn_tags__"):
         return bool(estimator.__sklearn_tags__().input_tags.pairwise)

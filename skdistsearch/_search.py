@@ -22,7 +22,6 @@ from skdistsearch.backends._base import Backend, resolve
 from skdistsearch.exceptions import PlanError
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
     from sklearn.model_selection._search import BaseSearchCV as _Mixed
 else:
     _Mixed = object
@@ -159,13 +158,6 @@ class Distributed(_Mixed):  # type: ignore[misc]
         self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_plan})
         return self
 
-    @property
-    def standings_(self) -> DataFrame:
-        """The candidates, ranked: `skdistsearch.report.standings` of this search."""
-        from skdistsearch.report._standings import standings
-
-        return standings(self)
-
     def _check_candidates(self) -> None:
         """Raise an error if the candidates make no sense; called before any fit."""
 
@@ -244,11 +236,12 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
     refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
         As of `~sklearn.model_selection.GridSearchCV`.
-    standings_ : pandas.DataFrame
-        The candidates, ranked, with contender, standard error and the paired difference to the
-        winner: `skdistsearch.report.standings`. Made when it is asked for.
     runs_ : list of str
         Pathspecs of the Metaflow runs in which the fits ran. Only if there were any.
+
+    See Also
+    --------
+    skdistsearch.report.standings : The candidates, ranked, as a DataFrame.
 
     Notes
     -----

@@ -20,7 +20,7 @@ pytest.importorskip("pandas", reason="standings are a DataFrame")
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from skdistsearch.report import ParametersDisplay, ScoresDisplay
+from skdistsearch.report import ParametersDisplay, ScoresDisplay, standings
 from skdistsearch.report._base import looks
 
 
@@ -69,7 +69,7 @@ def apart(labels):
 
 def test_boxes_are_quartiles_and_extremes_the_best_on_top(small):
     display = ScoresDisplay.from_search(small, ax=axes())
-    best = small.standings_.index[0]
+    best = standings(small).index[0]
     scores = [small.cv_results_[f"split{split}_test_score"][best] for split in range(3)]
     x = display.boxes_[0].get_path().vertices[:, 0]
     np.testing.assert_allclose([x.min(), x.max()], np.percentile(scores, [25, 75]))
@@ -99,7 +99,7 @@ def test_without_axes_a_figure_is_made_as_high_as_it_needs_to_be(small, monkeypa
 
 
 def test_boxes_are_labelled_and_coloured_by_contender(small):
-    display, table = ScoresDisplay.from_search(small, ax=axes()), small.standings_
+    display, table = ScoresDisplay.from_search(small, ax=axes()), standings(small)
     labels = display.ax_.get_yticklabels()
     place = table["contender"].tolist().index("KNeighborsRegressor")
     assert texts(labels)[place] == f"KNeighborsRegressor   #{place + 1}"
@@ -117,7 +117,7 @@ def test_of_many_the_best_and_the_best_of_each_contender_are_shown(large):
     display = ScoresDisplay.from_search(large, ax=axes(10, 12))
     labels = texts(display.ax_.get_yticklabels())
     ranks = [int(label.rpartition("#")[2]) for label in labels]
-    lasts = large.standings_.drop_duplicates("contender")["rank"].tolist()
+    lasts = standings(large).drop_duplicates("contender")["rank"].tolist()
     assert len(ranks) == 30
     assert ranks[:28] == list(range(1, 29))
     assert set(lasts) <= set(ranks)
@@ -174,7 +174,7 @@ def test_axis_of_values_that_span_decades_is_logarithmic(large):
 
 def test_contender_has_the_colour_of_the_other_picture(small):
     display = ParametersDisplay.from_search(small, "alpha", ax=axes())
-    colour = looks(small.standings_["contender"])["Ridge"]["color"]
+    colour = looks(standings(small)["contender"])["Ridge"]["color"]
     assert to_hex(display.points_["Ridge"].get_facecolor()[0]).upper() == colour
     assert texts(display.legend_.get_texts()) == ["Ridge"]
 

@@ -397,6 +397,8 @@ def test_precomputed_kernels_are_sliced_both_ways(monkeypatch):
     found = DistributedSearchCV(svr, {"C": [0.1, 1.0]}, cv=2, refit=False).fit(kernel, y)
     expected = GridSearchCV(svr, {"C": [0.1, 1.0]}, cv=2, refit=False).fit(kernel, y)
     assert_equal(found.cv_results_, expected.cv_results_)
+    with pytest.raises(ValueError, match="have to be passed as arrays or sparse matrices"):
+        DistributedSearchCV(svr, {"C": [0.1, 1.0]}, cv=2).fit(kernel.tolist(), y)
 
 
 @pytest.mark.parametrize("held", [*HELD, "lists"])

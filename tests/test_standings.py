@@ -68,7 +68,7 @@ def results(*scores, **columns):
 
 
 def test_best_candidate_is_first_and_equals_share_a_rank(search):
-    table = search.standings_
+    table = standings(search)
     assert table.index[0] == search.best_index_
     assert table["mean_score"].is_monotonic_decreasing
     assert sorted(table.index) == list(range(6))
@@ -77,7 +77,7 @@ def test_best_candidate_is_first_and_equals_share_a_rank(search):
 
 
 def test_contender_and_parameters_are_readable(search):
-    table = search.standings_.sort_index()
+    table = standings(search).sort_index()
     assert table["contender"].tolist() == [*["Lasso"] * 2, *["Ridge"] * 2, *["DummyRegressor"] * 2]
     assert table["parameters"].tolist() == [
         *["alpha=0.1", "alpha=10"] * 2,
@@ -86,14 +86,14 @@ def test_contender_and_parameters_are_readable(search):
 
 
 def test_standard_errors_and_times_are_of_the_splits(search):
-    table, scores = search.standings_.sort_index(), scores_of(search)
+    table, scores = standings(search).sort_index(), scores_of(search)
     np.testing.assert_allclose(table["mean_score"], scores.mean(axis=1))
     np.testing.assert_allclose(table["std_error"], scores.std(axis=1, ddof=1) / 2)
     np.testing.assert_array_equal(table["fit_time_s"], search.cv_results_["mean_fit_time"])
 
 
 def test_difference_is_paired_over_the_splits(search):
-    table, scores = search.standings_.sort_index(), scores_of(search)
+    table, scores = standings(search).sort_index(), scores_of(search)
     differences = scores - scores[search.best_index_]
     np.testing.assert_allclose(table["difference"], differences.mean(axis=1))
     np.testing.assert_allclose(
@@ -103,7 +103,7 @@ def test_difference_is_paired_over_the_splits(search):
 
 
 def test_by_contender_has_the_best_candidate_of_each(search):
-    table, candidates = standings(search, by="contender"), search.standings_
+    table, candidates = standings(search, by="contender"), standings(search)
     assert sorted(table["contender"]) == ["DummyRegressor", "Lasso", "Ridge"]
     assert table["rank"].tolist() == [1, 2, 3]
     assert table["candidates"].tolist() == [2, 2, 2]
@@ -124,12 +124,12 @@ def test_contenders_that_are_equal_share_a_rank(data):
 
 def test_metric_of_refit_ranks_unless_another_is_named(of_two_metrics, data):
     search = of_two_metrics.fit(*data)
-    assert search.standings_.attrs["metric"] == "second"
-    assert search.standings_.index[0] == search.best_index_
+    assert standings(search).attrs["metric"] == "second"
+    assert standings(search).index[0] == search.best_index_
     by_first = standings(search, metric="first")
     np.testing.assert_allclose(by_first["mean_score"].max(), scores_of(search, "first")[0].mean())
     search.refit = False
-    assert search.standings_.attrs["metric"] == "first"
+    assert standings(search).attrs["metric"] == "first"
 
 
 def test_unknown_metric_is_named_with_those_there_are(of_two_metrics, data):
@@ -142,16 +142,8 @@ def test_unknown_metric_is_named_with_those_there_are(of_two_metrics, data):
 
 def test_search_that_is_not_fitted_has_no_standings():
     search = DistributedSearchCV(Ridge(), {"alpha": [1.0]})
-    assert not hasattr(search, "standings_")
     with pytest.raises(NotFittedError):
         standings(search)
-
-
-def test_standings_are_made_when_asked_for_and_not_kept(search):
-    table = search.standings_
-    table["rank"] = 0
-    assert search.standings_["rank"].tolist()[0] == 1
-    assert not [name for name in vars(search) if "standings" in name]
 
 
 def test_search_of_scikit_learn_has_standings(data):
@@ -165,14 +157,14 @@ def test_candidate_without_a_score_is_last(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # three, of the fits that fail and their scores
         search.fit(*data)
-    table = search.standings_
+    table = standings(search)
     assert table.index.tolist() == [1, 0]
     assert table.loc[0, ["mean_score", "std_error", "difference"]].isna().all()
 
 
 def test_single_split_has_no_standard_error(data):
     search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=[(range(300), range(300, 442))])
-    table = search.fit(*data).standings_
+    table = standings(search.fit(*data))
     assert table[["std_error", "difference_std_error"]].isna().all(axis=None)
     assert table["difference"].iloc[0] == 0 > table["difference"].iloc[1]
 
@@ -180,7 +172,7 @@ def test_single_split_has_no_standard_error(data):
 def test_after_halving_later_rounds_come_first_and_each_candidate_once(data):
     tree, grid = DecisionTreeRegressor(random_state=0), {"max_depth": [1, 2, 3, 4, 5, 6]}
     search = DistributedHalvingGridSearchCV(tree, grid, cv=3, random_state=0).fit(*data)
-    table = search.standings_
+    table = standings(search)
     rounds = search.cv_results_["iter"][table.index]
     assert table.index[0] == search.best_index_
     assert sorted(table["parameters"]) == [f"max_depth={depth}" for depth in grid["max_depth"]]
@@ -259,4 +251,4 @@ def test_search_refits_with_the_rule(data):
     search = pickle.loads(pickle.dumps(clone(search))).fit(*data)
     assert search.best_params_ == {"alpha": 0.1}
     assert search.best_estimator_.alpha == 0.1
-    assert search.standings_.index[0] == 0
+    assert standings(search).index[0] == 0
