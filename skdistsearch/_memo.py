@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,17 @@ class Original:
         self.value, self.token = value, token
         self._copies = _is_frame(value) or isinstance(value, list)
 
+    @property
+    def must_be_remade(self) -> bool:
+        """Whether a copy would differ from it: in pandas < 3 in how its memory is laid out."""
+        return _is_frame(self.value) and not _copies_on_write()
+
     @classmethod
-    def of(cls, value: Any, token: Token) -> Original | None:
+    def of(cls, value: Any, token: Token, *, can_be_remade: bool = False) -> Original | None:
         """``value``, protected from now on; None if it cannot be."""
         protected = (
             _freeze(value)
-            or _is_frame(value)
+            or (_is_frame(value) and (can_be_remade or _copies_on_write()))
             or (isinstance(value, list) and _are_immutable(value))
         )
         return cls(value, token) if protected else None
@@ -48,7 +54,7 @@ class Original:
         """The value, for one fit."""
         if isinstance(self.value, list):
             return list(self.value)
-        return _copy_of_frame(self.value) if self._copies else self.value
+        return self.value.copy(deep=False) if self._copies else self.value
 
     def is_still(self, handed_out: Any) -> bool:
         """Whether what was handed out is what it was then."""
@@ -85,11 +91,12 @@ def _is_frame(value: Any) -> bool:
     return module == "pandas" and name in ("DataFrame", "Series")
 
 
-def _copy_of_frame(frame: Any) -> Any:
+@cache
+def _copies_on_write() -> bool:
+    """Whether a shallow copy of a frame is one that nobody can write through: in pandas >= 3."""
     import pandas as pd
 
-    copies_on_write = int(pd.__version__.partition(".")[0]) >= 3
-    return frame.copy(deep=not copies_on_write)
+    return int(pd.__version__.partition(".")[0]) >= 3
 
 
 @dataclass(eq=False)
@@ -156,14 +163,14 @@ class Memo:
 
     def root(self, value: Any, token: Token) -> Original | None:
         """The data of the split, which is known from the start."""
-        original = Original.of(value, token)
+        original = Original.of(value, token, can_be_remade=True)
         if original is not None:
             self._known[id(value)] = value, original
         return original
 
-    def hand_out(self, original: Original) -> Any:
+    def hand_out(self, original: Original, remake: Callable[[], Any] | None = None) -> Any:
         """A shared value, for the fit at hand."""
-        value = original.hand_out()
+        value = remake() if remake and original.must_be_remade else original.hand_out()
         if value is not original.value:
             self._handed_out[id(value)] = value, original
         return value

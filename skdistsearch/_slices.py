@@ -82,9 +82,9 @@ class Slices:
         """What was made, kept if it can be shared."""
         return self._memo.root(value, (name, part) if name else part)
 
-    def hand_out(self, original: Original) -> Any:
+    def hand_out(self, original: Original, whole: Any, part: str) -> Any:
         """What is shared, for the fit at hand."""
-        return self._memo.hand_out(original)
+        return self._memo.hand_out(original, lambda: self.part(whole, part))
 
     @property
     def n_samples(self) -> int:
@@ -115,7 +115,7 @@ class _View:
         original = self._parts[part]
         if original is None:
             return self._slices.part(self._whole, part)
-        return self._slices.hand_out(original)
+        return self._slices.hand_out(original, self._whole, part)
 
 
 def _part_of(key: Any) -> str:

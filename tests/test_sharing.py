@@ -418,7 +418,8 @@ def test_big_data_is_sliced_once_a_split(held, monkeypatch):
     found = DistributedSearchCV(Ridge(), grid, cv=2, return_train_score=True).fit(X, y)
     expected = GridSearchCV(Ridge(), grid, cv=2, return_train_score=True).fit(X, y)
     assert_equal(found.cv_results_, expected.cv_results_)
-    if held != "lists":  # lists of lists cannot be protected
+    # Lists of lists cannot be protected, and frames of pandas < 3 not be copied to the bit
+    if held != "lists" and (held != "frame" or pd.__version__ >= "3"):
         assert len(made) == 2 * 2 * 2  # train and test of X and y
 
 
