@@ -29,12 +29,8 @@ def ended_in_order() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    owner = os.getpid()
 
     def unwind(number: int, _: Any) -> None:
-        if os.getpid() != owner:  # forked by an estimator: not ours to unwind
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
         came.append(number)
         if len(came) == 1:  # a second one must not cut the tidying short
             raise _Ended
@@ -42,10 +38,45 @@ def ended_in_order() -> Iterator[None]:
     ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
         signal.signal(number, unwind)
+    _handled.extend(ours)
     try:
         yield
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+        _handled[:] = [number for number in _handled if number not in ours]
         if came:
             os.kill(os.getpid(), came[0])
+
+
+_handled: list[int] = []  # the signals that this process unwinds at
+_forking = threading.local()  # its mask of signals before a fork
+
+
+def _before_fork() -> None:
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _handled)
+
+
+def _after_fork_in_parent() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _after_fork_in_child() -> None:
+    """Die of a signal as any process would.
+
+    What a handler in Python has noted in a child that has not begun is forgotten when it begins,
+    and who waits for the child's end (``multiprocessing.Pool.terminate``) waits forever. So these
+    signals are held back until the child has the default for them.
+    """
+    for number in _handled:
+        signal.signal(number, signal.SIG_DFL)
+    _handled.clear()
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

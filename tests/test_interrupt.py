@@ -109,3 +109,24 @@ DistributedSearchCV(Deadly(), {{"factor": [1, 2]}}, backend="{backend}", n_jobs=
         assert list(temporary.glob("skdistsearch-*")) == []
     finally:
         script.kill()
+
+
+FORKS = """
+import os, signal, time
+from skdistsearch._signals import ended_in_order
+
+with ended_in_order():
+    for _ in range(50):
+        child = os.fork()
+        if not child:
+            time.sleep(30)
+            os._exit(0)
+        os.kill(child, signal.SIGTERM)
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGTERM
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+
+
+def test_forked_children_die_of_a_signal_at_once():
+    subprocess.run([sys.executable, "-c", FORKS], check=True, timeout=20)
