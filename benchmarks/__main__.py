@@ -34,6 +34,7 @@ def main():
     parser.add_argument("names", nargs="*", default=NAMES)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--sides", nargs="*", help="only these, e.g. GridSearchCV")
+    parser.add_argument("--cold", action="store_true", help="no run that does not count before")
     parser.add_argument("--out", type=Path, help="folder for results.json and results.md")
     args = parser.parse_args()
     rows = []
@@ -56,7 +57,8 @@ def measured(name, args):
         for side, call in module.sides().items()
         if not args.sides or side in {*args.sides, OURS}
     }
-    in_turn(sides, 1)  # workers start, caches fill
+    if not args.cold:
+        in_turn(sides, 1)  # workers start, caches fill
     found = in_turn(sides, args.runs, memory=True)
     return [row(name, side, found) for side in found]
 

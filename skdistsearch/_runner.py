@@ -6,6 +6,7 @@ once, and a clone of the estimator whose transformers look up what an earlier fi
 
 from __future__ import annotations
 
+import logging
 import numbers
 import os
 import re
@@ -26,6 +27,8 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 _PART_OF_MEMORY = 0.25  # that shared work may take: the fits themselves need the rest
 # What is shared is read-only. How numpy, Cython, numba and pandas say that somebody has written.
 _READ_ONLY = re.compile("read-?only|writ(e)?able", re.IGNORECASE)
+
+_log = logging.getLogger("skdistsearch")
 
 
 class Runner:
@@ -102,6 +105,7 @@ class Runner:
         try:
             return self._made_for(fit, now)
         except Exception:  # scikit-learn's own call raises it again, where it belongs
+            _log.debug("%s: scikit-learn's own call runs it", self._batch.fits[fit], exc_info=True)
             return None
 
     def _split_of(self, fit: int) -> _Split:
