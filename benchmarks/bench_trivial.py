@@ -18,6 +18,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, ParameterGrid
 
 from benchmarks.sides import JOBS, LIMIT, searches
+from skdistsearch import DistributedSearchCV
 
 GRID = {"alpha": np.logspace(-3, 3, 200)}
 TARGETS = {"GridSearchCV": 0.65, LIMIT: 1.4}
@@ -42,4 +43,6 @@ def by_hand(X, y):
 def sides():
     data = make_regression(200, 10, random_state=0)
     found = searches(Ridge(), GRID, data, cv=KFold(5))
+    one = DistributedSearchCV(Ridge(), GRID, cv=KFold(5), refit=False, n_jobs=1)
+    found["DistributedSearchCV, n_jobs=1"] = lambda: clone(one).fit(*data)
     return {**found, LIMIT: lambda: by_hand(*data)}

@@ -1,7 +1,6 @@
-"""Wall and CPU seconds of two sides, in turn, and their ratio; peaks of a tree of processes."""
+"""Wall and CPU seconds of sides that take turns; peaks of a tree of processes."""
 
 import os
-import statistics
 import sys
 import threading
 import time
@@ -34,14 +33,6 @@ def workers_cpu_s() -> float:
     return total
 
 
-def alternate(sides, runs):
-    """``{name: [(wall_s, cpu_s), ...]}`` of calls in turn: A B, then B A, and so on."""
-    return {
-        name: [(run.wall_s, run.cpu_s) for run in each]
-        for name, each in in_turn(sides, runs).items()
-    }
-
-
 @dataclass
 class Run:
     """What one call took."""
@@ -70,23 +61,6 @@ def _one(call, memory):
         call()
     wall, cpu = time.perf_counter() - wall, cpu_s() - cpu
     return Run(wall, cpu, watch.all_pss_mb if memory else 0.0)
-
-
-def report(title, found, base):
-    """A table of medians, and of ratios to ``base`` (median over pairs)."""
-    print(f"\n{title}\n{'side':<28}{'wall s':>9}{'CPU s':>9}{'wall ratio':>12}{'CPU ratio':>11}")
-    for name, pairs in found.items():
-        walls, cpus = zip(*pairs, strict=True)
-        ratios = [
-            statistics.median(
-                mine[k] / theirs[k] for mine, theirs in zip(pairs, found[base], strict=True)
-            )
-            for k in range(2)
-        ]
-        print(
-            f"{name:<28}{statistics.median(walls):>9.3f}{statistics.median(cpus):>9.3f}"
-            f"{ratios[0]:>12.2f}{ratios[1]:>11.2f}"
-        )
 
 
 @dataclass
