@@ -59,7 +59,7 @@ def measured(name, args):
     }
     if not args.cold:
         in_turn(sides, 1)  # workers start, caches fill
-    found = in_turn(sides, args.runs, memory=True)
+    found = in_turn(sides, args.runs)
     return [row(name, side, found) for side in found]
 
 

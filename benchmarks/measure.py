@@ -4,33 +4,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
-
-
-def cpu_s() -> float:
-    """CPU seconds of this process, of its live workers and of those that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system + workers_cpu_s()
-
-
-def workers_cpu_s() -> float:
-    """CPU seconds of the live descendants of this process (Linux)."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    total, stack = 0.0, [os.getpid()]
-    while stack:
-        pid = stack.pop()
-        try:
-            with open(f"/proc/{pid}/task/{pid}/children") as file:
-                children = [int(child) for child in file.read().split()]
-            if pid != os.getpid():
-                with open(f"/proc/{pid}/stat") as file:
-                    fields = file.read().rpartition(")")[2].split()
-                total += (int(fields[11]) + int(fields[12])) / ticks
-        except FileNotFoundError:  # not Linux, or ended meanwhile
-            continue
-        stack += children
-    return total
 
 
 @dataclass
@@ -39,28 +13,28 @@ class Run:
 
     wall_s: float
     cpu_s: float
+    """Of this process and its descendants."""
     pss_mb: float
-    """The most that this process and its descendants had together, if asked for."""
+    """The most that they had together."""
 
 
-def in_turn(sides, runs, *, memory=False):
+def in_turn(sides, runs):
     """``{name: [Run, ...]}`` of calls in turn: A B, then B A, and so on."""
     found = {name: [] for name in sides}
     for number in range(runs):
         order = list(sides.items())
         for name, call in order if number % 2 == 0 else reversed(order):
-            found[name].append(_one(call, memory))
+            found[name].append(_one(call))
             print(f"  {name}: {found[name][-1].wall_s:.2f} s", file=sys.stderr)
     return found
 
 
-def _one(call, memory):
-    watch = Watch(os.getpid()) if memory else nullcontext()
-    wall, cpu = time.perf_counter(), cpu_s()
-    with watch:
+def _one(call):
+    with Watch(os.getpid()) as watch:
+        begin = time.perf_counter()
         call()
-    wall, cpu = time.perf_counter() - wall, cpu_s() - cpu
-    return Run(wall, cpu, watch.all_pss_mb if memory else 0.0)
+        wall = time.perf_counter() - begin
+    return Run(wall, watch.cpu_s, watch.all_pss_mb)
 
 
 @dataclass
@@ -86,22 +60,36 @@ class Watch:
     def __init__(self, pid, every_s=0.1):
         self._pid, self._every_s, self._end = pid, every_s, threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._before_s = {}  # CPU seconds by process id, of those that were there already
         self.processes = {}
         """`Peaks` by process id."""
         self.all_pss_mb = 0.0
         """The most that all had together."""
 
+    @property
+    def cpu_s(self):
+        """CPU seconds of all, as far as they were seen, while the block ran."""
+        return sum(
+            seen.cpu_s - self._before_s.get(pid, 0.0) for pid, seen in self.processes.items()
+        )
+
     def __enter__(self):
+        self._look_at_all()
+        self._before_s = {pid: seen.cpu_s for pid, seen in self.processes.items()}
         self._thread.start()
         return self
 
     def __exit__(self, *exc_info):
         self._end.set()
         self._thread.join()
+        self._look_at_all()
 
     def _go_on(self):
         while not self._end.wait(self._every_s):
-            self.all_pss_mb = max(self.all_pss_mb, sum(self._look_at(pid) for pid in self._tree()))
+            self._look_at_all()
+
+    def _look_at_all(self):
+        self.all_pss_mb = max(self.all_pss_mb, sum(self._look_at(pid) for pid in self._tree()))
 
     def _tree(self):
         stack = [self._pid]
