@@ -16,6 +16,7 @@ from skdistsearch._capture import Capture, Run
 from skdistsearch._checkpoint import locate, resuming
 from skdistsearch._common import sharing, with_common
 from skdistsearch._events import told
+from skdistsearch._gather import Gathered, Wanted
 from skdistsearch._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
 from skdistsearch._signals import ended_in_order
 from skdistsearch.backends._base import Backend, resolve
@@ -27,14 +28,21 @@ else:
     _Mixed = object
 
 
-SHARE: dict[str, Any] = {"share_mb": [Real, None]}
-"""Constraint of the parameter that all searches have."""
+OURS: dict[str, Any] = {
+    "backend": "no_validation",  # `resolve` names the backends there are
+    "checkpoint": "no_validation",  # `locate` says what is valid
+    "share_mb": [Real, None],
+    "record": "no_validation",  # `Wanted.of` names every mistake
+    "keep": "no_validation",
+}
+"""Constraints of the parameters that all searches have."""
 
 
 class Distributed(_Mixed):  # type: ignore[misc]
     """Mixin: ``fit`` is scikit-learn's; where its fits run is up to ``backend``."""
 
     _plans_ahead = True  # all candidates are known before the first fit
+    _subsamples = False  # all rows are in all rounds
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Run fit with all sets of parameters.
@@ -162,13 +170,17 @@ class Distributed(_Mixed):  # type: ignore[misc]
         """Raise an error if the candidates make no sense; called before any fit."""
 
     def _fit_captured(self, run: Callable[..., Any], X: Any, y: Any, params: Any) -> Any:
-        with Capture(run, self.n_jobs, self.verbose).entered() as capture:
-            self._capture = capture
+        gathered = Gathered(Wanted.of(self.record, self.keep, subsamples=self._subsamples))
+        with Capture(gathered.watching(run), self.n_jobs, self.verbose).entered() as capture:
+            self._capture, self._gathered = capture, gathered
             try:
                 super().fit(X, y, **params)
             finally:
-                del self._capture
-        self.__dict__.pop("runs_", None)
+                del self._capture, self._gathered
+        for name in ("runs_", *self.__dict__.pop("_told", ())):
+            self.__dict__.pop(name, None)
+        told = gathered.attributes(getattr(self, "best_index_", None))
+        self.__dict__.update(told, _told=tuple(told))
         if capture.runs:
             self.runs_ = capture.runs
         return self
@@ -180,6 +192,7 @@ class Distributed(_Mixed):  # type: ignore[misc]
         planned = getattr(self, "_planned", None)
         if planned is not None:
             evaluate_candidates = planned.instead_of(evaluate_candidates)
+        evaluate_candidates = self._gathered.instead_of(evaluate_candidates)
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}  # sklearn < 1.9
         self._run_rounds(evaluate_candidates, **context)
 
@@ -272,9 +285,7 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         **BaseSearchCV._parameter_constraints,
         "param_grid": [dict, list],
         "random_state": ["random_state"],
-        "backend": "no_validation",  # `resolve` names the backends there are
-        "checkpoint": "no_validation",  # `locate` says what is valid
-        **SHARE,
+        **OURS,
     }
 
     def __init__(
@@ -294,6 +305,8 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
         share_mb: float | None = None,
+        record: Any = None,
+        keep: Any = (),
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -311,6 +324,8 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         self.backend = backend
         self.checkpoint = checkpoint
         self.share_mb = share_mb
+        self.record = record
+        self.keep = keep
 
     def _check_candidates(self) -> None:
         _candidates.check(self.param_grid, self.estimator)
