@@ -243,6 +243,17 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         How many megabytes each process may hold of what fits have in common, in addition to the
         data of one split; None is a quarter of the memory, divided by the processes; 0 shares
         nothing. See Notes.
+    record : dict or None, default=None
+        Numbers to note of each fitted model: names, and for each an attribute path, or a function
+        of the model. A path goes through steps, attributes and estimators within, with ``"__"``
+        between them: ``{"n_iter": "model__best_iteration_"}``, or ``"regressor___n_iter_"`` for
+        ``regressor_.n_iter_``. NaN where a fit failed, where a model has no such attribute, and
+        for None.
+    keep : str or tuple of str, default=()
+        What to keep of each fitted model, out of ``"predict"``, ``"predict_proba"`` and
+        ``"decision_function"``: what it predicts for the rows of the split that it was not
+        trained on; ``"predictions"``: by ``predict_proba`` for a classifier, else by
+        ``predict``; ``"estimators"``: the model itself.
 
     Attributes
     ----------
@@ -251,6 +262,19 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         As of `~sklearn.model_selection.GridSearchCV`.
     runs_ : list of str
         Pathspecs of the Metaflow runs in which the fits ran. Only if there were any.
+    best_<name>_ : float
+        For each name in ``record``, the mean over the splits of the best candidate. In
+        ``cv_results_`` are ``split0_<name>``, ..., ``mean_<name>``, ``std_<name>`` and
+        ``std_error_<name>``.
+    oof_predictions_ : dict of str to ndarray
+        By method, of shape (n_candidates, n_samples) or (n_candidates, n_samples, n_classes or
+        n_outputs), only if asked for: what `~sklearn.model_selection.cross_val_predict` gives for
+        each candidate. NaN in rows that no split predicts, the mean where several do. Classes
+        are in the order of ``numpy.unique(y)``. A list of arrays where that gives one for each
+        output.
+    fold_estimators_ : sequence of sequences
+        ``fold_estimators_[candidate][split]`` is the fitted model, or None if its fit failed. It
+        is unpickled anew each time. Only if asked for.
 
     See Also
     --------
@@ -268,6 +292,12 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
     order of the candidates. What is shared is read-only; a fit that writes to it is run again on
     data of its own. ``fit_time`` and ``score_time`` have an equal part of the seconds that a shared
     piece took, for each of the fits that need it.
+
+    Kept predictions take ``8 * n_candidates * n_samples`` bytes of memory, times the number of
+    classes or outputs, and about twice that while they are put together. Kept models are files:
+    with a checkpoint, in it; without one, after fits on AWS Batch or Kubernetes, in S3 below
+    ``skdistsearch/runs``, where they stay; else in a temporary folder, which goes with the
+    search. A pickle of the search has the models in that folder in it.
 
     Examples
     --------
