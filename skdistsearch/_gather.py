@@ -146,7 +146,7 @@ class Gathered:
                     for name, trouble in outcome.troubles.items():
                         troubles[name].append(f"{batch.fits[outcome.fit]}: {trouble}")
                     n_models += _has_model(outcome)
-                    yield replace(outcome, notes={}, troubles={}, files={})
+                    yield outcome if batch.keep is None else replace(outcome, files={})
             for name, found in troubles.items():
                 self._tell(name, found, n_models)
 
