@@ -15,7 +15,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
@@ -26,7 +26,7 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistsearch import (
@@ -36,6 +36,11 @@ from skdistsearch import (
     MetaflowBackend,
     checkpoints,
 )
+from skdistsearch._courier import Pull, Push
+from skdistsearch._fit import Batch, Fit, Outcome
+from skdistsearch._kept import MODEL, array_bytes, content, model_bytes
+from skdistsearch._record import Record, Recorder
+from skdistsearch._store import FolderStore
 from skdistsearch.exceptions import RecordError
 
 DIABETES = load_diabetes(return_X_y=True)
@@ -298,9 +303,11 @@ def test_failed_fit_is_nan_and_none():
 
 
 def test_model_without_the_method_has_rows_of_nan_and_one_warning():
-    pipe = Pipeline([("model", LinearSVC())])
-    grid = {"model": [DummyClassifier(), LinearSVC()]}
-    search = DistributedSearchCV(pipe, grid, cv=3, keep="predict_proba", record={"c": "model__C"})
+    pipe = Pipeline([("model", DummyClassifier())])
+    grid = {"model": [DummyClassifier(), RidgeClassifier()]}
+    search = DistributedSearchCV(
+        pipe, grid, cv=3, keep="predict_proba", record={"c": "model__alpha"}
+    )
     with pytest.warns(UserWarning, match="keep='predict_proba' could not be had of 3 of 6") as seen:
         search.fit(*IRIS)
     assert len(seen) == 1
@@ -404,3 +411,23 @@ def test_second_fit_forgets_what_the_first_was_asked_for():
     search.set_params(record=None, keep=()).fit(*IRIS)
     for name in ("oof_predictions_", "fold_estimators_", "best_depth_"):
         assert not hasattr(search, name)
+
+
+@pytest.mark.parametrize("models", [False, True])
+def test_files_come_with_the_lines_that_tell_of_them(models, tmp_path):
+    batch = Batch("key", print, (), {}, [Fit(0, 0, {}, {})])
+    far, here = FolderStore(tmp_path / "far"), tmp_path / "here"
+    files = {"predict": array_bytes(np.arange(3.0)), MODEL: model_bytes(TREE)}
+    with Push(tmp_path / "there", far), Recorder(tmp_path / "there", batch) as recorder:
+        recorder.finished(Outcome(0, "ok", {"test_scores": 1.0}, files=files))
+    Pull(far, here, files=True, models=models)(everything=True)
+    (outcome,) = Record(here, "key", 1, models="" if models else far.url).new()
+    assert {what: content(file) for what, file in outcome.files.items()} == files
+    assert outcome.files[MODEL].url == (str(here) if models else far.url)
+    assert outcome.files["predict"].url == str(here)
+
+
+@pytest.mark.parametrize("name", ["../0-a.npy", "0-a/b.npy", "0-a.exe", "a.npy"])
+def test_file_of_another_name_is_none_of_a_record(name):
+    with pytest.raises(ValueError, match="no name of a file that a fit leaves"):
+        Outcome.from_fields({"fit": 0, "status": "ok", "result": {}, "files": {"a": [name, 1]}})

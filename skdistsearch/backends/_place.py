@@ -58,7 +58,7 @@ class Place:
         self.record_url = self._far_record() if self._far else str(folder)
         """Where the tasks record what becomes of fits."""
         # Models stay where they are, unless they are to be kept on this machine
-        models_here = bool(batch.record) and not in_s3
+        models_here = self._models_here = bool(batch.record) and not in_s3
         self._pull = (
             Pull(S3Store(self.record_url), folder, files=True, models=models_here)
             if self._far
@@ -134,4 +134,5 @@ class Place:
             self.store.remove(self._ours)
             if self._far and self.record_url != self._batch.record:
                 record = S3Store(self.record_url)
-                record.remove(name for name in record.names() if not is_model(name))
+                names = record.names()
+                record.remove(n for n in names if self._models_here or not is_model(n))
