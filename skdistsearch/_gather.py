@@ -24,8 +24,8 @@ Run = Callable[[Batch], Iterator[Outcome]]
 
 METHODS = ("predict", "predict_proba", "decision_function")
 _KEPT = ("predictions", *METHODS, "estimators")
-_TAKEN = {"fit_time", "score_time", "score", "index", "params", "estimator"}
-"""Names whose columns, or whose ``best_..._``, a search has already."""
+_TAKEN = {"fit_time", "score_time", "score", "index", "params", "estimator", *METHODS}
+"""Names whose columns, or whose ``best_..._``, a search has already, or that it needs itself."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ def _wrong_names(record: Noted) -> Iterator[str]:
         if not name.isidentifier():
             yield f"record: the name {name!r} must be an identifier, such as 'n_iter'."
         if name in _TAKEN or name.startswith(("test_", "train_")):
-            yield f"record: the name {name!r} is one that cv_results_ has already; take another."
+            yield f"record: the name {name!r} is taken by the search itself; give it another."
         if name.removeprefix("error_") != name and name.removeprefix("error_") in record:
-            yield f"record: 'std_{name}' would be a column of two of its names; take another."
+            yield f"record: 'std_{name}' would be a column of two of its names; give it another."
         if isinstance(what, str) and not all(level.isidentifier() for level in levels(what)):
             yield (
                 f"record[{name!r}]={what!r} is no attribute path: names with '__' between them, "
