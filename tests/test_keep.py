@@ -197,10 +197,16 @@ def test_planned_search_brings_everything():
 
 def test_halving_notes_and_keeps_models_of_all_its_rounds():
     search = DistributedHalvingGridSearchCV(
-        TREE, DEPTH, cv=3, record={"depth": depth}, keep="estimators", random_state=0
+        TREE,
+        {"max_depth": [1, 2, 3, 4]},
+        cv=3,
+        min_resources=45,
+        record={"depth": depth},
+        keep="estimators",
+        random_state=0,
     ).fit(*IRIS)
     found = [[depth(model) for model in folds] for folds in search.fold_estimators_]
-    assert len(found) > 2
+    assert len(found) == 4 + 2
     np.testing.assert_array_equal(search.cv_results_["mean_depth"], np.mean(found, axis=1))
 
 
