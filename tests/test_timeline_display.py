@@ -72,7 +72,7 @@ def apart(labels):
 def spans(bars):
     """Lane, left and right of each bar."""
     corners = [path.vertices for path in bars.get_paths()]
-    return [(c[:, 1].mean(), c[:, 0].min(), c[:, 0].max()) for c in corners]
+    return [(round(c[:, 1].min() + 0.4, 9), c[:, 0].min(), c[:, 0].max()) for c in corners]
 
 
 def test_fits_are_bars_in_the_lanes_of_their_workers(small):
