@@ -18,9 +18,10 @@ ROOT = Path(skdistsearch.__file__).parent
 LAYERS = [
     {"exceptions", "report.card"},
     {"_fit", "_store", "_digest", "_versions", "_signals", "_pieces"},
-    {"_bytes", "_events", "_memo"},
-    {"_record", "_chunks", "_shared", "_slices"},
-    {"_courier", "_sizes", "_runner", "_lanes", "_common"},
+    {"_bytes", "_events", "_kept", "_memo"},
+    {"_fold_models", "_record", "_chunks", "_shared", "_slices"},
+    {"_courier", "_keep", "_sizes", "_runner", "_lanes", "_common"},
+    {"_gather"},
     {"backends.remote", "backends.remote.worker", "backends.remote.keeper"},
     {"backends._base", "backends._environment", "backends.remote.flow.search_flow"},
     {"backends._code", "backends._compute", "backends._jobs"},

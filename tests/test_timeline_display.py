@@ -143,6 +143,14 @@ def test_unit_of_time_fits_the_search(small, seconds, unit):
     assert display.ax_.get_xlabel() == f"{unit} since the first fit began"
 
 
+def test_times_are_those_of_the_search():
+    search = searched(3, n_jobs=1)
+    display = TimelineDisplay.from_search(search, ax=axes())
+    assert sum(len(spans(bars)) for bars in display.bars_.values()) == 15
+    assert len(display.ax_.get_yticklabels()) == 1
+    assert display.note_.get_text().startswith("15 fits by 1 worker, busy for ")
+
+
 def test_search_without_times_is_an_error():
     grid = GridSearchCV(Ridge(), {"alpha": [1.0]})
     with pytest.raises(NotFittedError):
