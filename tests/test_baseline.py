@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -31,7 +31,8 @@ def test_classifiers_get_a_classifier_wherever_they_stand(last):
     pipe = Pipeline([("scale", StandardScaler()), ("model", last)])
     grid = with_baseline(pipe, [{"model": [LogisticRegression()], "model__C": [1.0]}])
     assert isinstance(grid[-1]["model"][0], DummyClassifier)
-    search = DistributedSearchCV(pipe, grid, cv=5, scoring="accuracy", refit=False)
+    cv = StratifiedKFold(5)
+    search = DistributedSearchCV(pipe, grid, cv=cv, scoring="accuracy", refit=False)
     results = search.fit(*load_iris(return_X_y=True)).cv_results_
     np.testing.assert_allclose(results["mean_test_score"][-1], 1 / 3)  # of three classes
 
