@@ -18,10 +18,10 @@ PIPE = Pipeline([("scale", StandardScaler()), ("model", Ridge())])
 def test_baseline_is_scored_on_the_same_splits():
     data, cv = load_diabetes(return_X_y=True), KFold(4, shuffle=True, random_state=1)
     grid = {"model__alpha": [0.1, 1.0]}
-    search = DistributedSearchCV(PIPE, with_baseline(PIPE, grid), cv=cv, scoring="neg_mean_absolute_error")
+    search = DistributedSearchCV(PIPE, with_baseline(PIPE, grid), cv=cv, scoring="r2")
     results = search.fit(*data).cv_results_
     scores = [results[f"split{split}_test_score"][2] for split in range(4)]
-    alone = cross_val_score(DummyRegressor(), *data, cv=cv, scoring="neg_mean_absolute_error")
+    alone = cross_val_score(DummyRegressor(), *data, cv=cv, scoring="r2")
     np.testing.assert_array_equal(scores, alone)
     assert grid == {"model__alpha": [0.1, 1.0]}
 
