@@ -35,12 +35,10 @@ class Slices:
     """
 
     def __init__(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], memo: Memo) -> None:
-        self._indices = {part: keywords[part] for part in ("train", "test")}
-        self._memo = memo
         _, X, y = arguments
         self._n = n_samples(X)
-        self.seconds = 0.0
-        """How long it took to make all parts that were asked for."""
+        indices = {part: keywords[part] for part in ("train", "test")}
+        self._parts = _Parts(indices, memo, self._n or 0)
         self.data = (self._view(X, ""), None if y is None else self._view(y, "y"))
         """Instead of X and y."""
         self.keywords: dict[str, Any] = dict(_MARKS)
@@ -70,7 +68,22 @@ class Slices:
         }
 
     def _view(self, whole: Any, name: str) -> _View:
-        return _View(self, whole, name)
+        return _View(self._parts, whole, name)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took to make all parts that were asked for."""
+        return self._parts.seconds
+
+
+class _Parts:
+    """Makes the parts. It knows nothing of who asks: what is a cycle stays in memory for long."""
+
+    def __init__(self, indices: Mapping[str, Any], memo: Memo, n_samples: int) -> None:
+        self._indices, self._memo = indices, memo
+        self.n_samples = n_samples
+        """Of the whole."""
+        self.seconds = 0.0
 
     def part(self, whole: Any, part: str) -> Any:
         """A part of one of the arrays, anew."""
@@ -87,36 +100,30 @@ class Slices:
         """What is shared, for the fit at hand."""
         return self._memo.hand_out(original, lambda: self.part(whole, part))
 
-    @property
-    def n_samples(self) -> int:
-        """Of the whole."""
-        assert self._n is not None
-        return self._n
-
 
 class _View:
     """One of the arrays: what ``view[train]`` and ``view[test]`` give is made once."""
 
-    def __init__(self, slices: Slices, whole: Any, name: str) -> None:
-        self._slices, self._whole, self._name = slices, whole, name
-        self._parts: dict[str, Original | None] = {}
+    def __init__(self, parts: _Parts, whole: Any, name: str) -> None:
+        self._parts, self._whole, self._name = parts, whole, name
+        self._made: dict[str, Original | None] = {}
 
     @property
     def shape(self) -> tuple[int]:
         """By which scikit-learn knows an array, and its length."""
-        return (self._slices.n_samples,)
+        return (self._parts.n_samples,)
 
     def __getitem__(self, key: Any) -> Any:
         part = _part_of(key)
-        if part not in self._parts:
-            value = self._slices.part(self._whole, part)
-            self._parts[part] = self._slices.original(value, self._name, part)
-            if self._parts[part] is None:  # what cannot be protected is made for each fit
+        if part not in self._made:
+            value = self._parts.part(self._whole, part)
+            self._made[part] = self._parts.original(value, self._name, part)
+            if self._made[part] is None:  # what cannot be protected is made for each fit
                 return value
-        original = self._parts[part]
+        original = self._made[part]
         if original is None:
-            return self._slices.part(self._whole, part)
-        return self._slices.hand_out(original, self._whole, part)
+            return self._parts.part(self._whole, part)
+        return self._parts.hand_out(original, self._whole, part)
 
 
 def _part_of(key: Any) -> str:

@@ -343,6 +343,32 @@ def test_pieces_that_no_fit_needs_any_more_are_freed(monkeypatch):
     assert len(most) == 8 * 2 * 2
 
 
+@pytest.mark.parametrize(
+    "steps", [[], [("scale", StandardScaler())]], ids=["slices", "transformed"]
+)
+def test_the_data_of_a_split_goes_before_that_of_the_next_comes(steps):
+    alive, most = [], []
+
+    class Watching(Ridge):
+        def fit(self, X, y):
+            if not any(X is ref() for ref in alive):
+                alive.append(weakref.ref(X))
+            most.append(sum(ref() is not None for ref in alive))
+            return super().fit(X, y)
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2000, 100)), rng.normal(size=2000)
+    pipe = Pipeline([*steps, ("model", Watching())])
+    gc.collect()
+    gc.disable()  # what waits for it stays in memory for long
+    try:
+        DistributedSearchCV(pipe, {"model__alpha": [0.1, 1.0]}, cv=4, refit=False).fit(X, y)
+    finally:
+        gc.enable()
+    assert most == [1] * 8
+    assert len(alive) == 4
+
+
 def test_memory_budget_is_kept(monkeypatch):
     kept, known = [], []
     original = Memo._keep
