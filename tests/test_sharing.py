@@ -432,7 +432,7 @@ def test_big_data_is_sliced_once_a_split(held, monkeypatch):
     import skdistsearch._slices as slices
 
     made = []
-    original = slices.Slices.part
+    original = slices._Parts.part
     monkeypatch.setattr(
         slices.Slices, "part", lambda self, *args: made.append(1) or original(self, *args)
     )
