@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, exceptions, families, report
+    from skdistsearch._baseline import with_baseline
     from skdistsearch._early_stopping import EarlyStopping
     from skdistsearch._fit import Outcome
     from skdistsearch._plan import Plan
@@ -35,6 +36,7 @@ __all__ = [
     "families",
     "one_standard_error",
     "report",
+    "with_baseline",
 ]
 
 __version__ = "0.1.0"
@@ -51,6 +53,7 @@ _MODULES = {
     "Plan": "_plan",
     "contenders_from_spec": "_spec",
     "one_standard_error": "report._one_standard_error",
+    "with_baseline": "_baseline",
 }
 
 

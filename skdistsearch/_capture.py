@@ -137,6 +137,10 @@ class Call:
         changed = prepared.keywords if prepared else {}
         return self.function(*arguments, **{**self.keywords, **changed, **silent})
 
+    def with_model(self) -> None:
+        """Have the fitted model in scikit-learn's record of the fit."""
+        self.keywords["return_estimator"] = True
+
     def result(self, outcome: Outcome) -> dict[str, Any]:
         """scikit-learn's record of the fit; raises what the fit raised."""
         if outcome.printed:
@@ -157,7 +161,9 @@ class Call:
             raise FitLostError(outcome.reason)
 
         self.arguments[0].fit = fit
-        return self()
+        result = self()
+        result.pop("estimator", None)  # where models are asked for: this is none
+        return result
 
     def _fire_callbacks(self) -> None:
         """Tell scikit-learn's callbacks (>= 1.9) of a fit that ran elsewhere."""
@@ -229,7 +235,7 @@ def _callbacks(calls: list[Call]) -> list[dict[str, Any]] | None:
     ):
         return None
     caller = copy.copy(calls[0].keywords["caller"])
-    for name in ("_capture", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+    for name in ("_capture", "_gathered", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
         vars(caller).pop(name, None)
     contexts = [call.keywords["callback_ctx"] for call in calls]
     return [{"caller": caller, "callback_ctx": _childless(context)} for context in contexts]

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
@@ -29,7 +29,8 @@ import sklearn
 from skdistsearch._bytes import private_folder
 from skdistsearch._courier import Push, fetch
 from skdistsearch._digest import Digester
-from skdistsearch._fit import Batch, Outcome
+from skdistsearch._fit import Batch, File, Outcome
+from skdistsearch._kept import MODEL, located
 from skdistsearch._record import Recorder, kept_in
 from skdistsearch._sizes import seconds_by_candidate
 from skdistsearch._store import Store, open_store
@@ -117,10 +118,21 @@ def _found(store: Store, keys: list[str]) -> dict[int, Outcome]:
     found: dict[int, Outcome] = {}
     with closing(fetch(store, FITS)) as parts:
         for part in parts:
+            place = f"{FITS}/{part.name}"
+            there = cache(partial(_files_in, store, place))
             for key, outcome in finished_in(part):
-                if key in numbers:
-                    found.setdefault(numbers[key], outcome)
+                if key in numbers and (not outcome.files or _names(outcome) <= there()):
+                    files = located(outcome.files, f"{store.url}/{place}")
+                    found.setdefault(numbers[key], replace(outcome, files=files, recorded=True))
     return dict(sorted(found.items()))
+
+
+def _files_in(store: Store, place: str) -> set[str]:
+    return {name.rpartition("/")[2] for name in store.names(f"{place}/")}
+
+
+def _names(outcome: Outcome) -> set[str]:
+    return {file.name for file in outcome.files.values() if isinstance(file, File)}
 
 
 def finished_in(part: Path) -> Iterator[tuple[str, Outcome]]:
@@ -156,8 +168,17 @@ def _run_missing(run: Run, url: str, batch: Batch, missing: list[int]) -> Iterat
         for outcome in outcomes:
             if outcome.status == "ok" and not outcome.recorded:
                 recorder = recorder or stack.enter_context(_recorder(batch))
-                recorder.finished(outcome)
+                outcome = _kept(recorder.finished(outcome), outcome, record)
             yield replace(outcome, fit=missing[outcome.fit])
+
+
+def _kept(recorded: Outcome, outcome: Outcome, record: str) -> Outcome:
+    """The outcome, whose model is in the record now; where that is far away, nothing else is."""
+    files = located(recorded.files, record)
+    if record.startswith("s3://"):
+        models = {what: file for what, file in files.items() if what == MODEL}
+        files = {**outcome.files, **models}
+    return replace(outcome, files=files, recorded=True)
 
 
 def _now() -> str:
@@ -209,6 +230,8 @@ class Identity:
         self._versions_of = cache(self._look_up)
         names = chain(["estimator", "X", "y"], (f"argument {n}" for n in count(3)))
         arguments = dict(zip(names, batch.arguments, strict=False)) | {"config": batch.settings}
+        if batch.keep is not None:
+            arguments |= vars(batch.keep)
         shared = {name: value for name, value in batch.shared.items() if name not in batch.aside}
         self.parts = {
             path: self._look_at(part, path)[0]

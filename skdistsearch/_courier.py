@@ -17,12 +17,14 @@ from pathlib import Path
 from types import TracebackType
 
 from skdistsearch._bytes import private_folder
-from skdistsearch._record import SUFFIX, files_of
+from skdistsearch._kept import is_file, is_model
+from skdistsearch._record import SUFFIX, file_names, files_of
 from skdistsearch._store import FolderStore, Store, open_store
 from skdistsearch.exceptions import RecordError, StoreError
 
 _PUSH_S = 0.2  # how often new lines are looked for: what a machine's death may cost
 _SKEW_MS = 120_000  # how far the clocks of two machines may differ
+_FILES_AT_ONCE = 64  # in memory, while they are fetched
 _LAST_TRIES = 3  # of the last push, each with the retries of S3's client in it
 
 
@@ -96,18 +98,39 @@ class Push:
                     file.seek(self._sent[name])
                     data = file.read()
                 if whole := data[: data.rfind(b"\n") + 1]:
+                    self._send_files(whole)
                     stem = name.removesuffix(SUFFIX)
                     self._store.put(_name(stem, self._pieces[stem]), whole)
                     self._pieces[stem] += 1
                     self._sent[name] += len(whole)
                     self._sent_s = time.monotonic()
 
+    def _send_files(self, lines: bytes) -> None:
+        """Send the files that lines tell of, before the lines."""
+        for file in file_names(lines):
+            path = self._folder / file
+            if path.exists():  # it is not there if the lines could not be sent after it
+                self._store.put(file, path.read_bytes())
+                path.unlink()
+
 
 class Pull:
-    """Brings what workers have pushed to a store into a folder, as the files they wrote."""
+    """Brings what workers have pushed to a store into a folder, as the files they wrote.
 
-    def __init__(self, store: Store, folder: Path, only: str = "") -> None:
+    ``files``: with what lines tell of; ``models``: models too.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        only: str = "",
+        *,
+        files: bool = False,
+        models: bool = False,
+    ) -> None:
         self._store, self._folder, self._only = store, folder, only
+        self._files, self._models = files, models
         self._seen: set[str] = set()
         self._pieces: Counter[str] = Counter()
         self._newest_ms = 0
@@ -115,10 +138,22 @@ class Pull:
     def __call__(self, *, everything: bool = False) -> None:
         """Fetch what is new; with ``everything``, also pieces of clocks that are far behind."""
         since = "" if everything else f"{max(self._newest_ms - _SKEW_MS, 0):013d}"
-        new = [name for name in self._store.names(after=since) if name not in self._seen]
+        names = self._store.names(after=since)
+        new = [name for name in names if name not in self._seen and not is_file(name)]
         in_turn = list(self._in_turn(new))
-        for name, data in zip(in_turn, self._store.get_many(in_turn), strict=True):
+        pieces = self._store.get_many(in_turn)
+        if self._files:
+            self._fetch_files(name for piece in pieces for name in file_names(piece))
+        for name, data in zip(in_turn, pieces, strict=True):
             self._append(name, data)
+
+    def _fetch_files(self, names: Iterable[str]) -> None:
+        wanted = [name for name in names if self._models or not is_model(name)]
+        folder = FolderStore(self._folder)
+        for first in range(0, len(wanted), _FILES_AT_ONCE):
+            some = wanted[first : first + _FILES_AT_ONCE]
+            for name, data in zip(some, self._store.get_many(some), strict=True):
+                folder.put(name, data)
 
     def _in_turn(self, names: Iterable[str]) -> Iterator[str]:
         """Pieces that follow on what is there: a worker sends each after the one before."""

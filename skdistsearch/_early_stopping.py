@@ -6,6 +6,7 @@ import numbers
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
@@ -59,6 +60,11 @@ class EarlyStopping(Delegating):
         The number of iterations, from 1, with which the model did best on the validation part.
     n_iter_ : int
         The number of iterations of ``estimator_``: ``best_iteration_``, unless rescaled.
+    validation_curve_ : ndarray of shape (n_iterations,) or None
+        What the model told of the validation part after each iteration that it ran, those after
+        the best included; None if its family does not tell.
+    validation_metric_ : str or None
+        What ``validation_curve_`` is of, as the model calls it.
     estimator_ : estimator object
         The fitted model, or pipeline.
     classes_ : ndarray of shape (n_classes,), or list of such
@@ -71,6 +77,7 @@ class EarlyStopping(Delegating):
     See Also
     --------
     skdistsearch.families.register : Adds a family of models.
+    skdistsearch.report.ProgressDisplay : Draws what the model told of the validation part.
 
     Notes
     -----
@@ -183,6 +190,7 @@ class EarlyStopping(Delegating):
         train, held = split(self.validation, X, y, self._labels(y), groups, self.random_state)
         inner, validation = parts(whole, train, held)
         fitted, self.best_iteration_ = self._watched(family, inner, validation)
+        self.validation_metric_, self.validation_curve_ = self._curve(family, model_of(fitted))
         self.n_iter_ = self.best_iteration_
         if self.refit and self.rescale:
             self.n_iter_ = max(1, round(self.best_iteration_ * length(X) / len(train)))
@@ -255,6 +263,12 @@ class EarlyStopping(Delegating):
         watched = Part(_transformed(pipeline, validation.X), validation.y, aligned)
         best = family.fit_with_validation(model, seen, watched, self.patience)
         return _with_model(pipeline, model), best
+
+    def _curve(self, family: Family, model: Any) -> tuple[str | None, NDArray[np.float64] | None]:
+        if family.validation_curve is None:
+            return None, None
+        name, values = family.validation_curve(model, self.best_iteration_)
+        return name, np.array(values, dtype=float)
 
     def _fitted(self, family: Family, part: Part) -> Any:
         pipeline = clone(self.estimator)

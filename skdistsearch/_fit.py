@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import numbers
+import os
+import re
 import reprlib
+import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal
 
 from sklearn.base import clone
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 80  # characters of a parameter's value in a message
+_FILE = re.compile(r"0-[\w.-]+\.(npy|pkl)")
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,26 @@ def _remote_exception(cls: type[BaseException], text: str) -> BaseException:
 
 
 @dataclass(frozen=True)
+class File:
+    """Where something that a fit leaves beside its outcome is: predictions, or the model."""
+
+    name: str
+    """Within the store. It begins with ``0-`` and ends with ``.npy`` or ``.pkl``."""
+    crc32: int
+    """Checksum of its content."""
+    url: str = ""
+    """The store; empty where it is that of the record which tells of the file."""
+
+    @classmethod
+    def from_fields(cls, fields: Any) -> File:
+        """The file that a record tells of; `ValueError` or `TypeError` if it is none."""
+        name, crc32 = fields
+        if not _FILE.fullmatch(name):  # never a path
+            raise ValueError(f"{name!r} is no name of a file that a fit leaves")
+        return cls(name, int(crc32))
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of one fit. Plain data: safe to read from anywhere."""
 
@@ -126,6 +151,13 @@ class Outcome:
     """Host and process that it ran in."""
     recorded: bool = False
     """Whether it was read from a record: whoever ran the fit has kept it there."""
+    notes: Mapping[str, float] = field(default_factory=dict)
+    """What the user has asked to be noted of the fitted model."""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """What of the fitted model could not be had, and why: name, then the exception as text."""
+    files: Mapping[str, bytes | File] = field(default_factory=dict, repr=False)
+    """What else there is of the fitted model: arrays by the name of the method that gave them,
+    and ``"estimator"``. Bytes until somebody keeps them."""
 
     def to_fields(self) -> dict[str, Any]:
         """What JSON can hold."""
@@ -134,6 +166,12 @@ class Outcome:
             fields["raised"] = dict(vars(self.raised))
         if self.result is not None:
             fields["result"] = _plain(self.result)
+        for name in ("notes", "troubles", "files"):
+            if not fields[name]:
+                del fields[name]
+        if self.files:
+            kept = {what: file for what, file in self.files.items() if isinstance(file, File)}
+            fields["files"] = {what: [file.name, file.crc32] for what, file in kept.items()}
         return fields
 
     @classmethod
@@ -142,7 +180,8 @@ class Outcome:
         raised = fields.get("raised")
         if raised is not None:
             raised = Raised(tuple(raised["types"]), raised["message"], raised["traceback"])
-        outcome = cls(**{**fields, "raised": raised, "recorded": False})
+        files = {what: File.from_fields(file) for what, file in fields.get("files", {}).items()}
+        outcome = cls(**{**fields, "raised": raised, "recorded": False, "files": files})
         if outcome.status not in ("ok", "raised", "lost"):
             raise ValueError(f"status {outcome.status!r}")
         if outcome.status == "ok" and not isinstance(outcome.result, dict):
@@ -220,6 +259,9 @@ class Batch:
     """Where finished fits are to be kept beyond this search: a folder or a URL of S3."""
     common: Common | None = field(default=None, repr=False)
     """What else fits share, if anything."""
+    keep: Callable[[Batch, Outcome, Prepared | None], Outcome] | None = None
+    """Takes the fitted model off scikit-learn's record of a fit, and notes what is wanted of it.
+    None where nothing is: then there is no model in the record."""
     callbacks: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
     """Per fit, the keywords through which scikit-learn fires callbacks that reach into the
     estimator. They work in all processes of this machine, and on no other."""
@@ -268,7 +310,10 @@ class Batch:
         ``again``: scikit-learn's callbacks have heard of it.
         """
         assert self.here is not None, "a batch that travelled has no calls of this process"
-        return Outcome(fit, "ok", self.here[fit](prepared, again), batch=self.key, told=True)
+        began = time.time()
+        result = self.here[fit](prepared, again)
+        outcome = Outcome(fit, "ok", result, batch=self.key, told=True, began=began)
+        return self._ended(outcome, prepared)
 
     def run(self, fit: int, prepared: Prepared | None = None, *, again: bool = False) -> Outcome:
         """Run a fit anywhere, any number of times; what it raises is part of the outcome.
@@ -276,15 +321,31 @@ class Batch:
         ``again``: scikit-learn's callbacks have heard of it.
         """
         callbacks = self.callbacks[fit] if self.callbacks and not again else {}
-        outcome = partial(Outcome, fit, batch=self.key, told=bool(self.callbacks))
+        told = bool(self.callbacks)
+        outcome = partial(Outcome, fit, batch=self.key, told=told, began=time.time())
         try:
             arguments = prepared.arguments if prepared else self._arguments()
             keywords = self.keywords_of(fit) | (dict(prepared.keywords) if prepared else {})
             result = self.function(*arguments, **keywords, **callbacks)
         except (Exception, SystemExit) as exc:
-            return outcome("raised", raised=Raised.from_exception(exc))
-        return outcome("ok", result)
+            return self._ended(outcome("raised", raised=Raised.from_exception(exc)), prepared)
+        return self._ended(outcome("ok", result), prepared)
+
+    def _ended(self, outcome: Outcome, prepared: Prepared | None) -> Outcome:
+        if self.keep is not None and outcome.result is not None:
+            outcome = self.keep(self, outcome, prepared)
+        return replace(outcome, ended=time.time(), worker=this_worker())
 
     def _arguments(self) -> tuple[Any, ...]:
         estimator, *data = self.arguments
         return clone(estimator), *data
+
+
+@cache
+def _worker_of(pid: int) -> str:
+    return f"{socket.gethostname()}-{pid}"
+
+
+def this_worker() -> str:
+    """Host and process."""
+    return _worker_of(os.getpid())  # a fork is another worker

@@ -19,7 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from skdistsearch._fit import Batch, Outcome
+from skdistsearch._fit import Batch, File, Outcome
+from skdistsearch._kept import content, is_model, located, named
+from skdistsearch._store import FolderStore
 from skdistsearch.exceptions import RecordError, StoreError
 
 FORMAT = 2
@@ -37,8 +39,9 @@ class Recorder:
     """Writes what one worker does. Use it in a ``with`` statement."""
 
     def __init__(self, folder: Path, batch: Batch, origin: str = "") -> None:
-        self._batch = batch
-        self._path = folder / f"{label_of(origin)}-{secrets.token_hex(4)}{SUFFIX}"
+        self._batch, self._folder = batch, folder
+        self._stem = f"{label_of(origin)}-{secrets.token_hex(4)}"
+        self._path = folder / f"{self._stem}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,13 +56,23 @@ class Recorder:
         """Say that ``fit`` begins."""
         self._write({"started": fit})
 
-    def finished(self, outcome: Outcome) -> None:
-        """Keep what became of a fit."""
+    def finished(self, outcome: Outcome) -> Outcome:
+        """Keep what became of a fit; the outcome, with files in the folder instead of bytes."""
+        # Before the line that tells of them: what is recorded is there
+        files = {what: self._put(outcome.fit, what, file) for what, file in outcome.files.items()}
+        outcome = replace(outcome, files=files)
         fields = {"outcome": outcome.to_fields()}
         if key := self._batch.fits[outcome.fit].key:
             self._write({"key": key} | fields, lasting=True)
         else:
             self._write(fields)
+        return outcome
+
+    def _put(self, fit: int, what: str, file: bytes | File) -> File:
+        data = content(file)
+        kept = named(what, data, f"{self._stem}-{fit}")
+        FolderStore(self._folder).put(kept.name, data)
+        return replace(kept, url=str(self._folder))
 
     def _write(self, fields: dict[str, Any], *, lasting: bool = False) -> None:
         line = json.dumps(fields).encode()
@@ -120,12 +133,21 @@ class Record:
     """Reads what all workers of one batch wrote into a folder.
 
     ``only``: those of one `label_of`. ``kept``: the folder is where the batch is to be recorded.
+    ``models``: the store where models are, if not in the folder.
     """
 
     def __init__(
-        self, folder: Path, batch: str, n_fits: int, *, only: str = "", kept: bool = False
+        self,
+        folder: Path,
+        batch: str,
+        n_fits: int,
+        *,
+        only: str = "",
+        kept: bool = False,
+        models: str = "",
     ) -> None:
         self._folder, self._batch, self._n_fits = folder, batch, n_fits
+        self._models = models or str(folder)
         self._only, self._kept = only, kept
         self._workers: dict[str, _Worker] = {}
 
@@ -181,7 +203,7 @@ class Record:
                 outcome = Outcome.from_fields(fields["outcome"])
                 worker.running = None
                 self._check_fit(outcome.fit)
-                yield replace(outcome, recorded=self._kept)
+                yield replace(outcome, recorded=self._kept, files=self._found(outcome))
             elif "started" in fields:
                 worker.running = self._check_fit(fields["started"])
             elif (fields["format"], fields["batch"]) == (FORMAT, self._batch):
@@ -190,6 +212,15 @@ class Record:
                 raise ValueError(f"of another format or batch: {fields}")
         except _DAMAGE as exc:
             raise RecordError(f"{path} is damaged or was tampered with: {exc!r}") from exc
+
+    def _found(self, outcome: Outcome) -> dict[str, Any]:
+        """Where the files are that an outcome tells of."""
+        files = located(outcome.files, str(self._folder))
+        return {
+            what: replace(file, url=self._models) if is_model(file.name) else file
+            for what, file in files.items()
+            if isinstance(file, File)
+        }
 
     def _check_fit(self, fit: object) -> int:
         if not (isinstance(fit, int) and 0 <= fit < self._n_fits):
@@ -247,6 +278,17 @@ def _kept_in_file(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Out
                 f"{path}, line {number + 1}, is damaged or was tampered with: {exc!r}. Delete "
                 "that file: its fits will be run again."
             ) from exc
+
+
+def file_names(lines: bytes) -> list[str]:
+    """Names of the files that lines of a record tell of; none of lines that are damaged."""
+    names = []
+    for line in lines.splitlines():
+        if b'"files": {' in line:
+            with suppress(*_DAMAGE):  # whoever reads the record says so
+                outcome = Outcome.from_fields(json.loads(line)["outcome"])
+                names += [file.name for file in outcome.files.values() if isinstance(file, File)]
+    return names
 
 
 def _check_format(path: Path, found: object) -> None:

@@ -16,6 +16,7 @@ from skdistsearch._capture import Capture, Run
 from skdistsearch._checkpoint import locate, resuming
 from skdistsearch._common import sharing, with_common
 from skdistsearch._events import told
+from skdistsearch._gather import Gathered, Wanted
 from skdistsearch._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
 from skdistsearch._signals import ended_in_order
 from skdistsearch.backends._base import Backend, resolve
@@ -27,14 +28,21 @@ else:
     _Mixed = object
 
 
-SHARE: dict[str, Any] = {"share_mb": [Real, None]}
-"""Constraint of the parameter that all searches have."""
+OURS: dict[str, Any] = {
+    "backend": "no_validation",  # `resolve` names the backends there are
+    "checkpoint": "no_validation",  # `locate` says what is valid
+    "share_mb": [Real, None],
+    "record": "no_validation",  # `Wanted.of` names every mistake
+    "keep": "no_validation",
+}
+"""Constraints of the parameters that all searches have."""
 
 
 class Distributed(_Mixed):  # type: ignore[misc]
     """Mixin: ``fit`` is scikit-learn's; where its fits run is up to ``backend``."""
 
     _plans_ahead = True  # all candidates are known before the first fit
+    _subsamples = False  # all rows are in all rounds
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Run fit with all sets of parameters.
@@ -162,13 +170,17 @@ class Distributed(_Mixed):  # type: ignore[misc]
         """Raise an error if the candidates make no sense; called before any fit."""
 
     def _fit_captured(self, run: Callable[..., Any], X: Any, y: Any, params: Any) -> Any:
-        with Capture(run, self.n_jobs, self.verbose).entered() as capture:
-            self._capture = capture
+        gathered = Gathered(Wanted.of(self.record, self.keep, subsamples=self._subsamples))
+        with Capture(gathered.watching(run), self.n_jobs, self.verbose).entered() as capture:
+            self._capture, self._gathered = capture, gathered
             try:
                 super().fit(X, y, **params)
             finally:
-                del self._capture
-        self.__dict__.pop("runs_", None)
+                del self._capture, self._gathered
+        for name in ("runs_", *self.__dict__.pop("_told", ())):
+            self.__dict__.pop(name, None)
+        told = gathered.attributes(getattr(self, "best_index_", None))
+        self.__dict__.update(told, _told=tuple(told))
         if capture.runs:
             self.runs_ = capture.runs
         return self
@@ -180,6 +192,7 @@ class Distributed(_Mixed):  # type: ignore[misc]
         planned = getattr(self, "_planned", None)
         if planned is not None:
             evaluate_candidates = planned.instead_of(evaluate_candidates)
+        evaluate_candidates = self._gathered.instead_of(evaluate_candidates)
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}  # sklearn < 1.9
         self._run_rounds(evaluate_candidates, **context)
 
@@ -230,6 +243,17 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         How many megabytes each process may hold of what fits have in common, in addition to the
         data of one split; None is a quarter of the memory, divided by the processes; 0 shares
         nothing. See Notes.
+    record : dict or None, default=None
+        Numbers to note of each fitted model: names, and for each an attribute path, or a function
+        of the model. A path goes through steps, attributes and estimators within, with ``"__"``
+        between them: ``{"n_iter": "model__best_iteration_"}``, or ``"regressor___n_iter_"`` for
+        ``regressor_.n_iter_``. NaN where a fit failed, where a model has no such attribute, and
+        for None.
+    keep : str or tuple of str, default=()
+        What to keep of each fitted model, out of ``"predict"``, ``"predict_proba"`` and
+        ``"decision_function"``: what it predicts for the rows of the split that it was not
+        trained on; ``"predictions"``: by ``predict_proba`` for a classifier, else by
+        ``predict``; ``"estimators"``: the model itself.
 
     Attributes
     ----------
@@ -238,6 +262,19 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         As of `~sklearn.model_selection.GridSearchCV`.
     runs_ : list of str
         Pathspecs of the Metaflow runs in which the fits ran. Only if there were any.
+    best_<name>_ : float
+        For each name in ``record``, the mean over the splits of the best candidate. In
+        ``cv_results_`` are ``split0_<name>``, ..., ``mean_<name>``, ``std_<name>`` and
+        ``std_error_<name>``.
+    oof_predictions_ : dict of str to ndarray
+        By method, of shape (n_candidates, n_samples) or (n_candidates, n_samples, n_classes or
+        n_outputs), only if asked for: what `~sklearn.model_selection.cross_val_predict` gives for
+        each candidate. NaN in rows that no split predicts, the mean where several do. Classes
+        are in the order of ``numpy.unique(y)``. A list of arrays where that gives one for each
+        output.
+    fold_estimators_ : sequence of sequences
+        ``fold_estimators_[candidate][split]`` is the fitted model, or None if its fit failed. It
+        is unpickled anew each time. Only if asked for.
 
     See Also
     --------
@@ -256,6 +293,12 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
     data of its own. ``fit_time`` and ``score_time`` have an equal part of the seconds that a shared
     piece took, for each of the fits that need it.
 
+    Kept predictions take ``8 * n_candidates * n_samples`` bytes of memory, times the number of
+    classes or outputs, and about twice that while they are put together. Kept models are files:
+    with a checkpoint, in it; without one, after fits on AWS Batch or Kubernetes, in S3 below
+    ``skdistsearch/runs``, where they stay; else in a temporary folder, which goes with the
+    search. A pickle of the search has the models in that folder in it.
+
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
@@ -272,9 +315,7 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         **BaseSearchCV._parameter_constraints,
         "param_grid": [dict, list],
         "random_state": ["random_state"],
-        "backend": "no_validation",  # `resolve` names the backends there are
-        "checkpoint": "no_validation",  # `locate` says what is valid
-        **SHARE,
+        **OURS,
     }
 
     def __init__(
@@ -294,6 +335,8 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
         share_mb: float | None = None,
+        record: Any = None,
+        keep: Any = (),
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -311,6 +354,8 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         self.backend = backend
         self.checkpoint = checkpoint
         self.share_mb = share_mb
+        self.record = record
+        self.keep = keep
 
     def _check_candidates(self) -> None:
         _candidates.check(self.param_grid, self.estimator)

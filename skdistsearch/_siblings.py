@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
-from skdistsearch._search import SHARE, Distributed
+from skdistsearch._search import OURS, Distributed
 from skdistsearch.backends._base import Backend
 
 
@@ -31,13 +31,13 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
     share_mb : float or None, default=None
         Memory for what fits have in common; see `DistributedSearchCV`.
+    record, keep
+        What is noted and kept of fitted models; see `DistributedSearchCV`.
     """
 
     _parameter_constraints: dict[str, Any] = {
         **RandomizedSearchCV._parameter_constraints,
-        "backend": "no_validation",
-        "checkpoint": "no_validation",
-        **SHARE,
+        **OURS,
     }
 
     def __init__(
@@ -58,6 +58,8 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
         share_mb: float | None = None,
+        record: Any = None,
+        keep: Any = (),
     ) -> None:
         super().__init__(
             estimator,
@@ -76,6 +78,8 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         self.backend = backend
         self.checkpoint = checkpoint
         self.share_mb = share_mb
+        self.record = record
+        self.keep = keep
 
 
 class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type: ignore[misc]
@@ -93,14 +97,16 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
     share_mb : float or None, default=None
         Memory for what fits have in common; see `DistributedSearchCV`.
+    record, keep
+        What is noted and kept of fitted models; see `DistributedSearchCV`. Of predictions there
+        are none: a round has a part of the rows only.
     """
 
     _plans_ahead = False
+    _subsamples = True
     _parameter_constraints: dict[str, Any] = {
         **HalvingGridSearchCV._parameter_constraints,
-        "backend": "no_validation",
-        "checkpoint": "no_validation",
-        **SHARE,
+        **OURS,
     }
 
     def __init__(
@@ -124,6 +130,8 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
         share_mb: float | None = None,
+        record: Any = None,
+        keep: Any = (),
     ) -> None:
         super().__init__(
             estimator,
@@ -145,6 +153,8 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         self.backend = backend
         self.checkpoint = checkpoint
         self.share_mb = share_mb
+        self.record = record
+        self.keep = keep
 
 
 class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # type: ignore[misc]
@@ -162,14 +172,16 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
     share_mb : float or None, default=None
         Memory for what fits have in common; see `DistributedSearchCV`.
+    record, keep
+        What is noted and kept of fitted models; see `DistributedSearchCV`. Of predictions there
+        are none: a round has a part of the rows only.
     """
 
     _plans_ahead = False
+    _subsamples = True
     _parameter_constraints: dict[str, Any] = {
         **HalvingRandomSearchCV._parameter_constraints,
-        "backend": "no_validation",
-        "checkpoint": "no_validation",
-        **SHARE,
+        **OURS,
     }
 
     def __init__(
@@ -194,6 +206,8 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
         share_mb: float | None = None,
+        record: Any = None,
+        keep: Any = (),
     ) -> None:
         super().__init__(
             estimator,
@@ -216,3 +230,5 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         self.backend = backend
         self.checkpoint = checkpoint
         self.share_mb = share_mb
+        self.record = record
+        self.keep = keep

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
+from sklearn.utils.metaestimators import _safe_split
 
 from skdistsearch._memo import Memo, Original
 
@@ -37,7 +38,7 @@ class Slices:
         self._indices = {part: keywords[part] for part in ("train", "test")}
         self._memo = memo
         _, X, y = arguments
-        self._n = _n_samples(X)
+        self._n = n_samples(X)
         self.seconds = 0.0
         """How long it took to make all parts that were asked for."""
         self.data = (self._view(X, ""), None if y is None else self._view(y, "y"))
@@ -52,9 +53,9 @@ class Slices:
     def fits(arguments: tuple[Any, ...], keywords: Mapping[str, Any], settings: Any) -> bool:
         """Whether that can be done with these arguments, under scikit-learn's ``settings``."""
         _, X, y = arguments
-        n = _n_samples(X)
+        n = n_samples(X)
         params = [value for name in _PARAMS for value in (keywords.get(name) or {}).values()]
-        aligned = [X, *([] if y is None else [y]), *(p for p in params if _n_samples(p) == n)]
+        aligned = [X, *([] if y is None else [y]), *(p for p in params if n_samples(p) == n)]
         return (
             n is not None
             and not settings.get("array_api_dispatch")
@@ -64,7 +65,7 @@ class Slices:
 
     def _params(self, group: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            name: self._view(value, f"{group} {name}") if _n_samples(value) == self._n else value
+            name: self._view(value, f"{group} {name}") if n_samples(value) == self._n else value
             for name, value in params.items()
         }
 
@@ -123,7 +124,14 @@ def _part_of(key: Any) -> str:
     return next(part for part, mark in _MARKS.items() if np.array_equal(mark, indices))
 
 
-def _n_samples(value: Any) -> int | None:
+def test_part(estimator: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+    """X of the test part, as scikit-learn's function gives it to a scorer."""
+    X = arguments[1]
+    found, _ = _safe_split(estimator, X, None, keywords["test"], keywords["train"])
+    return found
+
+
+def n_samples(value: Any) -> int | None:
     """As scikit-learn counts them, where it does."""
     shape = getattr(value, "shape", None)
     if shape is not None:

@@ -47,9 +47,12 @@ from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
 
 __all__ = ["Checkpoint", "Searches", "delete", "inspect", "list"]
 
-# All else that a search leaves: records, their pieces in S3, and what a killed process was about
-# to rename
-_RECORD = re.compile(rf"{FITS}/\d{{13}}-[0-9a-f]{{32}}/([^/]+\.fits\.jsonl|\d{{13}}-[^/]+-\d{{6}})")
+# All else that a search leaves: records, their pieces in S3, predictions and models, and what a
+# killed process was about to rename
+_RECORD = re.compile(
+    rf"{FITS}/\d{{13}}-[0-9a-f]{{32}}/"
+    r"([^/]+\.fits\.jsonl|\d{13}-[^/]+-\d{6}|0-[^/]+\.(npy|pkl)|\.[0-9a-f]{16})"
+)
 _HIDDEN = re.compile(rf"{ABOUT}/\.[0-9a-f]{{16}}")
 
 

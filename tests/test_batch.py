@@ -196,3 +196,28 @@ assert len(search.runs_) == 1
     assert "Essential container in task exited, exit code" in output
     begun = sorted(path.name.split("-")[0] for path in fits.iterdir())
     assert begun == ["fit"] * 3 + ["kill"] * 2 + ["sleep"]
+
+
+def test_predictions_come_back_and_models_when_asked_for(run, aws):
+    run(
+        """
+from sklearn.model_selection import cross_val_predict
+from sklearn.tree import DecisionTreeRegressor
+
+tree, grid = DecisionTreeRegressor(random_state=0), {"max_depth": [1, 2]}
+wanted = {"record": {"leaves": "tree___n_leaves"}, "keep": ("predictions", "estimators")}
+expected = [cross_val_predict(tree.set_params(max_depth=n), X, y, cv=2) for n in (1, 2)]
+for where in ("none", "night", "night", str(Path("here").absolute())):
+    kept = {} if where == "none" else {"checkpoint": where}
+    search = DistributedSearchCV(tree, grid, cv=2, backend=on_batch(), **kept, **wanted).fit(X, y)
+    np.testing.assert_array_equal(search.oof_predictions_["predict"], expected)
+    leaves = [[model.get_n_leaves() for model in folds] for folds in search.fold_estimators_]
+    np.testing.assert_array_equal(search.cv_results_["mean_leaves"], np.mean(leaves, axis=1))
+    assert [model.url.startswith("s3://") for model in search.fold_estimators_._files.values()] == [
+        where in ("none", "night")
+    ] * 4
+"""
+    )
+    left = [name for name in aws.objects("") if "/skdistsearch/runs/" in name]
+    assert len(left) == 4
+    assert all(name.endswith(".pkl") for name in left)

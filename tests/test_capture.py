@@ -148,11 +148,14 @@ def test_runs_is_there_only_if_fits_ran_in_metaflow():
 
 # Canaries: each says which name of scikit-learn or joblib has gone.
 
+OURS = {"backend", "checkpoint", "share_mb", "record", "keep"}
+
 
 def test_canary_fit_and_score_takes_what_the_capture_reads():
     parameters = list(inspect.signature(_fit_and_score).parameters)
     assert parameters[:3] == ["estimator", "X", "y"]
     read = {"train", "test", "parameters", "fit_params", "split_progress", "candidate_progress"}
+    read |= {"return_estimator"}
     assert read <= set(parameters)
     assert ({"caller", "callback_ctx"} <= set(parameters)) == HAS_CALLBACKS
 
@@ -160,7 +163,7 @@ def test_canary_fit_and_score_takes_what_the_capture_reads():
 def test_canary_base_search_cv_takes_what_we_hand_on():
     ours = set(inspect.signature(DistributedSearchCV).parameters)
     base = set(inspect.signature(BaseSearchCV).parameters)
-    assert ours - base == {"param_grid", "random_state", "backend", "checkpoint", "share_mb"}
+    assert ours - base == OURS | {"param_grid", "random_state"}
     assert base <= ours
 
 
@@ -179,7 +182,7 @@ def test_canary_parameters_are_those_of_scikit_learn_in_their_order(ours, theirs
     assert list(found)[: len(expected)] == list(expected)
     for name, default in expected.items():
         np.testing.assert_equal(found[name], default)
-    assert set(found) - set(expected) <= {"backend", "checkpoint", "random_state", "share_mb"}
+    assert set(found) - set(expected) <= OURS | {"random_state"}
 
 
 def test_canary_joblib_calls_the_capture_as_a_backend():

@@ -161,6 +161,9 @@ def test_lightgbm_equals_the_same_done_by_hand(kind, weights):
     ours = EarlyStopping(cls(**params), patience=5, random_state=3)
     ours.fit(features, target, sample_weight=weights)
     assert ours.best_iteration_ == inner.best_iteration_ < 500
+    assert ours.validation_metric_ == ("l2" if kind == "regressor" else "multi_logloss")
+    (told,) = inner.evals_result_.values()
+    np.testing.assert_array_equal(ours.validation_curve_, told[ours.validation_metric_])
     predict = "predict" if kind == "regressor" else "predict_proba"
     np.testing.assert_array_equal(
         getattr(ours, predict)(features), getattr(final, predict)(features)
@@ -191,6 +194,8 @@ def test_hist_gradient_boosting_equals_the_same_done_by_hand(kind):
 
     ours = EarlyStopping(cls(**params), patience=5, random_state=3).fit(features, target)
     assert ours.best_iteration_ == ours.n_iter_ == ours.estimator_.n_iter_ == best < inner.n_iter_
+    assert ours.validation_metric_ == cls().loss
+    np.testing.assert_array_equal(ours.validation_curve_, -inner.validation_score_[1:])
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
     kept = clone(ours).set_params(refit=False).fit(features, target)
     assert kept.estimator_.n_iter_ == best
@@ -212,6 +217,9 @@ def test_hist_gradient_boosting_is_watched_from_outside_before_1_7(patience):
         best = n if loss < losses[best] else best
     train, validation = families.Part(X_in, y_in), families.Part(X_val, y_val)
     assert _watched_from_outside(model, train, validation, patience) == best + 1
+    metric, told = families.family_of(model).validation_curve(model, best + 1)
+    assert metric == "squared_error"
+    np.testing.assert_allclose(told, losses[: best + patience + 1])
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson", "quantile"])
@@ -268,6 +276,8 @@ def test_xgboost_equals_the_same_done_by_hand(kind):
     ours = EarlyStopping(cls(**params), patience=5, random_state=3)
     ours.fit(features, target, sample_weight=weights)
     assert ours.best_iteration_ == best < 300
+    (told,) = inner.evals_result().values()
+    np.testing.assert_array_equal(ours.validation_curve_, told[ours.validation_metric_])
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
 
 
@@ -303,6 +313,8 @@ def test_catboost_equals_the_same_done_by_hand(kind):
     ours = EarlyStopping(cls(**params), patience=5, random_state=3)
     ours.fit(features, target, sample_weight=weights)
     assert ours.best_iteration_ == best < 300
+    told = inner.get_evals_result()["validation"]
+    np.testing.assert_array_equal(ours.validation_curve_, told[ours.validation_metric_])
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
 
 
@@ -355,6 +367,8 @@ def test_keras_equals_the_same_done_by_hand(kind):
     ours = EarlyStopping(model, patience=3, random_state=3)
     ours.fit(features, target, sample_weight=WEIGHTS)
     assert ours.best_iteration_ == stop.best_epoch + 1 < 40
+    assert ours.validation_metric_ == "loss"
+    np.testing.assert_array_equal(ours.validation_curve_, inner.history_["val_loss"])
     assert is_classifier(ours) == classes
     assert is_regressor(ours) == (not classes)
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
@@ -392,6 +406,22 @@ def test_rescale_runs_more_iterations_in_proportion_to_the_rows(rescale, n):
     model = stopping(rescale=rescale).fit(X, Y)
     assert (model.best_iteration_, model.n_iter_) == (7, n)
     assert model.estimator_.iterations == n
+
+
+def test_family_that_does_not_tell_of_iterations_gives_no_curve():
+    model = stopping().fit(X, Y)
+    assert model.validation_curve_ is None
+    assert model.validation_metric_ is None
+
+
+def test_of_several_metrics_the_one_that_stopped_the_model_is_kept():
+    lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
+    rising = (lambda y, predicted: ("rising", float(np.abs(predicted - 50).mean()), True),)
+    model = EarlyStopping(lightgbm.LGBMRegressor(**LGBM | {"n_estimators": 500}), random_state=3)
+    model.fit(*DIABETES, eval_metric=["l1", *rising])
+    curve, best = model.validation_curve_, model.best_iteration_
+    assert model.validation_metric_ in {"l1", "l2", "rising"}
+    assert curve[best - 1] in (curve.min(), curve.max())
 
 
 def test_max_iter_bounds_the_first_fit():

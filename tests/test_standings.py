@@ -102,6 +102,17 @@ def test_difference_is_paired_over_the_splits(search):
     assert table.loc[search.best_index_, ["difference", "difference_std_error"]].tolist() == [0, 0]
 
 
+def test_what_the_search_recorded_has_a_column(data):
+    grid = [{"model": [Ridge(), DecisionTreeRegressor(max_depth=2)]}]
+    search = DistributedSearchCV(PIPE, grid, cv=3)
+    search.set_params(record={"size": lambda fitted: len(fitted[-1].get_params())})
+    table = standings(search.fit(*data))
+    models = {"Ridge": Ridge(), "DecisionTreeRegressor": DecisionTreeRegressor()}
+    sizes = {name: len(model.get_params()) for name, model in models.items()}
+    assert table.set_index("contender")["mean_size"].to_dict() == sizes
+    assert "mean_size" not in standings(search.set_params(record=None).fit(*data))
+
+
 def test_by_contender_has_the_best_candidate_of_each(search):
     table, candidates = standings(search, by="contender"), standings(search)
     assert sorted(table["contender"]) == ["DummyRegressor", "Lasso", "Ridge"]

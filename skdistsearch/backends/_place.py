@@ -14,6 +14,7 @@ from typing import Any
 from skdistsearch._bytes import dump, dump_json, private_folder
 from skdistsearch._courier import Pull
 from skdistsearch._fit import Batch, Outcome
+from skdistsearch._kept import is_model
 from skdistsearch._record import Record
 from skdistsearch._store import FolderStore, S3Store, Store
 from skdistsearch.backends._environment import data_folder, s3_root
@@ -56,10 +57,17 @@ class Place:
         folder = self.folder / "record" if in_s3 or not batch.record else Path(batch.record)
         self.record_url = self._far_record() if self._far else str(folder)
         """Where the tasks record what becomes of fits."""
-        self._pull = Pull(S3Store(self.record_url), folder) if self._far else None
+        # Models stay where they are, unless they are to be kept on this machine
+        models_here = self._models_here = bool(batch.record) and not in_s3
+        self._pull = (
+            Pull(S3Store(self.record_url), folder, files=True, models=models_here)
+            if self._far
+            else None
+        )
         self._pulled_s, self._reached_s = 0.0, time.monotonic()
         kept = bool(batch.record) and (self._far or not in_s3)
-        self.record = Record(folder, batch.key, len(batch), kept=kept)
+        models = self.record_url if self._far and not models_here else ""
+        self.record = Record(folder, batch.key, len(batch), kept=kept, models=models)
         """What became of fits."""
         self._stack.callback(self._tidy_up)
         self.payload = dump(batch.travelling(far=True), self.store, addressed=True)
@@ -126,4 +134,5 @@ class Place:
             self.store.remove(self._ours)
             if self._far and self.record_url != self._batch.record:
                 record = S3Store(self.record_url)
-                record.remove(record.names())
+                names = record.names()
+                record.remove(n for n in names if self._models_here or not is_model(n))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -77,6 +77,9 @@ class Family:
     predicts_best: bool = True
     """Whether a model predicts with its best iteration after ``fit_with_validation``. If not,
     ``EarlyStopping(refit=False)`` fits once more, on the same rows."""
+    validation_curve: Callable[[Any, int], tuple[str, Sequence[float]]] | None = None
+    """``validation_curve(model, best)``: after ``fit_with_validation``, which returned ``best``,
+    the name of what was watched and its value after each iteration. None where nobody can tell."""
 
 
 _REGISTERED: list[Family] = []
@@ -149,6 +152,18 @@ def is_a(estimator: Any, package: str, *names: str) -> bool:
         cls.__name__ in names and cls.__module__.partition(".")[0] == package
         for cls in type(estimator).__mro__
     )
+
+
+def watched_series(series: Mapping[str, Sequence[float]], best: int) -> tuple[str, Sequence[float]]:
+    """Of several metrics on the validation part, the one that is at its best after ``best``.
+
+    The first one if none is.
+    """
+
+    def extreme(values: Sequence[float]) -> bool:
+        return best <= len(values) and values[best - 1] in (min(values), max(values))
+
+    return next((item for item in series.items() if extreme(item[1])), next(iter(series.items())))
 
 
 @cache

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from skdistsearch.families._base import Family, Part, is_a
+from skdistsearch.families._base import Family, Part, is_a, watched_series
 
 _ITERATIONS = ("iterations", "n_estimators", "num_boost_round", "num_trees")  # one at most
 _COLUMNS = ("cat_features", "text_features", "embedding_features")
@@ -46,4 +47,14 @@ def _set_iterations(model: Any, n: int) -> None:
     model.set_params(**{name: n}, **off)
 
 
-FAMILY = Family("CatBoost", _matches, _fit_with_validation, _set_iterations)
+def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+    return watched_series(model.get_evals_result()["validation"], best)
+
+
+FAMILY = Family(
+    "CatBoost",
+    _matches,
+    _fit_with_validation,
+    _set_iterations,
+    validation_curve=_validation_curve,
+)

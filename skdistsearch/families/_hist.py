@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,6 +46,9 @@ def _watched_from_outside(model: Any, train: Part, validation: Part, patience: i
         losses = [loss(validation.y, p, sample_weight=weights) for p in staged(validation.X)]
         best, stopped = _best(losses, patience)
         if stopped or trees == trees_max:
+            # As later versions have it, but for its scale: first no tree, higher is better
+            seen = losses[: best + patience + 1]
+            model.validation_score_ = np.array([np.nan, *np.negative(seen)])
             return best + 1
 
 
@@ -95,10 +98,18 @@ def _set_iterations(model: Any, n: int) -> None:
     model.set_params(max_iter=n, early_stopping=False)
 
 
+def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+    scores = model.validation_score_[1:]
+    if model.scoring == "loss":
+        return model.loss, np.negative(scores)
+    return model.scoring if isinstance(model.scoring, str) else "score", scores
+
+
 FAMILY = Family(
     "HistGradientBoosting",
     _matches,
     _fit_with_validation,
     _set_iterations,
     predicts_best=False,
+    validation_curve=_validation_curve,
 )

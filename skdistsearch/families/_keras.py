@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -34,7 +35,8 @@ def keras(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
         For ``EarlyStopping(model, family=keras(min_delta=0.1))``.
     """
     fit = partial(_fit_with_validation, monitor=monitor, min_delta=min_delta)
-    return Family("Keras (scikeras)", _matches, fit, _set_iterations)
+    curve = partial(_validation_curve, monitor=monitor)
+    return Family("Keras (scikeras)", _matches, fit, _set_iterations, validation_curve=curve)
 
 
 def _fit_with_validation(
@@ -89,6 +91,10 @@ def _set_iterations(model: Any, n: int) -> None:
     for name in ("validation_split", "fit__validation_split"):
         if name in given:
             model.set_params(**{name: 0.0})
+
+
+def _validation_curve(model: Any, best: int, *, monitor: str) -> tuple[str, Sequence[float]]:
+    return monitor.removeprefix("val_"), model.history_[monitor]
 
 
 FAMILY = keras()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from skdistsearch.families._base import Family, Part, is_a
+from skdistsearch.families._base import Family, Part, is_a, watched_series
 
 # One of these beside n_estimators would win over it.
 _TREES = (
@@ -68,4 +69,15 @@ def _set_iterations(model: Any, n: int) -> None:
     model.set_params(**dict.fromkeys(trees, n), **off)
 
 
-FAMILY = Family("LightGBM", _matches, _fit_with_validation, _set_iterations)
+def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+    (series,) = model.evals_result_.values()
+    return watched_series(series, best)
+
+
+FAMILY = Family(
+    "LightGBM",
+    _matches,
+    _fit_with_validation,
+    _set_iterations,
+    validation_curve=_validation_curve,
+)

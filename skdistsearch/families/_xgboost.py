@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from skdistsearch.families._base import Family, Part, is_a
+from skdistsearch.families._base import Family, Part, is_a, watched_series
 
 _FOR_VALIDATION = {
     "sample_weight": "sample_weight_eval_set",
@@ -34,4 +35,15 @@ def _set_iterations(model: Any, n: int) -> None:
     model.set_params(n_estimators=n, early_stopping_rounds=None)
 
 
-FAMILY = Family("XGBoost", _matches, _fit_with_validation, _set_iterations)
+def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+    (series,) = model.evals_result().values()
+    return watched_series(series, best)
+
+
+FAMILY = Family(
+    "XGBoost",
+    _matches,
+    _fit_with_validation,
+    _set_iterations,
+    validation_curve=_validation_curve,
+)

@@ -4,19 +4,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skdistsearch.report._html import html_report
     from skdistsearch.report._parameters_display import ParametersDisplay
+    from skdistsearch.report._progress_display import ProgressDisplay
     from skdistsearch.report._scores_display import ScoresDisplay
     from skdistsearch.report._standings import standings
+    from skdistsearch.report._timeline_display import TimelineDisplay
 
 __all__ = [
     "ParametersDisplay",
+    "ProgressDisplay",
     "ScoresDisplay",
+    "TimelineDisplay",
+    "html_report",
     "standings",
 ]
 
 _MODULES = {
     "ParametersDisplay": "_parameters_display",
+    "ProgressDisplay": "_progress_display",
     "ScoresDisplay": "_scores_display",
+    "TimelineDisplay": "_timeline_display",
+    "html_report": "_html",
     "standings": "_standings",
 }
 

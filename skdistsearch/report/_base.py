@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999")
 _HATCHES = ("", "///", "...", "xxx")
 _MARKERS = "osD^vP*X"
+_MISSING = 'Pictures need matplotlib: pip install "skdistsearch[tournament]"'
 
 ABOVE: dict[str, Any] = {
     "loc": "lower right",
@@ -54,14 +55,27 @@ def score_name(search: Any, metric: str) -> str:
     return f"{'R²' if name == 'r2' else name.replace('_', ' ')} (higher is better)"
 
 
+def height_of(rows: int) -> float:
+    """Of a figure with so many rows of which each has a label; in inches."""
+    return 1.9 + 0.34 * max(rows, 3)
+
+
+def bare_axes(width: float, height: float) -> Axes:
+    """Axes of a figure that pyplot knows nothing of; sizes in inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
+    axes: Axes = Figure(figsize=(width, height), layout="constrained").subplots()
+    return axes
+
+
 def new_axes(width: float, height: float) -> Axes:
     """Axes of a figure of their own, which notebooks show; sizes in inches."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(
-            'Pictures need matplotlib: pip install "skdistsearch[tournament]"'
-        ) from error
+        raise ImportError(_MISSING) from error
     _, ax = plt.subplots(figsize=(width, height), layout="constrained")
     axes: Axes = ax
     return axes
@@ -75,3 +89,8 @@ def note(ax: Axes, text: str) -> Text:
 def clipped(text: str, length: int) -> str:
     """No longer than ``length`` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def counted(number: int, what: str) -> str:
+    """As a person says it: 1 fit, 2,500 fits."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -20,6 +20,11 @@ def metrics_in(results: Mapping[str, Any]) -> list[str]:
     return [name.removeprefix("mean_test_") for name in results if name.startswith("mean_test_")]
 
 
+def recorded_in(results: Mapping[str, Any]) -> list[str]:
+    """What the search recorded of its fitted models, by name."""
+    return [name.removeprefix("std_error_") for name in results if name.startswith("std_error_")]
+
+
 def checked_metric(results: Mapping[str, Any], metric: str) -> str:
     """The metric, or an error that names those there are."""
     known = metrics_in(results)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistsearch.report._base import ABOVE, clipped, looks, new_axes, note, score_name
+from skdistsearch.report._base import ABOVE, clipped, height_of, looks, new_axes, note, score_name
 from skdistsearch.report._scores import split_scores
 from skdistsearch.report._standings import standings
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _LABEL_LENGTH = 50  # characters
-_ROW = 0.34  # inches, of a figure of our own
 _SMALLEST, _LARGEST = 5.0, 10.0  # points; a smaller label nobody can read
 
 
@@ -112,7 +111,7 @@ class ScoresDisplay:
         scored = np.isfinite(self.scores).all(axis=1)
         shown = self._shown(scored, top)
         table = self.standings.iloc[shown]
-        ax = new_axes(10, 1.9 + _ROW * max(len(shown), 3)) if ax is None else ax
+        ax = new_axes(10, height_of(len(shown))) if ax is None else ax
         self.ax_ = ax
         self.figure_: Any = ax.figure
         self.boxplot_ = ax.boxplot(

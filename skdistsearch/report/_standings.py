@@ -16,6 +16,7 @@ from skdistsearch.exceptions import ReportError
 from skdistsearch.report._scores import (
     checked_metric,
     metrics_in,
+    recorded_in,
     split_scores,
     standard_error,
 )
@@ -56,6 +57,8 @@ def standings(
         - ``parameters``: all others as text, by the last parts of their names.
         - ``mean_score``, ``std_error``: over the splits, in units of the metric.
         - ``fit_time_s``: mean over the splits, in seconds.
+        - ``mean_<name>``: for each name of the search's ``record``, such as the number of
+          iterations; NaN where a contender has none.
         - ``difference``, ``difference_std_error``: mean over the splits of the score minus that of
           the first row on the same split, in units of the metric. NaN between rounds of
           successive halving.
@@ -153,6 +156,7 @@ def _candidates(search: Any, metric: str) -> DataFrame:
         "mean_score": results[f"mean_test_{metric}"],
         "std_error": standard_error(scores),
         "fit_time_s": results["mean_fit_time"],
+        **{f"mean_{name}": results[f"mean_{name}"] for name in recorded_in(results)},
         "difference": differences.mean(axis=1),
         "difference_std_error": standard_error(differences),
     }

@@ -358,7 +358,7 @@ def _timeline(fits: Iterable[_Fit], begun: float) -> list[MetaflowCardComponent]
     timed = sorted(known, key=attrgetter("began"))
     if not timed:
         return []
-    row_of = _rows(timed)
+    row_of = rows_of(timed)
     rows = list(dict.fromkeys(row_of.values()))
     shown = set(rows[:_ROWS])
     bars = [
@@ -377,8 +377,11 @@ def _timeline(fits: Iterable[_Fit], begun: float) -> list[MetaflowCardComponent]
     ]
 
 
-def _rows(timed: Iterable[_Fit]) -> dict[str, str]:
-    """The row of each worker; where they are many, one row for several that did not overlap."""
+def rows_of(timed: Iterable[Any]) -> dict[str, str]:
+    """The row of each worker; where they are many, one row for several that did not overlap.
+
+    ``timed`` are fits by when they began.
+    """
     spans: dict[str, tuple[float, float]] = {}
     for fit in timed:
         began, ended = spans.get(fit.worker, (fit.began, fit.ended))

@@ -6,7 +6,6 @@ import contextlib
 import faulthandler
 import io
 import os
-import socket
 import sys
 import tempfile
 import threading
@@ -15,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -121,8 +120,7 @@ def run_task(
                 overdue = partial(_give_up, batch, fit, origin, timeout_s, recorder, kept.flush)
                 with _limit(timeout_s, overdue):
                     outcome = _overheard(batch, runner, fit, _Tee(sys.stdout))
-                outcomes.append(replace(outcome, origin=origin))
-                recorder.finished(outcomes[-1])
+                outcomes.append(recorder.finished(replace(outcome, origin=origin)))
     return outcomes
 
 
@@ -212,13 +210,7 @@ def _overheard(batch: Batch, runner: Runner, fit: int, heard: io.StringIO) -> Ou
         printed=heard.getvalue()[-_PRINTED_MAX:],
         began=began,
         ended=time.time(),
-        worker=_this_worker(),
     )
-
-
-@cache
-def _this_worker() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class _Tee(io.StringIO):
