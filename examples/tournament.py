@@ -48,7 +48,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdistsearch import DistributedSearchCV, EarlyStopping, Ensemble, contenders_from_spec
+from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
 from skdistsearch.families import family_of
 from skdistsearch.report import (
     ParametersDisplay,
@@ -90,6 +90,7 @@ def tournament(config, X, y, backend="local", n_jobs=-1, ensemble=False):
     estimator, param_grid = contenders_from_spec(
         config["contenders_spec"], preprocessing=preprocessing(X), random_state=SEED
     )
+    param_grid = [without_constants(contender) for contender in param_grid]
     splitter = StratifiedKFold if is_classes else KFold
     search = DistributedSearchCV(
         estimator,
@@ -97,7 +98,7 @@ def tournament(config, X, y, backend="local", n_jobs=-1, ensemble=False):
         scoring=config["score_path"].rpartition(".")[2].removesuffix("_score"),
         cv=splitter(config["n_splits"], shuffle=True, random_state=SEED),
         record={"n_iter": n_iter},
-        keep=("predictions", "estimators") if ensemble else (),
+        keep="predictions" if ensemble else (),
         random_state=SEED,
         backend=backend,
         n_jobs=n_jobs,
@@ -111,7 +112,9 @@ def tournament(config, X, y, backend="local", n_jobs=-1, ensemble=False):
     )
     if not ensemble:
         return found
-    together = Ensemble.from_search(search, method="greedy")
+    from skdistsearch import Ensemble
+
+    together = Ensemble.from_search(search, X_train, y_train, n_jobs=n_jobs)
     score = search.scorer_(together, X_test, y_test)
     return found._replace(ensemble=together, ensemble_score=score)
 
@@ -121,6 +124,19 @@ def preprocessing(X):
     return make_column_transformer(
         (StandardScaler(), numbers), (OneHotEncoder(sparse_output=False), ["category"])
     )
+
+
+def without_constants(contender):
+    """The same dict, with what has one value set on the models: tables show what differs."""
+    fixed = {
+        name: values[0]
+        for name, values in contender.items()
+        if name.startswith("model__") and isinstance(values, list) and len(values) == 1
+    }
+    own = {name.removeprefix("model__"): value for name, value in fixed.items()}
+    models = [clone(model).set_params(**own) for model in contender["model"]]
+    rest = {name: values for name, values in contender.items() if name not in fixed}
+    return {**rest, "model": models}
 
 
 def n_iter(pipeline):
@@ -212,22 +228,25 @@ def as_text(table, score):
 def told(found, table, score):
     """What the tournament says, in sentences."""
     best = table.iloc[0]
-    rows = len(found.truth)
+    unseen = f"{found.score:.4f} on {len(found.truth):,} rows that nothing has seen"
     lines = [
-        f"Winner: {best['contender']} with {best['parameters']}.",
+        f"Winner: {best['contender']} ({best['parameters'] or 'the only one'}).",
         f"{score}: {best['mean_score']:.4f} ± {best['std_error']:.4f} in cross-validation, where "
-        f"it is the best of {len(table)}; {found.score:.4f} on {rows:,} rows that nothing has seen.",
+        f"it is the best of {len(table)}; {unseen}.",
         f"Final model: fitted on all rows for {found.search.best_n_iter_:.0f} iterations.",
     ]
     if found.ensemble is not None:
-        lines.append(f"Ensemble: {found.ensemble_score:.4f} on the same unseen rows.")
+        lines.append(
+            f"Ensemble of {len(found.ensemble.members_)} candidates: {found.ensemble_score:.4f} on "
+            f"the same unseen rows; {found.ensemble.nested_score_:.4f} in nested selection, where "
+            f"the best candidate has {found.ensemble.best_candidate_nested_score_:.4f}."
+        )
     return "\n".join(lines)
 
 
 def settings(args, config, wall_s):
-    spec = "contenders_spec"
     values = {name: value for name, value in config.items() if isinstance(value, int | float | str)}
-    values = {name: v for name, v in values.items() if not name.startswith("__") and name != spec}
+    values = {name: value for name, value in values.items() if not name.startswith("__")}
     values |= {"config": args.config, "seed": SEED, "backend": args.backend, "n_jobs": args.n_jobs}
     return f"""\
 Settings: {", ".join(f"{name}={value}" for name, value in values.items())}
