@@ -233,7 +233,7 @@ def told(found, table, score):
         f"Winner: {best['contender']} ({best['parameters'] or 'the only one'}).",
         f"{score}: {best['mean_score']:.4f} ± {best['std_error']:.4f} in cross-validation, where "
         f"it is the best of {len(table)}; {unseen}.",
-        f"Final model: fitted on all rows for {found.search.best_n_iter_:.0f} iterations.",
+        f"Final model: fitted on all rows for {round(found.search.best_n_iter_)} iterations.",
     ]
     if found.ensemble is not None:
         lines.append(
@@ -348,10 +348,25 @@ def arguments():
     return parser.parse_args()
 
 
+class Short(logging.Formatter):
+    """Lines without the parameters of the best candidate so far."""
+
+    def format(self, record):
+        """Up to the parameters."""
+        return super().format(record).partition(": candidate")[0]
+
+
+def tell_of_progress():
+    handler = logging.StreamHandler()
+    handler.setFormatter(Short("%(asctime)s  %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("skdistsearch")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 def main():
     args = arguments()
-    logging.basicConfig(format="%(asctime)s %(message).100s", datefmt="%H:%M:%S")
-    logging.getLogger("skdistsearch").setLevel(logging.INFO)
+    tell_of_progress()
     config = configuration(args.config)
     X, y = mock_data(config)
     start = time.perf_counter()
