@@ -36,6 +36,7 @@ from benchmarks.measure import alternate, report
 from benchmarks.sides import BASE, JOBS, LIMIT, OURS
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
 from skdistsearch._candidates import candidates
+from skdistsearch.report._standings import readable_value
 
 ROOT = Path(__file__).parents[1]
 CONFIG, ROWS = os.environ.get("CONFIG", "randomized"), os.environ.get("ROWS")
@@ -150,8 +151,7 @@ def described(setting):
     while isinstance(model, EarlyStopping):
         model = model.estimator
     values = {name.rpartition("__")[2]: value[0] for name, value in setting.items()}
-    told = [f"{name}={values[name]!r:.6}" for name in names[:2] if name in values]
-    told += [f"{name}={values[name]}" for name in names[2:] if name in values]
+    told = [f"{name}={readable_value(values[name])}" for name in names if name in values]
     return f"{type(model).__name__} {', '.join(told)}"
 
 
