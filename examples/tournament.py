@@ -1,206 +1,380 @@
-"""A tournament: LightGBM against Keras on mock data, every fit cross-validated.
+"""A tournament on mock data: who wins, what the winner is worth, and the model to keep.
 
-Each contender enters with random settings, all in one `DistributedSearchCV`: in the list
-`param_grid` a dict with the key ``"__n_iter"`` is sampled that many times. All candidates meet
-the same splits, behind the same preprocessing.
+LightGBM meets Keras with random settings in one `DistributedSearchCV`. Every fit stops early, on
+rows of its own training part. The winner is scored once on rows that nothing has seen, and then
+fitted on all rows, for as many iterations as its fits found best on average.
 
-    python tournament.py                      # 2 x 5 settings x 5 splits: minutes on two cores
-    python tournament.py --backend metaflow   # the same fits as tasks of a Metaflow run
-    python tournament.py --small              # a look at it, within a minute
+    python tournament.py                             # 2 x 5 settings x 5 splits: some minutes
+    python tournament.py --config test_randomized    # a look at it, within a minute
+    python tournament.py --config classification --ensemble
+    python tournament.py --backend metaflow          # the same fits as tasks of a Metaflow run
 
-Needs ``pip install "skdistsearch[tournament]"``. The ranking goes to the screen, and with the
-settings, the versions, a table and a box plot into a folder of its own under ``results``.
-
-What is not here yet: early stopping (the numbers of trees and of epochs are fixed, and the same
-for all settings of a contender) and a held-out test set. So the winner's score is the best of
-several and flatters it a little, and a setting that learns slowly is cut off, not waited for.
-The standard error is that of the splits' scores, as if splits did not share training rows.
+Needs ``pip install "skdistsearch[tournament]"``. ``--config`` is a file of the folder configs:
+``randomized`` (two categories of 5,000 rows), ``grid`` (one of 1,000), ``classification``,
+``multilabel``, and two small ones. The ranking goes to the screen, and a summary, a table,
+pictures and a report that has all of it, ``report.html``, into a folder of its own in ``results``.
 """
 
 import argparse
+import logging
 import os
 import platform
+import runpy
+import sys
 import time
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any, NamedTuple
 
-# Before TensorFlow is imported, and inherited by the worker processes, each of which has a core.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
+import numpy as np
 import pandas as pd
-from lightgbm import LGBMRegressor
 from matplotlib.figure import Figure
-from scikeras.wrappers import KerasRegressor
-from scipy.stats import loguniform
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.datasets import make_regression
-from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import (
+    make_classification,
+    make_multilabel_classification,
+    make_regression,
+)
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    PredictionErrorDisplay,
+    confusion_matrix,
+    multilabel_confusion_matrix,
+)
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdistsearch import DistributedSearchCV
-from skdistsearch.report import ScoresDisplay, standings
+from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
+from skdistsearch.families import family_of
+from skdistsearch.report import (
+    ParametersDisplay,
+    ScoresDisplay,
+    TimelineDisplay,
+    html_report,
+    standings,
+)
 
 SEED = 0
-SETTINGS = {  # of the whole tournament, and of --small
-    False: SimpleNamespace(rows=5000, n_iter=5, splits=5, trees=1000, epochs=30, batch_size=128),
-    True: SimpleNamespace(rows=500, n_iter=2, splits=3, trees=100, epochs=20, batch_size=128),
-}
+CONFIGS = Path(__file__).parent / "configs"
+CONFIG_NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "models")
 PACKAGES = ["skdistsearch", "scikit-learn", "metaflow", "lightgbm", "scikeras", "tensorflow"]
 
-# %% Data: in each category the target depends on the numbers in another way
+sys.path.insert(0, str(CONFIGS))  # the configurations import their models from there
 
 
-def mock_data(rows):
-    parts = []
-    for seed, category in enumerate(["apples", "pears"], start=SEED):
-        X, y = make_regression(rows, n_features=10, n_informative=5, noise=100, random_state=seed)
-        part = pd.DataFrame(X, columns=[f"x{number}" for number in range(10)])
-        parts.append(part.assign(category=category, target=y))
-    data = pd.concat(parts, ignore_index=True)
-    return data.drop(columns="target"), data["target"]
+class Tournament(NamedTuple):
+    """What came of it."""
 
-
-# %% Contenders: one pipeline, into which each candidate puts its regressor
-
-
-def pipeline():
-    prepare = ColumnTransformer(
-        [
-            ("category", OneHotEncoder(sparse_output=False), ["category"]),
-            ("numbers", StandardScaler(), [f"x{number}" for number in range(10)]),
-        ]
-    )
-    prepare.set_output(transform="pandas")  # LightGBM keeps the columns' names, and asks for them
-    # nets want a target of about unit size; trees do not mind
-    model = TransformedTargetRegressor(transformer=StandardScaler())
-    return Pipeline([("prepare", prepare), ("model", model)])
-
-
-def net(meta, hidden, l1, l2):
-    """The Keras model. A function of the script travels to the workers by value."""
-    from keras import Input, Sequential, layers, regularizers
-
-    penalty = regularizers.L1L2(l1, l2)
-    model = Sequential([Input((meta["n_features_in_"],))])
-    for width in hidden:
-        model.add(layers.Dense(width, activation="relu", kernel_regularizer=penalty))
-    model.add(layers.Dense(1, kernel_regularizer=penalty))
-    return model
-
-
-def contenders(settings):
-    trees = LGBMRegressor(
-        n_estimators=settings.trees, n_jobs=1, random_state=SEED, deterministic=True, verbose=-1
-    )
-    nets = KerasRegressor(
-        net,
-        hidden=(),
-        l1=0.0,
-        l2=0.0,
-        loss="mse",
-        optimizer="adam",
-        optimizer__learning_rate=0.01,
-        epochs=settings.epochs,
-        fit__batch_size=settings.batch_size,
-        random_state=SEED,
-        verbose=0,
-    )
-    return [
-        {
-            "__n_iter": settings.n_iter,
-            "model__regressor": [trees],
-            "model__regressor__learning_rate": loguniform(1e-2, 1e-1),
-            "model__regressor__max_depth": [1, 2, 3],
-        },
-        {
-            "__n_iter": settings.n_iter,
-            "model__regressor": [nets],
-            "model__regressor__hidden": [(), (15,), (15, 15), (225,)],
-            "model__regressor__l1": loguniform(1e-8, 1e-2),
-            "model__regressor__l2": loguniform(1e-8, 1e-2),
-        },
-    ]
-
-
-# %% Results
-
-
-COLUMNS = {
-    "mean_score": "mean R²",
-    "std_error": "std. error",
-    "difference": "to the first",
-    "fit_time_s": "fit time (s)",
-}
-
-
-def as_text(table):
-    shown = table[["rank", "contender", "parameters", *COLUMNS]].rename(columns=COLUMNS)
-    for name in ("contender", "parameters"):  # to the left, headings too
-        width = shown[name].str.len().max()
-        shown[name] = shown[name].str.ljust(width)
-        shown = shown.rename(columns={name: name.ljust(width)})
-    formats = {"fit time (s)": "{:.2f}".format}
-    return shown.to_string(index=False, formatters=formats, float_format="{:.4f}".format)
-
-
-def summary(text, args, settings, wall_s):
-    told = vars(settings) | {"seed": SEED, "backend": args.backend, "n_jobs": args.n_jobs}
-    return f"""{text}
-
-Settings: {", ".join(f"{name}={value}" for name, value in told.items())}
-Versions: Python {platform.python_version()}, {", ".join(f"{n} {version(n)}" for n in PACKAGES)}
-Wall time of the search: {wall_s:.1f} s
-"""
+    search: DistributedSearchCV
+    score: float  # of the winner, on the held-out rows
+    truth: Any  # of the held-out rows
+    predicted: Any  # by the winner
+    final: Any  # the winner, fitted on all rows
+    ensemble: Any = None
+    ensemble_score: float = np.nan
 
 
 # %% The tournament
 
 
+def tournament(config, X, y, backend="local", n_jobs=-1, ensemble=False):
+    """Search on one part of the rows, score the winner on the other, and fit it on all."""
+    is_classes = config["task"] == "classification"
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=config["test_size"], random_state=SEED, stratify=y if is_classes else None
+    )
+    estimator, param_grid = contenders_from_spec(
+        config["contenders_spec"], preprocessing=preprocessing(X), random_state=SEED
+    )
+    param_grid = [without_constants(contender) for contender in param_grid]
+    splitter = StratifiedKFold if is_classes else KFold
+    search = DistributedSearchCV(
+        estimator,
+        param_grid,
+        scoring=config["score_path"].rpartition(".")[2].removesuffix("_score"),
+        cv=splitter(config["n_splits"], shuffle=True, random_state=SEED),
+        record={"n_iter": n_iter},
+        keep="predictions" if ensemble else (),
+        random_state=SEED,
+        backend=backend,
+        n_jobs=n_jobs,
+    ).fit(X_train, y_train)
+    found = Tournament(
+        search=search,  # its best_estimator_ is the winner, fitted on the training part
+        score=search.score(X_test, y_test),  # of rows that nothing has seen
+        truth=y_test,
+        predicted=search.predict(X_test),
+        final=for_so_many(round(search.best_n_iter_), search.best_estimator_).fit(X, y),
+    )
+    if not ensemble:
+        return found
+    from skdistsearch import Ensemble
+
+    together = Ensemble.from_search(search, X_train, y_train, n_jobs=n_jobs)
+    score = search.scorer_(together, X_test, y_test)
+    return found._replace(ensemble=together, ensemble_score=score)
+
+
+def preprocessing(X):
+    numbers = [name for name in X if name != "category"]
+    return make_column_transformer(
+        (StandardScaler(), numbers), (OneHotEncoder(sparse_output=False), ["category"])
+    )
+
+
+def without_constants(contender):
+    """The same dict, with what has one value set on the models: tables show what differs."""
+    fixed = {
+        name: values[0]
+        for name, values in contender.items()
+        if name.startswith("model__") and isinstance(values, list) and len(values) == 1
+    }
+    own = {name.removeprefix("model__"): value for name, value in fixed.items()}
+    models = [clone(model).set_params(**own) for model in contender["model"]]
+    rest = {name: values for name, values in contender.items() if name not in fixed}
+    return {**rest, "model": models}
+
+
+def n_iter(pipeline):
+    """How many iterations were best; where each label has a model, the mean."""
+    model = pipeline["model"]
+    return np.mean([each.best_iteration_ for each in getattr(model, "estimators_", [model])])
+
+
+def for_so_many(iterations, pipeline):
+    """A pipeline whose model trains for so many iterations, and watches nothing."""
+    pipeline = clone(pipeline)
+    for name, part in pipeline.get_params().items():
+        if isinstance(part, EarlyStopping):
+            family_of(part.estimator).set_iterations(part.estimator, iterations)
+            pipeline.set_params(**{name: part.estimator})
+    return pipeline
+
+
+# %% Data: in each category the target depends on other numbers, and in another way
+
+
+def mock_data(config):
+    makers = {"regression": numbers, "classification": classes, "multilabel": labels}
+    frames, targets = [], []
+    for category in range(config["n_categorical_features"]):
+        X, y = makers[config["task"]](config, random_state=SEED + category)
+        frames.append(pd.DataFrame(X).add_prefix("x").assign(category=f"type_{category}"))
+        targets.append(y)
+    return pd.concat(frames, ignore_index=True), np.concatenate(targets)
+
+
+def numbers(config, random_state):
+    X, y = make_regression(
+        config["n_rows_per_category"],
+        config["n_numeric_features"],
+        n_informative=config["n_informative_numeric_features"],
+        noise=100,
+        random_state=random_state,
+    )
+    return X, y / 100  # in units of the noise, as nets soonest learn what is about as large as 1
+
+
+def classes(config, random_state):
+    return make_classification(
+        config["n_rows_per_category"],
+        config["n_numeric_features"],
+        n_informative=config["n_informative_numeric_features"],
+        n_redundant=0,
+        n_classes=config["n_classes"],
+        flip_y=0.1,
+        random_state=random_state,
+    )
+
+
+def labels(config, random_state):
+    return make_multilabel_classification(
+        config["n_rows_per_category"],
+        config["n_numeric_features"],
+        n_classes=config["n_classes"],
+        n_labels=config["n_labels"],
+        random_state=random_state,
+    )
+
+
+def configuration(name):
+    return {"task": "regression", **runpy.run_path(str(CONFIGS / f"{name}.py"))}
+
+
+# %% Results
+
+
+def as_text(table, score):
+    columns = {
+        "mean_score": f"mean {score}",
+        "std_error": "std. error",
+        "difference": "to the first",
+        "mean_n_iter": "iterations",
+        "fit_time_s": "fit time (s)",
+    }
+    shown = table[["rank", "contender", "parameters", *columns]].rename(columns=columns)
+    for name in ("contender", "parameters"):  # to the left, headings too
+        width = shown[name].str.len().max()
+        shown[name] = shown[name].str.ljust(width)
+        shown = shown.rename(columns={name: name.ljust(width)})
+    formats = {"fit time (s)": "{:.1f}".format, "iterations": "{:.0f}".format}
+    return shown.to_string(index=False, formatters=formats, float_format="{:.4f}".format)
+
+
+def told(found, table, score):
+    """What the tournament says, in sentences."""
+    best = table.iloc[0]
+    unseen = f"{found.score:.4f} on {len(found.truth):,} rows that nothing has seen"
+    lines = [
+        f"Winner: {best['contender']} ({best['parameters'] or 'the only one'}).",
+        f"{score}: {best['mean_score']:.4f} ± {best['std_error']:.4f} in cross-validation, where "
+        f"it is the best of {len(table)}; {unseen}.",
+        f"Final model: fitted on all rows for {round(found.search.best_n_iter_)} iterations.",
+    ]
+    if found.ensemble is not None:
+        lines.append(
+            f"Ensemble of {len(found.ensemble.members_)} candidates: {found.ensemble_score:.4f} on "
+            f"the same unseen rows; {found.ensemble.nested_score_:.4f} in nested selection, where "
+            f"the best candidate has {found.ensemble.best_candidate_nested_score_:.4f}."
+        )
+    return "\n".join(lines)
+
+
+def settings(args, config, wall_s):
+    values = {name: value for name, value in config.items() if isinstance(value, int | float | str)}
+    values = {name: value for name, value in values.items() if not name.startswith("__")}
+    values |= {"config": args.config, "seed": SEED, "backend": args.backend, "n_jobs": args.n_jobs}
+    return f"""\
+Settings: {", ".join(f"{name}={value}" for name, value in values.items())}
+Versions: Python {platform.python_version()}, {", ".join(f"{n} {version(n)}" for n in PACKAGES)}
+Wall time: {wall_s:.1f} s
+"""
+
+
+def pictures(found):
+    """Figures, by the names of their files."""
+    search = found.search
+    candidates, varied = search.cv_results_["params"], varied_parameters(search)
+    drawn = {"scores": axes(10, 2 + 0.35 * min(len(candidates), 30))}
+    ScoresDisplay.from_search(search, ax=drawn["scores"][0])
+    if varied:
+        drawn["parameters"] = axes(5 * min(len(varied), 2), 4 * -(-len(varied) // 2), len(varied))
+        for name, ax in zip(varied, drawn["parameters"], strict=False):
+            ParametersDisplay.from_search(search, name, ax=ax)
+    drawn["timeline"] = axes(10, 3)
+    TimelineDisplay.from_search(search, ax=drawn["timeline"][0])
+    drawn["predictions"] = draw_predictions(found.truth, found.predicted)
+    return {name: panels[0].figure for name, panels in drawn.items()}
+
+
+def axes(width, height, count=1):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    columns = min(count, 2)
+    rows = -(-count // columns)
+    return [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+
+
+def varied_parameters(search):
+    """Up to four parameters that have several values, but for the model itself."""
+    candidates = search.cv_results_["params"]
+    names = dict.fromkeys(name for setting in candidates for name in setting if name != "model")
+    values = {n: {str(setting[n]) for setting in candidates if n in setting} for n in names}
+    return [name for name in names if len(values[name]) > 1][:4]
+
+
+def draw_predictions(truth, predicted):
+    """Predicted against true: points, or a confusion matrix of all classes, or one a label."""
+    if truth.ndim == 1 and truth.dtype.kind == "f":
+        panels = axes(5, 5)
+        PredictionErrorDisplay.from_predictions(
+            *(truth, predicted),
+            kind="actual_vs_predicted",
+            subsample=1000,
+            random_state=SEED,
+            ax=panels[0],
+            scatter_kwargs={"alpha": 0.4, "s": 12},
+        )
+        return panels
+    if truth.ndim == 1:
+        matrices = [confusion_matrix(truth, predicted)]
+    else:
+        matrices = multilabel_confusion_matrix(truth, predicted)
+    panels = axes(4 * min(len(matrices), 2), 3.6 * -(-len(matrices) // 2), len(matrices))
+    for label, (matrix, ax) in enumerate(zip(matrices, panels, strict=True)):
+        ConfusionMatrixDisplay(matrix).plot(ax=ax, colorbar=False, cmap="Blues")
+        if len(matrices) > 1:
+            ax.set_title(f"label {label}")
+    return panels
+
+
+def write(found, args, config, wall_s):
+    """All files of the tournament; the folder they are in."""
+    runs = getattr(found.search, "runs_", [])  # Metaflow's, as flow/run
+    run_id = runs[-1].rpartition("/")[2] if runs else f"{datetime.now():%Y-%m-%dT%H-%M-%S}"
+    folder = args.results / run_id
+    folder.mkdir(parents=True)
+    table = standings(found.search)
+    score = {"r2": "R²"}.get(found.search.scoring, found.search.scoring)
+    table.to_csv(folder / "standings.csv")
+    drawn = pictures(found)
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=100)
+    said = told(found, table, score)
+    html_report(
+        *(found.search, folder / "report.html"),
+        title=f"Tournament {args.config}",
+        sections=[("Test", said), ("Predictions of unseen rows", drawn["predictions"])],
+    )
+    text = f"{as_text(table, score)}\n\n{said}\n"
+    (folder / "summary.txt").write_text(text + "\n" + settings(args, config, wall_s), "utf-8")
+    print(text)
+    return folder
+
+
+# %%
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--backend", choices=["local", "metaflow"], default="local")
-    parser.add_argument("--small", action="store_true", help="few rows, settings and splits")
+    parser.add_argument("--config", choices=CONFIG_NAMES, default="randomized")
+    parser.add_argument("--backend", choices=["local", "metaflow", "batch"], default="local")
+    parser.add_argument("--ensemble", action="store_true", help="a model of the models, too")
     parser.add_argument("--n-jobs", type=int, default=-1, help="workers; -1, all cores")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder to write to")
     return parser.parse_args()
 
 
+class Short(logging.Formatter):
+    """Lines without the parameters of the best candidate so far."""
+
+    def format(self, record):
+        """Up to the parameters."""
+        return super().format(record).partition(": candidate")[0]
+
+
+def tell_of_progress():
+    handler = logging.StreamHandler()
+    handler.setFormatter(Short("%(asctime)s  %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("skdistsearch")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 def main():
     args = arguments()
-    settings = SETTINGS[args.small]
-    search = DistributedSearchCV(
-        pipeline(),
-        contenders(settings),
-        scoring="r2",
-        cv=KFold(settings.splits, shuffle=True, random_state=SEED),
-        refit=False,
-        random_state=SEED,
-        n_jobs=args.n_jobs,
-        backend=args.backend,
-    )
+    tell_of_progress()
+    config = configuration(args.config)
+    X, y = mock_data(config)
     start = time.perf_counter()
-    search.fit(*mock_data(settings.rows))
+    found = tournament(config, X, y, args.backend, args.n_jobs, args.ensemble)
     wall_s = time.perf_counter() - start
-
-    table = standings(search)
-    print(as_text(table))
-    runs = getattr(search, "runs_", [])  # Metaflow's, as flow/run
-    run_id = runs[-1].rpartition("/")[2] if runs else f"{datetime.now():%Y-%m-%dT%H-%M-%S}"
-    folder = args.results / run_id
-    folder.mkdir(parents=True)
-    text = summary(as_text(table), args, settings, wall_s)
-    (folder / "summary.txt").write_text(text, encoding="utf-8")
-    table.to_csv(folder / "standings.csv")
-    figure = Figure(figsize=(10, 2 + 0.4 * min(len(table), 30)), layout="constrained")
-    ScoresDisplay.from_search(search, ax=figure.subplots())
-    figure.savefig(folder / "scores.png", dpi=150)
-    written = ", ".join(str(folder / n) for n in ("summary.txt", "standings.csv", "scores.png"))
-    print(f"{wall_s:.1f} s. Written: {written}")
+    folder = write(found, args, config, wall_s)
+    names = ", ".join(sorted(path.name for path in folder.iterdir()))
+    print(f"{wall_s:.0f} s. In {folder}: {names}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The examples, run as a user runs them: in a folder of one's own, in which nothing is left."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -93,39 +94,85 @@ def test_early_stopping_stops_in_a_search(run, folder):
     assert not files_in(folder)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-def test_spec_in_a_file_becomes_a_tournament(run, folder):
-    output = run("from_spec.py", "test_randomized")
-    assert re.search(r"^  1  R² -?0\.\d+  learning_rate=0\.\d+, max_depth=\d$", output, re.M)
-    assert re.search(r"^  2  R² -?\d\.\d+  dense_layer_widths=\(\), l1_factor=", output, re.M)
-    assert "Best iteration of the winner: " in output
-    assert not files_in(folder)
+def written_by(output, folder):
+    """The tournament's files, by name; nothing else is in the folder."""
+    files = files_in(folder)
+    (run,) = {path.parent for path in files}
+    assert run.parent == folder / "results"
+    names = ", ".join(path.name for path in files)
+    assert f"In {run.relative_to(folder)}: {names}\n" in output
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in files if p.suffix == ".png")
+    return {path.name: path for path in files}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-@pytest.mark.parametrize("backend", ["local", "metaflow"])
-def test_tournament_ranks_all_candidates(run, folder, tmp_path, backend):
-    output = run("tournament.py", "--small", "--backend", backend, "--n-jobs", "2", timeout_s=550)
-    rows = re.findall(r"^ +(\d) (LGBM|Keras)Regressor +\S+=.* -?\d\.\d{4} ", output, re.M)
-    assert [rank for rank, _ in rows] == ["1", "2", "3", "4"]
-    assert sorted(contender for _, contender in rows) == ["Keras", "Keras", "LGBM", "LGBM"]
+@pytest.mark.parametrize(
+    ("config", "backend"),
+    [("test_randomized", "local"), ("test_grid", "local"), ("test_randomized", "metaflow")],
+)
+def test_tournament_ranks_tests_and_writes(run, folder, tmp_path, config, backend):
+    given = ("--config", config, "--backend", backend, "--n-jobs", "2")
+    output = run("tournament.py", *given, timeout_s=550)
+    rows = re.findall(r"^ +(\d) (LGBM|Keras)Regressor +.* -?\d\.\d{4} ", output, re.M)
+    assert sorted(rank for rank, _ in rows) == ["1", "2"]
+    assert sorted(contender for _, contender in rows) == ["Keras", "LGBM"]
+    assert re.search(r"; -?\d\.\d{4} on 20 rows that nothing has seen\.$", output, re.M)
+    assert re.search(r"^Final model: fitted on all rows for \d+ iterations\.$", output, re.M)
 
-    picture, standings, summary = files_in(folder)  # and nothing else
-    written = [str(path.relative_to(folder)) for path in (summary, standings, picture)]
-    assert f"Written: {', '.join(written)}" in output
-    assert standings.name == "standings.csv"
-    assert len(standings.read_text(encoding="utf-8").splitlines()) == 5
-    assert picture.parent.parent == summary.parent.parent == folder / "results"
-    assert picture.name == "scores.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert summary.name == "summary.txt"
-    text = summary.read_text(encoding="utf-8")
-    assert f"backend={backend}" in text
+    files = written_by(output, folder)
+    assert {"predictions.png", "report.html", "scores.png", "timeline.png"} < files.keys()
+    assert len(files["standings.csv"].read_text(encoding="utf-8").splitlines()) == 3
+    text = files["summary.txt"].read_text(encoding="utf-8")
+    assert f"config={config}, seed=0, backend={backend}" in text
     assert "scikit-learn 1." in text
-    table, _, _ = text.partition("\n\n")
-    assert table in output
-    metaflow_run = tmp_path / ".metaflow" / "DistributedSearch" / summary.parent.name
+    assert text.partition("\n\nSettings")[0] in output
+    metaflow_run = tmp_path / ".metaflow" / "DistributedSearch" / files["scores.png"].parent.name
     assert metaflow_run.is_dir() == (backend == "metaflow")
+
+
+@pytest.fixture
+def tournament(monkeypatch):
+    """The module."""
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
+    yield importlib.import_module("tournament")
+    for name in ("tournament", "models"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_configurations_load_and_their_data_is_the_same_each_time(tournament):
+    shapes = {}
+    for name in tournament.CONFIG_NAMES:
+        config = tournament.configuration(name)
+        tournament.contenders_from_spec(config["contenders_spec"])
+        (X, y), (again, y_again) = tournament.mock_data(config), tournament.mock_data(config)
+        assert X.equals(again)
+        assert (y == y_again).all()
+        shapes[name] = X.shape[0], X["category"].nunique(), *y.shape[1:]
+    assert shapes == {
+        "classification": (2000, 2),
+        "grid": (1000, 1),
+        "multilabel": (2000, 2, 4),
+        "randomized": (10_000, 2),
+        "test_grid": (100, 1),
+        "test_randomized": (100, 1),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_final_model_watches_nothing_and_has_the_iterations_it_is_given(tournament):
+    from lightgbm import LGBMRegressor
+
+    config = tournament.configuration("test_randomized")
+    X, y = tournament.mock_data(config)
+    estimator, grid = tournament.contenders_from_spec(
+        config["contenders_spec"][:1], preprocessing=tournament.preprocessing(X)
+    )
+    final = tournament.for_so_many(7, estimator.set_params(model=grid[0]["model"][0])).fit(X, y)
+    model = final["model"].estimator_
+    assert type(model) is LGBMRegressor
+    assert model.n_estimators_ == 7

@@ -1,6 +1,6 @@
 """A small grid, to see that it runs."""
 
-from nets import regression_net
+from models import regression_net
 
 n_numeric_features = 10
 n_informative_numeric_features = 5
@@ -32,6 +32,7 @@ contenders_spec = [
         "__model__init_kwargs__random_state": [0],
         "__model__init_kwargs__verbose": [0],
         "__model__init_kwargs__dense_layer_widths": [()],
+        "__model__init_kwargs__activation": ["relu"],
         "__model__init_kwargs__l1_factor": [1e-4],
         "__model__init_kwargs__l2_factor": [1e-4],
         # These go to its fit.
@@ -40,6 +41,6 @@ contenders_spec = [
         "__model__fit_kwargs__validation_split": [0.2],
         "__model__fit_kwargs__monitor": ["val_mean_squared_error"],
         "__model__fit_kwargs__patience": [2],
-        "__model__fit_kwargs__min_delta": [0.1],
+        "__model__fit_kwargs__min_delta": [1e-5],
     },
 ]

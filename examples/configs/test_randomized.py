@@ -1,6 +1,6 @@
 """A small random search, to see that it runs."""
 
-from nets import regression_net
+from models import regression_net
 from scipy.stats import loguniform, randint
 
 n_numeric_features = 10
@@ -35,6 +35,7 @@ contenders_spec = [
         "__model__init_kwargs__random_state": [0],
         "__model__init_kwargs__verbose": [0],
         "__model__init_kwargs__dense_layer_widths": [()],
+        "__model__init_kwargs__activation": ["relu"],
         "__model__init_kwargs__l1_factor": loguniform(1e-8, 1e-2),
         "__model__init_kwargs__l2_factor": loguniform(1e-8, 1e-2),
         # These go to its fit.
@@ -43,7 +44,7 @@ contenders_spec = [
         "__model__fit_kwargs__validation_split": [0.2],
         "__model__fit_kwargs__monitor": ["val_mean_squared_error"],
         "__model__fit_kwargs__patience": [2],
-        "__model__fit_kwargs__min_delta": [0.1],
+        "__model__fit_kwargs__min_delta": [1e-5],
         # The presence of this key samples candidates instead of trying all.
         "__n_iter": 1,
     },

@@ -1,0 +1,182 @@
+"""What does the tournament cost, and who wins it?
+
+`examples/configs/randomized.py`: five LightGBM and five Keras candidates on two categories of 5,000
+rows, 5 splits, up to 10,000 iterations, patience 10. Sides: this package in worker processes and in
+a Metaflow run, `GridSearchCV` over the same candidates, two processes by hand, and a flow that has
+a Metaflow task for each fold of each candidate and stops on the scoring fold (trees) or on a part
+of the training rows without a last fit on all (nets), so that it trains less.
+
+Last answer: none yet. It was run with ``CONFIG=test_randomized`` only, to see that it works.
+
+    python -m benchmarks bench_tournament --runs 1
+    python -m benchmarks.bench_tournament           scores, winners, and one or two categories
+
+In the environment ``ROWS`` is rows per category, and ``CONFIG`` another file. Two claims are looked
+for: with one category a net wins; with two LightGBM of depth 3 wins and depth 1 is last. The nets
+that these were made for have no activation function, so linear ones (``None``) are tried beside
+``relu``.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cloudpickle
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, KFold
+
+from benchmarks.measure import alternate, report
+from benchmarks.sides import BASE, JOBS, LIMIT, OURS
+from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
+from skdistsearch._candidates import candidates
+from skdistsearch.report._standings import readable_value
+
+ROOT = Path(__file__).parents[1]
+CONFIG, ROWS = os.environ.get("CONFIG", "randomized"), os.environ.get("ROWS")
+SPLITS = KFold(5, shuffle=True, random_state=0)
+METAFLOW, FLOW = "DistributedSearchCV, metaflow", "a task per fold, by hand"
+
+
+def job(categories=2, activation=None, name=CONFIG):
+    """Estimator, explicit candidates, X and y."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    example = importlib.import_module("tournament")
+    config = example.configuration(name) | {"n_categorical_features": categories}
+    if ROWS:
+        config["n_rows_per_category"] = int(ROWS)
+    for contender in config["contenders_spec"]:
+        if "__model__init_kwargs__activation" in contender:
+            contender["__model__init_kwargs__activation"] = [activation]
+    X, y = example.mock_data(config)
+    estimator, grid = contenders_from_spec(
+        config["contenders_spec"], preprocessing=example.preprocessing(X), random_state=0
+    )
+    grid = [example.without_constants(contender) for contender in grid]
+    chosen = [{name: [value] for name, value in setting.items()} for setting in candidates(grid, 0)]
+    return estimator, chosen, X, y
+
+
+def on_the_scoring_fold(pipeline, X, y, train, test):
+    """R² of a fit that stops by its own means: trees on the test rows themselves."""
+    model = pipeline["model"].estimator  # an EarlyStopping, in what hands parameters to fit
+    stopping, prepare = model, clone(pipeline[:-1])
+    seen, scored = prepare.fit_transform(X.iloc[train]), prepare.transform(X.iloc[test])
+    inner = clone(stopping.estimator)
+    if hasattr(inner, "n_estimators"):
+        from lightgbm import early_stopping
+
+        stop = early_stopping(stopping.patience, verbose=False)
+        inner.fit(seen, y[train], eval_set=[(scored, y[test])], callbacks=[stop])
+        return float(r2_score(y[test], inner.predict(scored)))
+    unrefitted = clone(stopping).set_params(refit=False).fit(seen, y[train])
+    return float(r2_score(y[test], unrefitted.predict(scored)))
+
+
+def one(estimator, setting, X, y, train, test):
+    model = clone(estimator).set_params(**{name: value[0] for name, value in setting.items()})
+    return model.fit(X.iloc[train], y[train]).score(X.iloc[test], y[test])
+
+
+def by_hand(estimator, chosen, X, y):
+    """Mean scores; the slow ones, nets, first."""
+    splits = list(SPLITS.split(X))
+    work = [(setting, split) for setting in chosen[::-1] for split in splits]
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        found = joblib.Parallel(JOBS, batch_size=1)(
+            joblib.delayed(one)(estimator, setting, X, y, *split) for setting, split in work
+        )
+    return np.reshape(found, (len(chosen), -1)).mean(axis=1)[::-1]
+
+
+def as_flow(estimator, chosen, X, y):
+    """Mean scores of the flow with a task for each fold of each candidate."""
+    models = [
+        clone(estimator).set_params(**{name: value[0] for name, value in setting.items()})
+        for setting in chosen
+    ]
+    content = {"candidates": models, "X": X, "y": y, "splits": list(SPLITS.split(X))}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "job"
+        path.write_bytes(cloudpickle.dumps(content))
+        modules = [str(ROOT), str(ROOT / "examples" / "configs"), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {
+            "METAFLOW_DATASTORE_SYSROOT_LOCAL": folder,
+            "METAFLOW_USER": os.environ.get("METAFLOW_USER", "benchmark"),
+            "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+        }
+        flow = [sys.executable, str(ROOT / "benchmarks" / "tournament_flow.py")]
+        run = ["run", "--job", str(path), "--max-workers", str(JOBS), "--max-num-splits", "1000"]
+        subprocess.run([*flow, *run], env=environment, check=True, stdout=sys.stderr)
+        return np.mean(json.loads(Path(f"{path}.json").read_text()), axis=1)
+
+
+def sides(keep=None, **kwargs):
+    """``keep``: a dict that gets the mean scores, by side."""
+    estimator, chosen, X, y = job(**kwargs)
+    scores = {} if keep is None else keep
+    options = {"cv": SPLITS, "refit": False, "n_jobs": JOBS}
+
+    def searched(search, **where):
+        fitted = search(clone(estimator), chosen, **options, **where).fit(X, y)
+        return fitted.cv_results_["mean_test_score"]
+
+    calls = {
+        BASE: lambda: searched(GridSearchCV),
+        OURS: lambda: searched(DistributedSearchCV),
+        METAFLOW: lambda: searched(DistributedSearchCV, backend="metaflow"),
+        LIMIT: lambda: by_hand(estimator, chosen, X, y),
+        FLOW: lambda: as_flow(estimator, chosen, X, y),
+    }
+
+    def noting(side):
+        def call():
+            scores[side] = calls[side]()
+
+        return call
+
+    return {side: noting(side) for side in calls}
+
+
+def described(setting):
+    """A candidate, by what differs."""
+    names = ("learning_rate", "max_depth", "dense_layer_widths")
+    model = setting["model"][0].estimator
+    while isinstance(model, EarlyStopping):
+        model = model.estimator
+    values = {name.rpartition("__")[2]: value[0] for name, value in setting.items()}
+    told = [f"{name}={readable_value(values[name])}" for name in names if name in values]
+    return f"{type(model).__name__} {', '.join(told)}"
+
+
+def ranked(chosen, means):
+    for index in np.argsort(-np.asarray(means), kind="stable"):
+        print(f"  {means[index]:.4f}  {described(chosen[index])}")
+
+
+def main():
+    scores = {}
+    found = alternate(sides(keep=scores), 1)
+    report("50 fits, two categories, linear nets", found, BASE)
+    _, chosen, _, _ = job()
+    for side, means in scores.items():
+        print(side)
+        ranked(chosen, means)
+    for name, categories, activation in (
+        *(("grid", 1, activation) for activation in (None, "relu")),
+        *(("grid", 2, activation) for activation in (None, "relu")),
+    ):
+        estimator, chosen, X, y = job(categories, activation, name)
+        search = DistributedSearchCV(estimator, chosen, cv=SPLITS, refit=False, n_jobs=JOBS)
+        print(f"{name}, {len(X):,} rows in {categories} categories, nets with {activation}")
+        ranked(chosen, search.fit(X, y).cv_results_["mean_test_score"])
+
+
+if __name__ == "__main__":
+    main()
