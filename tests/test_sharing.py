@@ -434,7 +434,7 @@ def test_big_data_is_sliced_once_a_split(held, monkeypatch):
     made = []
     original = slices._Parts.part
     monkeypatch.setattr(
-        slices.Slices, "part", lambda self, *args: made.append(1) or original(self, *args)
+        slices._Parts, "part", lambda self, *args: made.append(1) or original(self, *args)
     )
     monkeypatch.setattr("skdistsearch._common._DATA_MIN_MB", 0.0)
     X, y = data("floats" if held == "lists" else held)
