@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, exceptions, families, report
     from skdistsearch._early_stopping import EarlyStopping
+    from skdistsearch._ensemble import Ensemble
     from skdistsearch._fit import Outcome
     from skdistsearch._plan import Plan
     from skdistsearch._search import DistributedSearchCV
@@ -24,6 +25,7 @@ __all__ = [
     "DistributedRandomizedSearchCV",
     "DistributedSearchCV",
     "EarlyStopping",
+    "Ensemble",
     "LocalBackend",
     "MetaflowBackend",
     "Outcome",
@@ -45,6 +47,7 @@ _MODULES = {
     "DistributedRandomizedSearchCV": "_siblings",
     "DistributedSearchCV": "_search",
     "EarlyStopping": "_early_stopping",
+    "Ensemble": "_ensemble",
     "LocalBackend": "backends",
     "MetaflowBackend": "backends",
     "Outcome": "_fit",
