@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, exceptions, families, report
     from skdistsearch._baseline import with_baseline
     from skdistsearch._early_stopping import EarlyStopping
+    from skdistsearch._ensemble import Ensemble
     from skdistsearch._fit import Outcome
     from skdistsearch._plan import Plan
     from skdistsearch._search import DistributedSearchCV
@@ -25,6 +26,7 @@ __all__ = [
     "DistributedRandomizedSearchCV",
     "DistributedSearchCV",
     "EarlyStopping",
+    "Ensemble",
     "LocalBackend",
     "MetaflowBackend",
     "Outcome",
@@ -47,6 +49,7 @@ _MODULES = {
     "DistributedRandomizedSearchCV": "_siblings",
     "DistributedSearchCV": "_search",
     "EarlyStopping": "_early_stopping",
+    "Ensemble": "_ensemble",
     "LocalBackend": "backends",
     "MetaflowBackend": "backends",
     "Outcome": "_fit",
