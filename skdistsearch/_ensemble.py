@@ -596,14 +596,17 @@ def _kept(search: Any, classifies: bool, members: str) -> tuple[Any, Any]:
             f'(kept: {", ".join(sorted(kept)) or "nothing"}). Give it keep="predictions" and fit '
             "it again."
         )
+    predictions = kept[_method(classifies)]
+    if isinstance(predictions, list):  # one array for each of several labels
+        predictions = np.concatenate(predictions, axis=-1)
     if members == "refit":
-        return kept[_method(classifies)], None
+        return predictions, None
     if not hasattr(search, "fold_estimators_"):
         raise ValueError(
             "The search has not kept the models of its splits. Give it "
             'keep=("predictions", "estimators") and fit it again, or take members="refit".'
         )
-    return kept[_method(classifies)], search.fold_estimators_
+    return predictions, search.fold_estimators_
 
 
 def _aligned(predictions: Any, y: Any, classes: Any) -> Any:

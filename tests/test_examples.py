@@ -94,6 +94,17 @@ def test_early_stopping_stops_in_a_search(run, folder):
     assert not files_in(folder)
 
 
+@pytest.mark.slow
+def test_ensemble_is_shown_beside_the_best_candidate(run, folder):
+    rows = re.findall(r"^(\S.*?) +(0\.\d{4}) +(0\.\d{4}) +0\.\d{4} +\d+$", run("ensemble.py"), re.M)
+    found = {name: (float(out_of_fold), float(nested)) for name, out_of_fold, nested in rows}
+    best = found.pop("best candidate")
+    assert set(found) == {"greedy", "mean", "stack", "weighted"}
+    assert all(out_of_fold >= best[0] for out_of_fold, _ in found.values())
+    assert found["greedy"][1] > best[1]
+    assert not files_in(folder)
+
+
 def written_by(output, folder):
     """The tournament's files, by name; nothing else is in the folder."""
     files = files_in(folder)

@@ -1,0 +1,284 @@
+"""`Ensemble`: chosen by out-of-fold predictions, never worse on them than the best candidate."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier, is_regressor
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    make_multilabel_classification,
+    make_regression,
+)
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import log_loss, make_scorer, r2_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdistsearch import DistributedSearchCV, Ensemble
+
+METHODS = ["greedy", "mean", "stack", "weighted"]
+REGRESSORS = [("ridge", Ridge()), ("near", KNeighborsRegressor(5)), ("mean", DummyRegressor())]
+CLASSIFIERS = [
+    ("logistic", make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))),
+    ("near", KNeighborsClassifier(5)),
+    ("bayes", GaussianNB()),
+]
+FIVE = KFold(5, shuffle=True, random_state=0)
+
+
+def two_categories():
+    """The tournament's kind of data: in each half the target depends on other columns."""
+    parts = [make_regression(150, 6, n_informative=3, noise=50, random_state=s) for s in (0, 1)]
+    X = np.vstack([np.c_[X, np.full(len(X), s)] for s, (X, _) in enumerate(parts)])
+    return X, np.concatenate([y for _, y in parts])
+
+
+DATA = {
+    "diabetes": lambda: load_diabetes(return_X_y=True),
+    "one category": lambda: make_regression(300, 10, n_informative=5, noise=100, random_state=0),
+    "two categories": two_categories,
+    "breast_cancer": lambda: load_breast_cancer(return_X_y=True),
+    "digits": lambda: tuple(part[:600] for part in load_digits(return_X_y=True)),
+}
+
+
+def searched(X, y, *, keep=("predictions", "estimators"), **options):
+    classifies = len(np.unique(y)) < 20
+    models = [model for name, model in (CLASSIFIERS if classifies else REGRESSORS)] + (
+        [RandomForestClassifier(20, random_state=0)]
+        if classifies
+        else [RandomForestRegressor(20, random_state=0)]
+    )
+    pipe = Pipeline([("model", models[0])])
+    cv = StratifiedKFold(4) if classifies else KFold(4, shuffle=True, random_state=0)
+    search = DistributedSearchCV(pipe, {"model": models}, cv=cv, keep=keep, **options)
+    return search.fit(X, y)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_never_worse_than_the_best_candidate_on_rows_out_of_fold(name):
+    X, y = DATA[name]()
+    search = searched(X, y)
+    for method in METHODS:
+        found = Ensemble.from_search(search, X, y, method=method, members="folds")
+        assert found.oof_score_ >= found.best_candidate_oof_score_
+        assert set(found.members_) <= {f"candidate{number}" for number in range(4)}
+        assert np.isfinite([found.nested_score_, found.nested_std_error_]).all()
+        # What the best candidate's score is, is what scikit-learn says
+        method_of = "predict_proba" if is_classifier(found) else "predict"
+        model = dict(found.estimators)[found.best_candidate_]
+        of_all = cross_val_predict(model, X, y, cv=search.cv, method=method_of)
+        if is_classifier(found):
+            score = np.mean(found.classes_[of_all.argmax(axis=1)] == y)
+        else:
+            score = r2_score(y, of_all)
+        assert found.best_candidate_oof_score_ == pytest.approx(score, abs=1e-12)
+
+
+@pytest.mark.parametrize("members", ["folds", "refit"])
+def test_predictions_are_the_weighted_mean_of_the_members(members):
+    X, y = DATA["diabetes"]()
+    search = searched(X, y)
+    found = Ensemble.from_search(search, X, y, members=members)
+    expected = 0.0
+    for name, weight in found.weights_.items():
+        number = int(name.removeprefix("candidate"))
+        if members == "folds":
+            models = list(search.fold_estimators_[number])
+        else:
+            model = clone(search.estimator).set_params(**search.cv_results_["params"][number])
+            models = [model.fit(X, y)]
+        expected += weight * np.mean([model.predict(X) for model in models], axis=0)
+    np.testing.assert_allclose(found.predict(X), expected)
+    assert sum(found.weights_.values()) == pytest.approx(1)
+
+
+def test_weighted_finds_the_weights_that_made_the_target():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = 0.25 * X[:, 0] + 0.75 * X[:, 1]
+
+    models = [("first", Column(0)), ("second", Column(1))]
+    found = Ensemble(models, method="weighted", cv=FIVE).fit(X, y)
+    assert found.weights_ == pytest.approx({"first": 0.25, "second": 0.75}, abs=1e-6)
+    assert found.oof_score_ == pytest.approx(1)
+    greedy = Ensemble(models, cv=FIVE).fit(X, y)
+    assert greedy.weights_ == pytest.approx({"first": 0.25, "second": 0.75}, abs=0.01)
+
+
+def test_a_meta_model_sees_rows_out_of_fold_only():
+    X, y = DATA["diabetes"]()
+    found = Ensemble(REGRESSORS, method="stack", final_estimator=LinearRegression(), cv=FIVE)
+    found.fit(X, y)
+    columns = np.column_stack([cross_val_predict(m, X, y, cv=FIVE) for _, m in REGRESSORS])
+    # As many columns as candidates, the best first
+    scores = [r2_score(y, column) for column in columns.T]
+    expected = LinearRegression().fit(columns[:, np.argsort(scores)[::-1]], y)
+    np.testing.assert_allclose(found.final_estimator_.coef_, expected.coef_)
+    crossed = cross_val_predict(LinearRegression(), columns, y, cv=FIVE)
+    assert found.oof_score_ == pytest.approx(r2_score(y, crossed))
+
+
+def test_falls_back_on_the_best_candidate():
+    X, y = DATA["diabetes"]()
+    bad = DummyRegressor(strategy="constant", constant=0.0)
+    found = Ensemble(REGRESSORS, method="stack", final_estimator=bad, cv=FIVE).fit(X, y)
+    assert found.fell_back_
+    assert not hasattr(found, "final_estimator_")
+    assert found.weights_ == {"ridge": 1.0}
+    np.testing.assert_array_equal(found.predict(X), Ridge().fit(X, y).predict(X))
+
+
+def test_nested_score_is_of_rows_that_chose_nothing():
+    """Of many candidates that know nothing the best looks good; the nested score does not."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 200)), rng.normal(size=100)
+    noise = [(f"column{number}", Column(number)) for number in range(200)]
+    found = Ensemble(noise, scoring=make_scorer(correlation), cv=FIVE).fit(X, y)
+    assert found.oof_score_ > 0.5
+    assert abs(found.nested_score_) < 3 * found.nested_std_error_ + 0.1
+
+
+def test_any_scorer_is_what_counts():
+    X, y = DATA["breast_cancer"]()
+    of_loss = Ensemble(CLASSIFIERS, scoring="neg_log_loss", cv=StratifiedKFold(4)).fit(X, y)
+    proba = [
+        cross_val_predict(m, X, y, cv=StratifiedKFold(4), method="predict_proba")
+        for _, m in CLASSIFIERS
+    ]
+    blended = sum(
+        of_loss.weights_.get(name, 0) * one
+        for (name, _), one in zip(CLASSIFIERS, proba, strict=True)
+    )
+    assert of_loss.oof_score_ == pytest.approx(-log_loss(y, blended))
+    for scoring in ("roc_auc", "accuracy", "f1"):
+        found = Ensemble(CLASSIFIERS, scoring=scoring, cv=StratifiedKFold(4)).fit(X, y)
+        assert found.oof_score_ >= found.best_candidate_oof_score_
+
+
+def test_several_labels_a_row():
+    X, y = make_multilabel_classification(200, 8, n_classes=3, random_state=0)
+    search = DistributedSearchCV(
+        Pipeline([("model", KNeighborsClassifier())]),
+        {"model": [KNeighborsClassifier(3), RandomForestClassifier(20, random_state=0)]},
+        cv=KFold(3),
+        keep="predictions",
+    ).fit(X, y)
+    found = Ensemble.from_search(search, X, y, method="weighted")
+    assert found.predict(X).shape == y.shape
+    assert found.oof_score_ >= found.best_candidate_oof_score_
+    with pytest.raises(ValueError, match="stack' does not know several labels"):
+        Ensemble.from_search(search, X, y, method="stack")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more")
+def test_rows_that_no_split_predicts_and_candidates_that_failed_are_left_out():
+    X, y = DATA["diabetes"]()
+    grid = {"alpha": [1.0, -1.0, 10.0]}  # the second fails
+    search = DistributedSearchCV(
+        Ridge(), grid, cv=ShuffleSplit(2, random_state=0), keep="predictions"
+    )
+    search.fit(X, y)
+    found = Ensemble.from_search(search, X, y)
+    assert set(found.members_) <= {"candidate0", "candidate2"}
+    assert found.score(X, y) > 0.4
+
+
+def test_top_clone_pickle_and_reproducible():
+    X, y = DATA["diabetes"]()
+    found = Ensemble(REGRESSORS, top=1, cv=FIVE).fit(X, y)
+    assert found.weights_ == {"ridge": 1.0}
+    again = clone(found).set_params(top=None, ridge__alpha=0.1).fit(X, y)
+    assert dict(again.estimators)["ridge"].alpha == 0.1
+    once_more = pickle.loads(pickle.dumps(again))
+    np.testing.assert_array_equal(once_more.predict(X), again.predict(X))
+    np.testing.assert_array_equal(clone(again).fit(X, y).predict(X), again.predict(X))
+    assert is_regressor(found)
+    assert not hasattr(found, "predict_proba")
+
+
+def test_within_scikit_learn():
+    X, y = DATA["breast_cancer"]()
+    model = Ensemble(CLASSIFIERS, cv=3)
+    assert cross_val_score(model, X, y, cv=3).mean() > 0.9
+    search = GridSearchCV(model, {"near__n_neighbors": [3, 9], "method": ["mean"]}, cv=2).fit(X, y)
+    assert search.best_params_["near__n_neighbors"] in (3, 9)
+    np.testing.assert_allclose(search.predict_proba(X).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"method": "best"}, "method='best' must be one of: greedy, mean, stack, weighted"),
+        ({"top": 0}, "top=0 must be None or an integer of at least 1"),
+        ({"estimators": []}, "a list of pairs of name and estimator"),
+        ({"estimators": [("a__b", Ridge())]}, "without '__'"),
+        ({"estimators": [("top", Ridge())]}, "names of parameters: top"),
+        ({"estimators": [("a", Ridge()), ("b", GaussianNB())]}, "all regressors, or all class"),
+        ({"estimators": [("a", LinearSVC())]}, "a .LinearSVC. has no predict_proba"),
+        ({"method": "stack", "final_estimator": GaussianNB()}, "final_estimator must be a regr"),
+    ],
+)
+def test_mistakes_are_told_before_any_fit(params, said):
+    with pytest.raises(ValueError, match=said):
+        Ensemble(**{"estimators": REGRESSORS, **params}).fit(*DATA["diabetes"]())
+
+
+def test_a_search_that_has_not_kept_what_is_needed():
+    X, y = DATA["diabetes"]()
+    search = searched(X, y, keep=())
+    with pytest.raises(ValueError, match='keep="predictions"'):
+        Ensemble.from_search(search, X, y)
+    search = searched(X, y, keep="predictions")
+    with pytest.raises(ValueError, match=r'keep=\("predictions", "estimators"\)'):
+        Ensemble.from_search(search, X, y, members="folds")
+    with pytest.raises(ValueError, match="members='all' must be one of: folds, refit"):
+        Ensemble.from_search(search, X, y, members="all")
+    with pytest.raises(ValueError, match="fitted on 442 rows, and X and y have 400"):
+        Ensemble.from_search(search, X[:400], y[:400])
+
+
+class Column(RegressorMixin, BaseEstimator):
+    """Predicts one of the columns."""
+
+    def __init__(self, number=0):
+        self.number = number
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.asarray(X)[:, self.number]
+
+
+def correlation(y, predicted):
+    return np.corrcoef(y, predicted)[0, 1]
+
+
+@pytest.mark.filterwarnings("ignore")  # the checks provoke warnings on purpose
+@parametrize_with_checks(
+    [
+        Ensemble([("ridge", Ridge()), ("tree", KNeighborsRegressor(2))], cv=2),
+        Ensemble([("logistic", LogisticRegression()), ("bayes", GaussianNB())], cv=2),
+        Ensemble([("ridge", Ridge()), ("tree", KNeighborsRegressor(2))], method="stack", cv=2),
+    ]
+)
+def test_common_checks(estimator, check):
+    check(estimator)
