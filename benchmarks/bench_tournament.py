@@ -32,7 +32,7 @@ from sklearn.base import clone
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 
-from benchmarks.measure import alternate, report
+from benchmarks.measure import in_turn
 from benchmarks.sides import BASE, JOBS, LIMIT, OURS
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
 from skdistsearch._candidates import candidates
@@ -162,12 +162,11 @@ def ranked(chosen, means):
 
 def main():
     scores = {}
-    found = alternate(sides(keep=scores), 1)
-    report("50 fits, two categories, linear nets", found, BASE)
+    found = in_turn(sides(keep=scores), 1)
     _, chosen, _, _ = job()
-    for side, means in scores.items():
-        print(side)
-        ranked(chosen, means)
+    for side, (run,) in found.items():
+        print(f"{side}: {run.wall_s:.0f} s, {run.cpu_s:.0f} s of CPU", flush=True)
+        ranked(chosen, scores[side])
     for name, categories, activation in (
         *(("grid", 1, activation) for activation in (None, "relu")),
         *(("grid", 2, activation) for activation in (None, "relu")),
