@@ -1,6 +1,10 @@
-"""Does successive halving gain too? 27 candidates of a text-like pipeline, on growing samples.
+"""Does successive halving gain too?
 
-python -m benchmarks bench_halving
+27 candidates of three steps, of which the first two are shared, on growing samples.
+
+Last answer (two cores, medians of 3): 1.33 s, 0.31 x HalvingGridSearchCV(n_jobs=2).
+
+    python -m benchmarks bench_halving
 """
 
 import numpy as np

@@ -4,9 +4,12 @@ ColumnTransformer, then SelectKBest or PCA, then LGBMRegressor, 20 candidates x 
 rows. By hand: two processes with one thread each, which take splits and fit each transformer once.
 ``LEAVES=1`` in the environment leaves a fifth of the candidates.
 
-Last answer (20 columns and 50 trees, one run on two cores that had other work too; CPU): default
-threads 19.3 s, by hand 19.6; with n_jobs=1 19.7 s, by hand 21.9, GridSearchCV 21.5. GridSearchCV
-with default threads was not run to its end.
+Last answer (two cores). Default threads, medians of 3: 7.3 s, 0.90 x by hand. With ``LEAVES=1``,
+one cold run: 4.4 s, GridSearchCV 11.2 (0.39 x). There were four threads on two cores then and
+nothing else; a fifty-fold slow-down, which was seen where other work took a core from the threads
+that the others spin for, did not come.
+``n_jobs=1``, medians of 2: 8.3 s, 0.64 x GridSearchCV, 1.01 x by hand; dask-ml 0.74 x, joblib over
+dask 1.54 x, over ray 1.60 x. What is left is the trees' own time.
 
     python -m benchmarks bench_lightgbm bench_lightgbm_one_thread
 """

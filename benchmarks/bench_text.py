@@ -4,8 +4,10 @@ CountVectorizer (3 settings), TfidfTransformer (2), SGDClassifier (8), 3 folds, 
 words with Zipf's frequencies: 144 fits, 9 distinct fits of the vectorizer.
 By hand: two processes that take (split, vectorizer) groups, the longest first.
 
-Last answer (1,000 documents, one run on two cores that had other work too, so CPU seconds are
-what to go by): 7.9 s CPU, by hand 7.6 (1.04 x), GridSearchCV 60.2 (0.13 x, and 0.13 x its wall).
+Last answer (two cores, three runs beside other work of low priority): 34 to 47 s, by hand 35 to 37:
+0.98, 1.03 and, with workers that had to start, 1.27 x. GridSearchCV 253 to 316 s: 0.12, 0.12 and
+0.19 x wall, 0.14 and 0.15 x CPU. With ``memory=`` 131 s, dask-ml 94, joblib over dask 286, over ray
+425, one process 488.
 What is left beside the limit: fits whose prefix the other process has too, at the end.
 
     python -m benchmarks bench_text
