@@ -9,13 +9,16 @@ Last answer (5,000 documents): 1.19 x the ideal with 2 workers (1.11 where times
 with 50. With 10 it is 1.79: there are 9 groups, nobody knows that some are worth cutting in two,
 and what was measured of earlier fits does not tell the transformers' part.
 
-    python -m benchmarks.bench_planner
+    python -m benchmarks.bench_planner [results/<run>/standings.csv of the tournament]
 """
 
 import heapq
+import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import product
+
+import pandas as pd
 
 from benchmarks import bench_text
 from skdistsearch import DistributedSearchCV, MetaflowBackend
@@ -36,48 +39,67 @@ def recorded():
     return found
 
 
-def parts_of(batch, fit, times):
-    """``[(what, seconds), ...]`` of a fit, shared ones by what they are."""
-    one = batch.fits[fit]
+def text():
+    """The batch of the text workload, and per fit ``[(what, seconds), ...]``, shared ones alike."""
+    times, (texts, y) = recorded(), bench_text.data()
+    search = DistributedSearchCV(bench_text.PIPE, bench_text.GRID, cv=bench_text.SPLITS)
+    batch = search.plan(texts, y).batch
     names = ("vect__ngram_range", "tfidf__use_idf", "clf__alpha")
-    key = (one.split, *(one.parameters[name] for name in names))
-    seconds = times[key]
-    return [(key[: 2 + number], seconds[number]) for number in range(3)]
+
+    def parts(fit):
+        key = (fit.split, *(fit.parameters[name] for name in names))
+        return [(key[: 2 + number], seconds) for number, seconds in enumerate(times[key])]
+
+    return batch, list(map(parts, batch.fits))
 
 
-def makespan(batch, chunks, workers, times):
+def tournament(standings):
+    """The same of the tournament, whose fits took as long as the table that it left tells."""
+    from benchmarks import bench_tournament
+
+    estimator, chosen, X, y = bench_tournament.job()
+    batch = DistributedSearchCV(estimator, chosen, cv=bench_tournament.SPLITS).plan(X, y).batch
+    seconds = pd.read_csv(standings, index_col="candidate")["fit_time_s"]
+    return batch, [
+        [((fit.candidate, fit.split), float(seconds[fit.candidate]))] for fit in batch.fits
+    ]
+
+
+def makespan(parts, chunks, workers):
     """When the last of the workers ends."""
     ends = [0.0] * workers
     for chunk in chunks:
-        parts = dict(part for fit in chunk for part in parts_of(batch, fit, times))
-        heapq.heapreplace(ends, ends[0] + sum(parts.values()))
+        distinct = dict(part for fit in chunk for part in parts[fit])
+        heapq.heapreplace(ends, ends[0] + sum(distinct.values()))
     return max(ends)
 
 
-def ideal(batch, workers, times):
+def ideal(parts, workers):
     """All distinct work, spread evenly; or the longest fit with all that comes before it."""
-    fits = [dict(parts_of(batch, fit, times)) for fit in range(len(batch))]
-    distinct = {what: seconds for parts in fits for what, seconds in parts.items()}
-    return max(sum(distinct.values()) / workers, *(sum(parts.values()) for parts in fits))
+    distinct = {what: seconds for fit in parts for what, seconds in fit}
+    longest = max(sum(seconds for _, seconds in fit) for fit in parts)
+    return max(sum(distinct.values()) / workers, longest)
+
+
+def compare(name, batch, parts):
+    fits = range(len(batch))
+    users = Counter(what for fit in fits for what, _ in parts[fit])
+    known = {fit: sum(s / users[what] for what, s in parts[fit]) for fit in fits}
+    print(f"{name:<11}{'workers':>8}{'tasks':>7}{'makespan s':>12}{'ideal s':>9}{'ratio':>7}")
+    for workers, seconds in product((2, 10, 50), (None, known)):
+        compute = "local" if workers == 2 else "batch"
+        backend = MetaflowBackend(compute=compute, max_workers=workers)
+        chunks = backend.chunks(fits, replace(batch, seconds=seconds))
+        took, best = makespan(parts, chunks, workers), ideal(parts, workers)
+        told = "times known" if seconds else ""
+        row = f"{workers:>19}{len(chunks):>7}{took:>12.2f}{best:>9.2f}{took / best:>7.2f}"
+        print(f"{row}  {told}")
 
 
 def main():
-    times = recorded()
-    texts, y = bench_text.data()
-    search = DistributedSearchCV(bench_text.PIPE, bench_text.GRID, cv=bench_text.SPLITS)
-    batch = search.plan(texts, y).batch
-    fits = range(len(batch))
-    users = Counter(what for fit in fits for what, _ in parts_of(batch, fit, times))
-    known = {fit: sum(s / users[what] for what, s in parts_of(batch, fit, times)) for fit in fits}
-    print(f"{'workers':>8}{'tasks':>7}{'makespan s':>12}{'ideal s':>9}{'ratio':>7}")
-    for workers, seconds in product((2, 10, 50), (None, known)):
-        planned = replace(batch, seconds=seconds)
-        compute = "local" if workers == 2 else "batch"
-        backend = MetaflowBackend(compute=compute, max_workers=workers)
-        chunks = backend.chunks(fits, planned)
-        took, best = makespan(batch, chunks, workers, times), ideal(batch, workers, times)
-        told = "times known" if seconds else ""
-        print(f"{workers:>8}{len(chunks):>7}{took:>12.2f}{best:>9.2f}{took / best:>7.2f}  {told}")
+    compare("text", *text())
+    for standings in sys.argv[1:]:
+        compare("tournament", *tournament(standings))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
+from skdistsearch import DistributedSearchCV, EarlyStopping, Ensemble, contenders_from_spec
 from skdistsearch.families import family_of
 from skdistsearch.report import (
     ParametersDisplay,
@@ -112,8 +112,6 @@ def tournament(config, X, y, backend="local", n_jobs=-1, ensemble=False):
     )
     if not ensemble:
         return found
-    from skdistsearch import Ensemble
-
     together = Ensemble.from_search(search, X_train, y_train, n_jobs=n_jobs)
     score = search.scorer_(together, X_test, y_test)
     return found._replace(ensemble=together, ensemble_score=score)
