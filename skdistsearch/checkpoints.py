@@ -96,7 +96,7 @@ class Checkpoint:
     last_use: datetime
     """When the last search that used it began."""
     size_bytes: int
-    """What the records of fits take up."""
+    """What the records of fits take up, without the predictions and models kept beside them."""
     searches: tuple[Searches, ...] = ()
     """Which searches have used it, the last first."""
     problem: str = ""
