@@ -278,6 +278,7 @@ def correlation(y, predicted):
         Ensemble([("ridge", Ridge()), ("tree", KNeighborsRegressor(2))], cv=2),
         Ensemble([("logistic", LogisticRegression()), ("bayes", GaussianNB())], cv=2),
         Ensemble([("ridge", Ridge()), ("tree", KNeighborsRegressor(2))], method="stack", cv=2),
+        Ensemble([("ridge", Ridge()), ("tree", KNeighborsRegressor(2))], method="weighted", cv=2),
     ]
 )
 def test_common_checks(estimator, check):
