@@ -6,7 +6,11 @@ a Metaflow run, `GridSearchCV` over the same candidates, two processes by hand, 
 a Metaflow task for each fold of each candidate and stops on the scoring fold (trees) or on a part
 of the training rows without a last fit on all (nets), so that it trains less.
 
-Last answer: none yet. It was run with ``CONFIG=test_randomized`` only, to see that it works.
+Last answer (two cores, one run): 386 s, GridSearchCV 378 s (1.02 x). The nets' own training is
+nearly all of it, in both for as long; nothing is shared but the preprocessing. The flow with a task
+for each fold was run with ``CONFIG=test_randomized`` only, to see that it works. With the
+example's nets (``relu``) a net of 15 units wins on two categories, trees of depth 3 follow, and
+depth 1 is last (README).
 
     python -m benchmarks bench_tournament --runs 1
     python -m benchmarks.bench_tournament           scores, winners, and one or two categories

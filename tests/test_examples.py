@@ -121,7 +121,7 @@ def written_by(output, folder):
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 @pytest.mark.parametrize(
     ("config", "backend"),
-    [("test_randomized", "local"), ("test_grid", "local"), ("test_randomized", "metaflow")],
+    [("test_grid", "local"), ("test_randomized", "metaflow")],
 )
 def test_tournament_ranks_tests_and_writes(run, folder, tmp_path, config, backend):
     given = ("--config", config, "--backend", backend, "--n-jobs", "2")
