@@ -23,7 +23,7 @@ from joblib.parallel import ParallelBackendBase
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
-from skdistsearch._fit import Batch, Fit, Outcome, Prepared
+from skdistsearch._fit import Batch, Fit, Outcome, Prepared, closeable
 from skdistsearch.exceptions import BackendError, FitLostError
 
 Run = Callable[[Batch], Iterator[Outcome]]
@@ -105,7 +105,7 @@ class Capture(ParallelBackendBase):  # type: ignore[misc]
             return []
         batch = batch_of(calls, self._n_jobs, self._verbose)
         results: dict[int, dict[str, Any]] = {}
-        with closing(_closeable(self._run(batch))) as outcomes:
+        with closing(closeable(self._run(batch))) as outcomes:
             for outcome in outcomes:
                 self._note_run(outcome)
                 results[outcome.fit] = calls[outcome.fit].result(outcome)
@@ -248,8 +248,3 @@ def _childless(context: Any) -> Any:
     alone = copy.copy(context)
     alone.parent, alone._children_map = _childless(context.parent), {}
     return alone
-
-
-def _closeable(outcomes: Iterable[Outcome]) -> Any:
-    """``outcomes`` as a generator, so that an early end reaches the backend's own clean-up."""
-    yield from outcomes

@@ -16,7 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdistsearch._chunks import TURN, Chunk, grouped
-from skdistsearch._fit import Batch, Common, Outcome
+from skdistsearch._fit import Batch, Common, Outcome, closeable
 from skdistsearch._pieces import Spot, key_of, size_mb, spots, with_parameters
 from skdistsearch._slices import Slices
 
@@ -41,15 +41,11 @@ def sharing(run: Run, budget_mb: float | None) -> Run:
             alike[first].append(fit)
         only = list(alike)
         asked = batch if len(only) == len(batch) else batch.only(only)
-        with closing(_closeable(run(asked))) as outcomes:
+        with closing(closeable(run(asked))) as outcomes:
             for outcome in outcomes:
                 yield from _divided(outcome, alike[only[outcome.fit]])
 
     return shared
-
-
-def _closeable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
-    yield from outcomes
 
 
 def _divided(outcome: Outcome, fits: list[int]) -> Iterator[Outcome]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from skdistsearch._fit import Batch, Outcome
+from skdistsearch._fit import Batch, Outcome, closeable
 
 _EVERY_S = 10.0
 
@@ -24,7 +24,7 @@ def told(run: Run) -> Run:
 
     def telling(batch: Batch) -> Generator[Outcome]:
         tally, last_s = Tally(batch), time.monotonic()
-        with closing(_closeable(run(batch))) as outcomes:
+        with closing(closeable(run(batch))) as outcomes:
             for outcome in outcomes:
                 tally.count(outcome)
                 if time.monotonic() - last_s > _EVERY_S:
@@ -34,10 +34,6 @@ def told(run: Run) -> Run:
         _log.info("%s", tally)
 
     return telling
-
-
-def _closeable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
-    yield from outcomes
 
 
 class Tally:

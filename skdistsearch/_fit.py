@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, Literal
@@ -349,3 +349,8 @@ def _worker_of(pid: int) -> str:
 def this_worker() -> str:
     """Host and process."""
     return _worker_of(os.getpid())  # a fork is another worker
+
+
+def closeable(outcomes: Iterable[Outcome]) -> Generator[Outcome]:
+    """``outcomes`` as a generator, so that an early end reaches the backend's own clean-up."""
+    yield from outcomes

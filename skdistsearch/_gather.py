@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from skdistsearch._fit import Batch, Outcome
+from skdistsearch._fit import Batch, Outcome, closeable
 from skdistsearch._fold_models import FoldModels
 from skdistsearch._keep import ABSENT, Keep, Noted, classes, levels
 from skdistsearch._kept import MODEL, array_of, content
@@ -140,7 +140,7 @@ class Gathered:
             batch = self._begun(batch)
             troubles: dict[str, list[str]] = defaultdict(list)
             n_models = 0
-            with closing(_closeable(run(batch))) as outcomes:
+            with closing(closeable(run(batch))) as outcomes:
                 for outcome in outcomes:
                     self._take(batch, outcome, first)
                     for name, trouble in outcome.troubles.items():
@@ -245,10 +245,6 @@ class Gathered:
         if method == "predict" or len(widths) < 2 or whole.shape[2:] != (sum(widths),):
             return whole
         return np.split(whole, np.cumsum(widths)[:-1], axis=2)  # several outputs
-
-
-def _closeable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
-    yield from outcomes
 
 
 def _has_model(outcome: Outcome) -> bool:

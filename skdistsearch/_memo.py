@@ -161,13 +161,6 @@ class Memo:
         for key in [key for key in self._pieces if not is_needed(key[0])]:
             self._drop(key)
 
-    def clear(self) -> None:
-        """Free all. Fitted transformers know the memo, and would stay in memory with it."""
-        self._known.clear()
-        self._handed_out.clear()
-        self._pieces.clear()
-        self._sizes_mb.clear()
-
     def root(self, value: Any, token: Token) -> Original | None:
         """The data of the split, which is known from the start."""
         original = Original.of(value, token, can_be_remade=True)

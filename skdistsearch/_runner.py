@@ -112,9 +112,7 @@ class Runner:
         batch, number = self._batch, self._batch.fits[fit].split
         if self._now is None or self._now.number != number:
             assert batch.common is not None
-            if self._now is not None:  # the data of one split goes before that of the next comes
-                self._now.memo.clear()
-            self._now = None
+            self._now = None  # the data of the last split goes before that of the next comes
             budget_mb = batch.common.budget_mb or memory_mb() * _PART_OF_MEMORY
             memo = Memo(budget_mb, self._users[number].__getitem__)
             slices = Slices(batch.arguments, batch.keywords_of(fit), memo)
