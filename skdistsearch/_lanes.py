@@ -1,4 +1,4 @@
-"""Worker processes that take the next fits themselves, so that what shares work stays together.
+"""Processes that take the next fits themselves, so that what shares work stays together.
 
 Each worker has a lane: it takes units of fits, one at a time, from a group of its own. When that
 group is done it begins another, and when all have been begun it helps with the one that has most
@@ -32,12 +32,17 @@ def units(groups: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
     return found
 
 
-def taken(groups: Groups, folder: Path, others: Callable[[Iterable[int]], None]) -> Iterator[Chunk]:
+def taken(
+    groups: Groups, folder: Path, others: Callable[[Iterable[int]], None], label: str = ""
+) -> Iterator[Chunk]:
     """Units that this process has taken, until none is left.
 
-    ``others`` is told of the fits that other processes have taken.
+    ``others`` is told of the fits that other processes have taken. ``label``: what the marks of
+    this process have in them. Units that another one with the same label has taken, which ended
+    before this one began, come first.
     """
-    known: set[str] = set()
+    known = {name for name in os.listdir(folder) if label and (folder / name).read_text() == label}
+    yield from (_unit(groups, name) for name in sorted(known))
     group, helps = -1, False
     while free := _free(groups, names := set(os.listdir(folder))):
         for name in names - known:
@@ -47,7 +52,7 @@ def taken(groups: Groups, folder: Path, others: Callable[[Iterable[int]], None])
             group, helps = _next(free, groups)
         # Who helps begins at the other end, where the work is unlike what is being done
         name = free[group][-1 if helps and len(groups) > 1 else 0]
-        if _take(folder / name):
+        if _take(folder / name, label):
             known.add(name)
             yield _unit(groups, name)
 
@@ -73,9 +78,12 @@ def _unit(groups: Groups, name: str) -> Chunk:
     return groups[int(group)][int(unit)]
 
 
-def _take(path: Path) -> bool:
+def _take(path: Path, label: str) -> bool:
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
         return False
+    if label:
+        os.write(file, label.encode())
+    os.close(file)
     return True

@@ -73,6 +73,17 @@ def test_lane_without_a_group_helps_at_the_other_end_of_the_one_with_most_left(t
     assert next(lanes[2]) == (1,)
 
 
+def test_what_a_try_before_has_taken_comes_first(tmp_path):
+    groups = [[(0,), (1,)], [(2,), (3,)]]
+    before = taken(groups, tmp_path, lambda fits: None, "mine")
+    assert [next(before), next(before)] == [(0,), (1,)]
+    other = taken(groups, tmp_path, lambda fits: None, "other's")
+    assert next(other) == (2,)
+    again = taken(groups, tmp_path, lambda fits: None, "mine")
+    assert list(again) == [(0,), (1,), (3,)]
+    assert list(other) == []
+
+
 def test_one_lane_does_not_idle_while_the_other_has_work(tmp_path):
     groups = units([tuple(range(40))], 2)
     found = run(groups, tmp_path, 2, lambda unit: 0.005 * len(unit))

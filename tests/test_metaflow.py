@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from processes import Script
 from sklearn.linear_model import Ridge
@@ -13,6 +15,7 @@ from skdistsearch import DistributedSearchCV, MetaflowBackend
 from skdistsearch._chunks import dealt
 from skdistsearch.backends import Batch
 from skdistsearch.exceptions import BackendConfigError, BackendError
+from skdistsearch.testing import Scripted
 
 pytestmark = pytest.mark.slow
 
@@ -254,3 +257,29 @@ DistributedSearchCV(
     )
     assert len(list(tmp_path.glob("exit once-*"))) == 3  # one died
     assert list(temporary.glob("skdistsearch-*")) == []
+
+
+def test_tasks_of_this_machine_take_from_each_other(home):
+    durations = [2.0, *(0.02 + number / 1e4 for number in range(20))]
+    search = DistributedSearchCV(
+        Scripted(), {"duration_s": durations}, cv=2, backend="metaflow", n_jobs=2, refit=False
+    ).fit([[1], [2]] * 5, [0, 1] * 5)
+    counts = Counter(worker for *_, worker in search._fit_times)
+    assert sum(counts.values()) == 42
+    assert len(counts) == 2
+    assert min(counts.values()) < 10  # of the task that has had the two slow fits
+
+
+def test_task_that_is_tried_again_has_its_fits_again(tmp_path, home):
+    folder = str(tmp_path)
+    search = DistributedSearchCV(
+        Scripted(),
+        {"fate": ["fit", "exit once"], "folder": [folder]},
+        cv=3,
+        backend=MetaflowBackend(retries=1),
+        n_jobs=2,
+        refit=False,
+    ).fit([[1], [2]] * 5, [0, 1] * 5)
+    assert len(search.runs_) == 1
+    assert [Scripted.fits_begun(folder, fate) for fate in ("fit", "exit once")] == [3, 4]
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()

@@ -23,6 +23,7 @@ from loky.backend import resource_tracker
 from skdistsearch._chunks import Chunk, Death, Ledger, dealt, grouped
 from skdistsearch._common import arranged, by_group, shares_work, spread
 from skdistsearch._fit import Batch, Outcome
+from skdistsearch._lanes import Groups, units
 from skdistsearch._record import Interrupted
 from skdistsearch._runner import with_budget
 from skdistsearch._sizes import sized
@@ -63,9 +64,9 @@ class MetaflowBackend(Compute):
 
     fits_per_task: int | str = "auto"
     """How many fits share a Metaflow task. 1 gives every fit a task of its own. ``"auto"``: on
-    this machine as many tasks as there are workers, because each costs the start of an
-    interpreter and the imports of the estimators (1.5 s for scikit-learn alone); elsewhere a task
-    for each of up to 200 fits, and 200 tasks for more."""
+    this machine as many tasks as there are workers, which take the next fits themselves, because
+    each costs the start of an interpreter and the imports of the estimators (1.5 s for scikit-learn
+    alone); elsewhere a task for each of up to 200 fits, and 200 tasks for more."""
     max_workers: int | None = None
     """How many tasks run at the same time. None: the search's ``n_jobs``, or all cores of this
     machine, or 50 elsewhere. Each task that runs elsewhere is also watched by a process of 90 MB
@@ -121,10 +122,8 @@ class MetaflowBackend(Compute):
             batch = with_budget(batch, self.workers(batch.n_jobs))
         ledger = Ledger(batch)
         with Place(batch, far=self.is_far) as place:
-            chunks = self.chunks(range(len(batch)), batch)
-            while chunks:
-                sheet = {"chunks": chunks, "deaths": ledger.deaths}
-                run = _Run(self, place, sheet, self.workers(batch.n_jobs))
+            while ledger.owed:
+                run = _Run(self, place, self._sheet(ledger, batch), self.workers(batch.n_jobs))
                 with closing(run.outcomes()) as outcomes:  # now, not at a garbage collection
                     yield from ledger.settle(outcomes)
                 if ledger.owed:
@@ -132,7 +131,6 @@ class MetaflowBackend(Compute):
                     yield from ledger.blame(deaths, run.story, run.pathspec)
                 elif run.failed:  # after its last fit: nothing is missing
                     _log.warning("%s", run.story)
-                chunks = self._second_chunks(ledger, batch)
 
     def workers(self, n_jobs: int | None) -> int:
         """How many tasks run at the same time."""
@@ -157,11 +155,17 @@ class MetaflowBackend(Compute):
             return sized(fits, workers, seconds=batch.seconds)
         return dealt(fits, workers)
 
-    def _second_chunks(self, ledger: Ledger, batch: Batch) -> list[Chunk]:
-        """Of a run that follows one in which tasks died: those that are suspect run alone."""
-        return grouped(ledger.suspect, 1) + (
-            self.chunks(ledger.innocent, batch) if ledger.innocent else []
-        )
+    def _sheet(self, ledger: Ledger, batch: Batch) -> dict[str, Any]:
+        """What the tasks have to do: those fits that are suspect, because a task died, run alone.
+
+        Tasks on this machine that nobody counts take their fits themselves, out of groups.
+        """
+        chunks, groups = grouped(ledger.suspect, 1), list[list[Chunk]]()
+        if self.is_far or chunks or self.fits_per_task != "auto":
+            chunks += self.chunks(ledger.innocent, batch) if ledger.innocent else []
+        else:
+            groups = units(arranged(batch, ledger.innocent), self.workers(batch.n_jobs))
+        return {"chunks": chunks, "groups": groups, "deaths": ledger.deaths}
 
 
 class _Run:
@@ -170,9 +174,11 @@ class _Run:
     def __init__(
         self, backend: MetaflowBackend, place: Place, sheet: dict[str, Any], workers: int
     ) -> None:
-        self._place, self._far, chunks = place, backend.is_far, sheet["chunks"]
+        self._place, self._far = place, backend.is_far
         self._folder = place.folder / secrets.token_hex(4)
-        self._folder.mkdir(mode=0o700)
+        marks = self._folder / "marks"
+        marks.mkdir(mode=0o700, parents=True)  # within a folder that is private
+        chunks = sheet["chunks"] or _tasks_for(sheet["groups"], workers)
         self._run_id_file = self._folder / "run_id"
         self._log = Log(self._folder / "log")
         self._told_s = time.monotonic()
@@ -200,7 +206,7 @@ class _Run:
         self._command = [
             *(*self._top, "run"),
             *("--data", place.store.url, "--head", place.payload.head),
-            *("--sheet", place.sheet(sheet), "--record", place.record_url),
+            *("--sheet", place.sheet(sheet | {"marks": str(marks)}), "--record", place.record_url),
             *("--n_tasks", str(len(chunks)), "--max-num-splits", str(len(chunks))),
             *("--max-workers", str(workers), "--run-id-file", str(self._run_id_file), *tags),
         ]
@@ -308,6 +314,12 @@ def _stop(process: subprocess.Popen[bytes], run: _Run) -> None:
         process.wait(_END_S)
     if running:
         _log.warning("The Metaflow run %s was ended, and its tasks with it.", run.pathspec)
+
+
+def _tasks_for(groups: Groups, workers: int) -> list[Chunk]:
+    """Of each task, the most fits that it may come to run: all."""
+    fits = tuple(fit for cut in groups for unit in cut for fit in unit)
+    return [fits] * min(workers, sum(map(len, groups)))
 
 
 def _require_metaflow() -> None:

@@ -11,10 +11,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -98,8 +99,9 @@ def run_task(
 ) -> list[Outcome]:
     """Run a chunk in a Metaflow task; return the outcomes of this try and of those before.
 
-    ``data`` and ``record`` are where the batch and the ``sheet`` (chunks, and deaths in runs
-    before this one) lie, and where outcomes go: folders or URLs of S3.
+    ``data`` and ``record`` are where the batch and the ``sheet`` lie, and where outcomes go:
+    folders or URLs of S3. The sheet has a chunk for each task, or groups that all tasks of this
+    machine take from as in `run_lane`; and deaths in runs before this one.
     A task that is tried again runs what is missing: last what a try before it died in, and not
     what it died in twice.
     """
@@ -110,11 +112,19 @@ def run_task(
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in known["deaths"].items()})
         deaths.update(death.fit for death in tried.interrupted())
         done = {outcome.fit for outcome in outcomes}
-        chunk = (fit for fit in known["chunks"][task] if fit not in done)
-        owed = [fit for fit in chunk if deaths[fit] < _TRIES]
-        runner = Runner(batch, owed)
+
+        def owed(fits: Iterable[int]) -> list[int]:
+            missing = (fit for fit in fits if fit not in done and deaths[fit] < _TRIES)
+            return sorted(missing, key=deaths.__getitem__)
+
+        if groups := known["groups"]:
+            runner = Runner(batch, owed(fit for cut in groups for unit in cut for fit in unit))
+            todo = taken(groups, Path(known["marks"]), runner.done, label_of(origin))
+        else:
+            todo = iter([known["chunks"][task]])
+            runner = Runner(batch, owed(known["chunks"][task]))
         with Recorder(kept.now, batch, origin) as recorder:
-            for fit in sorted(owed, key=lambda fit: deaths[fit]):
+            for fit in chain.from_iterable(map(owed, todo)):
                 recorder.started(fit)
                 kept.before_a_fit(surely=retry > 0)
                 overdue = partial(_give_up, batch, fit, origin, timeout_s, recorder, kept.flush)
