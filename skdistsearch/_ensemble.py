@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import check_cv, cross_val_predict
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -66,7 +67,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         How many candidates may take part, the best first; None for all.
     final_estimator : estimator object or None, default=None
         The meta-model of "stack". By default `~sklearn.linear_model.RidgeCV`, or
-        `~sklearn.linear_model.LogisticRegression` for classifiers.
+        `~sklearn.linear_model.LogisticRegression` for classifiers, one for each of several labels.
     cv : int, splitter, iterable or None, default=None
         The folds, as for `~sklearn.model_selection.cross_val_predict`.
     scoring : str, callable or None, default=None
@@ -116,7 +117,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     one split only. Candidates were fitted on rows of other folds: their predictions for these
     are not independent of the fold that scores, as in any stacking.
 
-    "stack" does not know several labels a row. Fits get no sample weights.
+    Fits get no sample weights.
 
     References
     ----------
@@ -395,17 +396,15 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         kind = type_of_target(y)
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             raise ValueError(f"y is {kind}: an Ensemble classifies one label a row, or several.")
-        if kind == "multilabel-indicator" and self.method == "stack":
-            raise ValueError(
-                "method='stack' does not know several labels a row. Take one of: greedy, mean, "
-                "weighted."
-            )
         return X, y, groups, classes_of(y)
 
     def _final(self, classes: Any) -> Any:
         if self.final_estimator is not None:
             return self.final_estimator
-        return RidgeCV() if classes is None else LogisticRegression(max_iter=1000)
+        if classes is None:
+            return RidgeCV()
+        one = LogisticRegression(max_iter=1000)
+        return MultiOutputClassifier(one) if isinstance(classes, list) else one
 
     def _out_of_fold(self, X: Any, y: Any, splits: Any, classes: Any) -> Any:
         method = _method(classes is not None)
@@ -516,7 +515,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             own = [one.classifier_tags or ClassifierTags() for one in each]
             tags.classifier_tags = ClassifierTags(
                 multi_class=all(one.multi_class for one in own),
-                multi_label=self.method != "stack" and all(one.multi_label for one in own),
+                multi_label=all(one.multi_label for one in own),
             )
         else:
             tags.regressor_tags = RegressorTags()

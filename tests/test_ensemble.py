@@ -181,11 +181,18 @@ def test_several_labels_a_row():
         cv=KFold(3),
         keep="predictions",
     ).fit(X, y)
-    found = Ensemble.from_search(search, X, y, method="weighted")
-    assert found.predict(X).shape == y.shape
-    assert found.oof_score_ >= found.best_candidate_oof_score_
-    with pytest.raises(ValueError, match="stack' does not know several labels"):
-        Ensemble.from_search(search, X, y, method="stack")
+    for method in METHODS:
+        found = Ensemble.from_search(search, X, y, method=method)
+        assert found.predict(X).shape == found.predict_proba(X).shape == y.shape
+        assert found.oof_score_ >= found.best_candidate_oof_score_
+
+    def brier(model, X, y):
+        return -np.mean((model.predict_proba(X) - y) ** 2)
+
+    stacked = Ensemble.from_search(search, X, y, method="stack", scoring=brier)
+    assert not stacked.fell_back_
+    of_each_label = stacked.final_estimator_.estimators_
+    assert [model.coef_.shape for model in of_each_label] == [(1, 2 * 3)] * 3
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more")
