@@ -83,8 +83,14 @@ def on_the_scoring_fold(pipeline, X, y, train, test):
     return float(r2_score(y[test], unrefitted.predict(scored)))
 
 
+def candidate(estimator, setting):
+    """A model of its own, with its parameters."""
+    values = {name: clone(value[0], safe=False) for name, value in setting.items()}
+    return clone(estimator).set_params(**values)
+
+
 def one(estimator, setting, X, y, train, test):
-    model = clone(estimator).set_params(**{name: value[0] for name, value in setting.items()})
+    model = candidate(estimator, setting)
     return model.fit(X.iloc[train], y[train]).score(X.iloc[test], y[test])
 
 
@@ -101,10 +107,7 @@ def by_hand(estimator, chosen, X, y):
 
 def as_flow(estimator, chosen, X, y):
     """Mean scores of the flow with a task for each fold of each candidate."""
-    models = [
-        clone(estimator).set_params(**{name: value[0] for name, value in setting.items()})
-        for setting in chosen
-    ]
+    models = [candidate(estimator, setting) for setting in chosen]
     content = {"candidates": models, "X": X, "y": y, "splits": list(SPLITS.split(X))}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "job"
