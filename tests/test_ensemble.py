@@ -189,7 +189,8 @@ def test_several_labels_a_row():
     def brier(model, X, y):
         return -np.mean((model.predict_proba(X) - y) ** 2)
 
-    stacked = Ensemble.from_search(search, X, y, method="stack", scoring=brier)
+    sure = [("one", KNeighborsClassifier(1)), ("two", KNeighborsClassifier(2))]  # too sure
+    stacked = Ensemble(sure, method="stack", scoring=brier, cv=3).fit(X, y)
     assert not stacked.fell_back_
     of_each_label = stacked.final_estimator_.estimators_
     assert [model.coef_.shape for model in of_each_label] == [(1, 2 * 3)] * 3
