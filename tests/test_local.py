@@ -2,6 +2,7 @@ import gc
 import os
 import sys
 import threading
+import time
 import warnings
 from functools import partial
 from pathlib import Path
@@ -322,11 +323,13 @@ def test_threads_that_the_user_has_set_stay_and_are_warned_of(estimator, grid, m
         search.fit(X, y)
 
 
-def grows_as_if_by_tensorflow():
+def grows_as_if_by_tensorflow(mb=0, limit_mb=-1):
     from skdistsearch.backends.remote import worker
 
     sys.modules.setdefault("tensorflow", sys)
-    worker._LEAK_MB = -1
+    worker._LEAK_MB = limit_mb
+    worker.leaked = np.ones(int(mb * 1e6) // 8)
+    time.sleep(0.2)  # so that each process gets some fits
     return os.getpid()
 
 
@@ -337,3 +340,15 @@ def test_worker_that_leaks_is_replaced_and_no_fit_is_lost():
     pids = [search.cv_results_[f"split{split}_test_score"] for split in range(2)]
     assert len(np.unique(pids)) >= 6  # two processes at a time, each for a fit
     assert np.isfinite(pids).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_worker_that_leaks_a_little_in_each_search_is_replaced_too():
+    def fitted_by(mb):
+        probe = {"probe": [partial(grows_as_if_by_tensorflow, mb, 50)]}
+        search = DistributedSearchCV(WhereAmI(), probe, cv=6, n_jobs=2, refit=False).fit(X, y)
+        return {search.cv_results_[f"split{split}_test_score"][0] for split in range(6)}
+
+    before, later = fitted_by(0), fitted_by(100)
+    assert before & later  # the processes were warm from the search before
+    assert later - before  # and were replaced

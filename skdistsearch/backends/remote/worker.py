@@ -54,7 +54,6 @@ def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) ->
 
     Returns whether it has stopped before, because this process should be replaced.
     """
-    leak = Leak()
     batch = load(folder, head)
     runner = Runner(batch, [fit for cut in groups for unit in cut for fit in unit])
     with Recorder(Path(record), batch) as recorder:
@@ -62,7 +61,7 @@ def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) ->
             for fit in fits:
                 recorder.started(fit)
                 recorder.finished(_overheard(batch, runner, fit, io.StringIO()))
-                if leak.is_big():
+                if _leak.is_big():
                     return True
     return False
 
@@ -78,12 +77,15 @@ class Leak:
         self._first_mb = 0.0
 
     def is_big(self) -> bool:
-        """Whether this process has grown too much since it was first asked."""
+        """Whether this process has grown too much since its first model."""
         if "tensorflow" not in sys.modules or not os.path.exists(_STATM):
             return False
         now_mb = int(Path(_STATM).read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
         self._first_mb = self._first_mb or now_mb
         return now_mb - self._first_mb > _LEAK_MB
+
+
+_leak = Leak()  # of this process, in one search or many
 
 
 def run_task(
