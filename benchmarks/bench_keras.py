@@ -3,9 +3,14 @@
 scikeras, a net of one hidden layer, 4 candidates x 5 splits. By hand: two warm processes with one
 thread each, which take fits one by one.
 
-Last answer (two cores, one run, in which all workers had to import TensorFlow): 33 s, by hand 29
-(1.14 x), one process 54, dask-ml 31, joblib over dask 37, over ray 39. GridSearchCV's 65 s do not
-count: other work came in between. To be run again, with warm workers.
+Last answer (two cores, warm workers, medians of 3 that vary by a quarter): 20.0 s, GridSearchCV
+20.2 (0.99 x), by hand 18.5 (1.11 x), dask-ml 19.7, joblib over dask 22.1; one run each of one
+process 37, joblib over ray 45. By hand is 0.90 x GridSearchCV: there is next to nothing to save. Of
+the 1.25 s that a fit takes alone, in a warm process with one thread, 0.45 are 21 iterators over the
+data (tf.data makes one an epoch), 0.35 the training function's tracing, 0.2 its 260 steps, 0.1 the
+tracing of predict: all of it TensorFlow's, and of a model of its own. Two processes at once take
+1.5 s. XLA, and so a cache of its programs, has no part in it (``jit_compile`` is off here); nor has
+garbage collection (0.005 s).
 
 Last answer, leak: 744 MB after the first of 100 fits in a worker, 1,070 after the last: 3.3 MB a
 fit, native memory of TensorFlow's that neither ``gc.collect``, ``clear_session``, removing its

@@ -8,8 +8,8 @@ Last answer (two cores). Default threads, medians of 3: 7.3 s, 0.90 x by hand. W
 one cold run: 4.4 s, GridSearchCV 11.2 (0.39 x). There were four threads on two cores then and
 nothing else; a fifty-fold slow-down, which was seen where other work took a core from the threads
 that the others spin for, did not come.
-``n_jobs=1``, medians of 2: 8.3 s, 0.64 x GridSearchCV, 1.01 x by hand; dask-ml 0.74 x, joblib over
-dask 1.54 x, over ray 1.60 x. What is left is the trees' own time.
+``n_jobs=1``, medians of 2: 6.3 s, 0.69 x GridSearchCV, 0.98 x by hand; dask-ml 0.80 x, and in a run
+before joblib over dask 1.54 x, over ray 1.60 x. What is left is the trees' own time.
 
     python -m benchmarks bench_lightgbm bench_lightgbm_one_thread
 """

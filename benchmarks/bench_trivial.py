@@ -3,12 +3,12 @@
 1,000 fits of Ridge on 200 x 10, workers warm. By hand: two processes that each run half of
 scikit-learn's own calls, handed over once.
 
-Last answer (two cores, medians of 7): 0.82 x the wall of GridSearchCV(n_jobs=2), 1.46 x by hand;
-in one process 0.94 x GridSearchCV(n_jobs=1). dask-ml 3.2 x, joblib over dask 3.2 x, over ray 5.4 x.
+Last answer (two cores, medians of 7): 0.99 s, 0.83 x the wall of GridSearchCV(n_jobs=2), 1.36 x by
+hand, which is 0.61 x GridSearchCV. dask-ml 2.9 x, joblib over dask 2.6 x, over ray 3.4 x.
 What is left: of a worker's 1.47 ms a fit, 1.22 are the fit itself; scikit-learn's own function
 around it slices, clones and checks for 0.15, and 0.1 are ours (a third of that the record). Before
-a worker can begin, the caller is at scikit-learn's own clones for 0.12 s. By hand and these clones
-alone are 0.68 x GridSearchCV: with scikit-learn's loop kept it cannot be less.
+a worker can begin, the caller is at scikit-learn's own clones for 0.12 s: with its loop kept they
+cannot be saved, and with by hand they are 0.7 x GridSearchCV.
 
     python -m benchmarks bench_trivial
 """
