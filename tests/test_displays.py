@@ -1,12 +1,13 @@
 """Pictures of a search: what is on them."""
 
+import copy
 import sys
 
 import numpy as np
 import pytest
 from scipy.stats import loguniform
 from sklearn.datasets import load_diabetes
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor
@@ -38,6 +39,17 @@ def searched(n, **kwargs):
     pipe = Pipeline([("model", Ridge())])
     search = DistributedSearchCV(pipe, grid, cv=3, refit=False, random_state=0, **kwargs)
     return search.fit(*load_diabetes(return_X_y=True))
+
+
+def with_texts(search, name, text):
+    """The search as if that parameter's values had been texts."""
+    params = [
+        {key: text.format(value) if key == name else value for key, value in setting.items()}
+        for setting in search.cv_results_["params"]
+    ]
+    found = copy.copy(search)
+    found.cv_results_ = {**search.cv_results_, "params": params}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +176,53 @@ def test_points_are_values_and_mean_scores(small):
     )
     expected = "Bars: standard error. 5 candidates without it are not shown"
     assert display.note_.get_text() == expected
+
+
+def test_bars_are_standard_errors(small):
+    display = ParametersDisplay.from_search(small, "max_depth", ax=axes())
+    ((_, _, (bars,)),) = display.errorbars_
+    lengths = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
+    np.testing.assert_allclose(lengths, 2 * display.standings["std_error"])
+
+
+def test_values_that_are_no_numbers_are_places_side_by_side():
+    """Of two contenders, which have markers of their own; and True is no 1."""
+    grid = [
+        {"model": [Ridge(), LinearRegression()], "model__fit_intercept": [True, False]},
+        {"model": [Ridge()], "model__fit_intercept": [True], "model__alpha": [0.1, 10]},
+    ]
+    search = DistributedSearchCV(Pipeline([("model", Ridge())]), grid, cv=3, refit=False)
+    search.fit(*load_diabetes(return_X_y=True))
+    display = ParametersDisplay.from_search(search, "fit_intercept", ax=axes())
+    assert texts(display.ax_.get_xticklabels()) == ["False", "True"]
+    places = np.concatenate([p.get_offsets()[:, 0] for p in display.points_.values()])
+    assert sorted(np.round(places)) == [0, 0, 1, 1, 1, 1]
+    assert len(set(places)) == 6
+    markers = [p.get_paths()[0].vertices.shape for p in display.points_.values()]
+    assert markers[0] != markers[1]
+
+
+def test_of_many_values_none_is_named(large):
+    found = with_texts(large, "model__alpha", "about {}")
+    display = ParametersDisplay.from_search(found, "alpha", ax=axes())
+    assert texts(display.ax_.get_xticklabels()) == []
+
+
+def test_colours_of_many_leave_out_the_worst(large, small):
+    display = ParametersDisplay.from_search(large, ("alpha", "solver"), ax=axes())
+    scores = display.standings["mean_score"]
+    low, high = display.points_["Ridge"].get_clim()
+    assert (low, high) == (np.quantile(scores, 0.05), scores.max())
+    assert display.colorbar_.extend == "min"
+    of_few = ParametersDisplay.from_search(small, ("alpha", "solver"), ax=axes())
+    assert of_few.points_["Ridge"].get_clim()[0] == of_few.standings["mean_score"].min()
+    assert of_few.colorbar_.extend == "neither"
+
+
+def test_long_label_is_cut(small):
+    found = with_texts(small, "model__solver", "s" * 500)
+    labels = texts(ScoresDisplay.from_search(found, ax=axes()).ax_.get_yticklabels())
+    assert max(map(len, labels)) < 200
 
 
 def test_axis_of_values_that_span_decades_is_logarithmic(large):

@@ -89,6 +89,16 @@ def test_fits_are_bars_in_the_lanes_of_their_workers(small):
     assert display.note_.get_text() == "50 fits by 2 workers, busy for 100% of the time"
 
 
+def test_long_search_is_told_in_minutes_and_what_is_idle_is_told():
+    search = timed(searched(10), 2, seconds=60.0)
+    search._fit_times = search._fit_times[:-10]
+    del search._fit_times[1:21:2]  # the other worker begins late
+    display = TimelineDisplay.from_search(search, ax=axes())
+    assert display.ax_.get_xlabel() == "minutes since the first fit began"
+    np.testing.assert_allclose(spans(display.bars_["Ridge"])[:3], [(0, 0, 1), (0, 1, 2), (0, 2, 3)])
+    assert display.note_.get_text() == "30 fits by 2 workers, busy for 75% of the time"
+
+
 def test_contender_has_the_colour_of_the_other_pictures(small):
     display = TimelineDisplay.from_search(timed(small, 2), ax=axes())
     for name, bars in display.bars_.items():
