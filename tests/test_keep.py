@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     KFold,
     PredefinedSplit,
     RepeatedKFold,
+    ShuffleSplit,
     cross_val_predict,
 )
 from sklearn.neighbors import KNeighborsClassifier
@@ -367,14 +368,25 @@ def test_mistakes_are_told_before_any_fit(options, error, said, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_splits_overlap_predictions_are_means():
-    cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
-    search = DistributedSearchCV(Ridge(), {}, cv=cv, keep=("predict", "estimators"))
+@pytest.mark.parametrize(
+    "cv",
+    [
+        RepeatedKFold(n_splits=3, n_repeats=2, random_state=0),
+        ShuffleSplit(3, test_size=0.3, random_state=0),  # rows that none, one, two or all predict
+        ShuffleSplit(1, random_state=0),
+    ],
+)
+def test_where_splits_overlap_predictions_are_means(cv):
+    noted = {"first": lambda model: model.coef_[0]}
+    search = DistributedSearchCV(Ridge(), {}, cv=cv, keep=("predict", "estimators"), record=noted)
     search.fit(*DIABETES)
-    found = np.zeros(len(DIABETES[0]))
+    found, counts = np.zeros((2, len(DIABETES[0])))
     for model, (_, test) in zip(search.fold_estimators_[0], cv.split(*DIABETES), strict=True):
         found[test] += model.predict(DIABETES[0][test])
-    np.testing.assert_allclose(search.oof_predictions_["predict"][0], found / 2, rtol=1e-14)
+        counts[test] += 1
+    expected = np.where(counts, found / np.maximum(counts, 1), np.nan)
+    np.testing.assert_allclose(search.oof_predictions_["predict"][0], expected, rtol=1e-14)
+    assert np.isnan(search.cv_results_["std_error_first"]) == (cv.get_n_splits() == 1)
 
 
 def test_where_splits_overlap_there_is_no_mean_of_labels():

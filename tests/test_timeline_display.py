@@ -161,6 +161,19 @@ def test_times_are_those_of_the_search():
     assert display.note_.get_text().startswith("15 fits by 1 worker, busy for ")
 
 
+def test_fit_without_times_is_left_out_and_one_contender_needs_no_legend(small):
+    """Of a fit that was lost nobody knows when it was."""
+    search = timed(small, 2)
+    search._fit_times = [
+        (0, 0, 0.0, 0.0, ""),
+        (1, 0, 1e9 + 3, 1e9, "host 0"),
+        *search._fit_times[:5],
+    ]
+    display = TimelineDisplay.from_search(search, ax=axes())
+    assert len(display.bars) == 5
+    assert display.legend_ is None
+
+
 def test_search_without_times_is_an_error():
     grid = GridSearchCV(Ridge(), {"alpha": [1.0]})
     with pytest.raises(NotFittedError):
