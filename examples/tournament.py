@@ -12,7 +12,9 @@ fitted on all rows, for as many iterations as its fits found best on average.
 Needs ``pip install "skdistsearch[tournament]"``. ``--config`` is a file of the folder configs:
 ``randomized`` (two categories of 5,000 rows), ``grid`` (one of 1,000), ``classification``,
 ``multilabel``, and two small ones. The ranking goes to the screen, and a summary, a table,
-pictures and a report that has all of it, ``report.html``, into a folder of its own in ``results``.
+pictures, a report that has all of it (``report.html``) and the final model (``model.joblib``; to
+load it, have ``configs`` on the path) into a folder of its own in ``results``. For a tournament
+that is a Metaflow run as a whole, results too, see tournament_flow.py.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
+import joblib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -81,28 +84,43 @@ class Tournament(NamedTuple):
 # %% The tournament
 
 
-def tournament(config, X, y, backend="local", n_jobs=-1, ensemble=False):
+def tournament(config, X, y, ensemble=False, **options):
     """Search on one part of the rows, score the winner on the other, and fit it on all."""
-    is_classes = config["task"] == "classification"
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=config["test_size"], random_state=SEED, stratify=y if is_classes else None
+    X_train, _, y_train, _ = parts(config, X, y)
+    search = contest(config, X, keep="predictions" if ensemble else (), **options)
+    return judged(search.fit(X_train, y_train), config, X, y, ensemble)
+
+
+def parts(config, X, y):
+    """X and y of the training part and of the held-out part, as `train_test_split` gives them."""
+    return train_test_split(
+        *(X, y),
+        test_size=config["test_size"],
+        random_state=SEED,
+        stratify=y if config["task"] == "classification" else None,
     )
+
+
+def contest(config, X, **options):
+    """The search, not fitted."""
     estimator, param_grid = contenders_from_spec(
         config["contenders_spec"], preprocessing=preprocessing(X), random_state=SEED
     )
-    param_grid = [without_constants(contender) for contender in param_grid]
-    splitter = StratifiedKFold if is_classes else KFold
-    search = DistributedSearchCV(
+    splitter = StratifiedKFold if config["task"] == "classification" else KFold
+    return DistributedSearchCV(
         estimator,
-        param_grid,
+        [without_constants(contender) for contender in param_grid],
         scoring=config["score_path"].rpartition(".")[2].removesuffix("_score"),
         cv=splitter(config["n_splits"], shuffle=True, random_state=SEED),
         record={"n_iter": n_iter},
-        keep="predictions" if ensemble else (),
         random_state=SEED,
-        backend=backend,
-        n_jobs=n_jobs,
-    ).fit(X_train, y_train)
+        **options,
+    )
+
+
+def judged(search, config, X, y, ensemble=False):
+    """What a search, fitted on the training part, is worth on the other; and the model to keep."""
+    X_train, X_test, y_train, y_test = parts(config, X, y)
     found = Tournament(
         search=search,  # its best_estimator_ is the winner, fitted on the training part
         score=search.score(X_test, y_test),  # of rows that nothing has seen
@@ -112,7 +130,7 @@ def tournament(config, X, y, backend="local", n_jobs=-1, ensemble=False):
     )
     if not ensemble:
         return found
-    together = Ensemble.from_search(search, X_train, y_train, n_jobs=n_jobs)
+    together = Ensemble.from_search(search, X_train, y_train, n_jobs=search.n_jobs)
     score = search.scorer_(together, X_test, y_test)
     return found._replace(ensemble=together, ensemble_score=score)
 
@@ -223,8 +241,9 @@ def as_text(table, score):
     return shown.to_string(index=False, formatters=formats, float_format="{:.4f}".format)
 
 
-def told(found, table, score):
+def told(found):
     """What the tournament says, in sentences."""
+    table, score = standings(found.search), score_name(found.search)
     best = table.iloc[0]
     unseen = f"{found.score:.4f} on {len(found.truth):,} rows that nothing has seen"
     lines = [
@@ -242,14 +261,18 @@ def told(found, table, score):
     return "\n".join(lines)
 
 
-def settings(args, config, wall_s):
+def score_name(search):
+    return {"r2": "R²"}.get(search.scoring, search.scoring)
+
+
+def settings(config, /, **more):
+    """A line of what was asked for, and one of versions."""
     values = {name: value for name, value in config.items() if isinstance(value, int | float | str)}
     values = {name: value for name, value in values.items() if not name.startswith("__")}
-    values |= {"config": args.config, "seed": SEED, "backend": args.backend, "n_jobs": args.n_jobs}
+    values |= {"seed": SEED, **more}
     return f"""\
 Settings: {", ".join(f"{name}={value}" for name, value in values.items())}
 Versions: Python {platform.python_version()}, {", ".join(f"{n} {version(n)}" for n in PACKAGES)}
-Wall time: {wall_s:.1f} s
 """
 
 
@@ -309,27 +332,31 @@ def draw_predictions(truth, predicted):
     return panels
 
 
-def write(found, args, config, wall_s):
-    """All files of the tournament; the folder they are in."""
-    runs = getattr(found.search, "runs_", [])  # Metaflow's, as flow/run
-    run_id = runs[-1].rpartition("/")[2] if runs else f"{datetime.now():%Y-%m-%dT%H-%M-%S}"
-    folder = args.results / run_id
-    folder.mkdir(parents=True)
+def write(found, folder, title, about):
+    """Write all files of the tournament into a folder; the summary."""
     table = standings(found.search)
-    score = {"r2": "R²"}.get(found.search.scoring, found.search.scoring)
     table.to_csv(folder / "standings.csv")
     drawn = pictures(found)
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=100)
-    said = told(found, table, score)
+    said = told(found)
     html_report(
         *(found.search, folder / "report.html"),
-        title=f"Tournament {args.config}",
+        title=title,
         sections=[("Test", said), ("Predictions of unseen rows", drawn["predictions"])],
     )
-    text = f"{as_text(table, score)}\n\n{said}\n"
-    (folder / "summary.txt").write_text(text + "\n" + settings(args, config, wall_s), "utf-8")
-    print(text)
+    joblib.dump(found.final, folder / "model.joblib")
+    text = f"{as_text(table, score_name(found.search))}\n\n{said}\n"
+    (folder / "summary.txt").write_text(f"{text}\n{about}", "utf-8")
+    return text
+
+
+def new_folder(results, search):
+    """Of this tournament alone, named as its Metaflow run if it has one."""
+    runs = getattr(search, "runs_", [])  # as flow/run
+    run_id = runs[-1].rpartition("/")[2] if runs else f"{datetime.now():%Y-%m-%dT%H-%M-%S}"
+    folder = results / run_id
+    folder.mkdir(parents=True)
     return folder
 
 
@@ -368,9 +395,12 @@ def main():
     config = configuration(args.config)
     X, y = mock_data(config)
     start = time.perf_counter()
-    found = tournament(config, X, y, args.backend, args.n_jobs, args.ensemble)
+    options = {"backend": args.backend, "n_jobs": args.n_jobs}
+    found = tournament(config, X, y, args.ensemble, **options)
     wall_s = time.perf_counter() - start
-    folder = write(found, args, config, wall_s)
+    about = settings(config, config=args.config, **options, wall_s=round(wall_s, 1))
+    folder = new_folder(args.results, found.search)
+    print(write(found, folder, f"Tournament {args.config}", about))
     names = ", ".join(sorted(path.name for path in folder.iterdir()))
     print(f"{wall_s:.0f} s. In {folder}: {names}")
 

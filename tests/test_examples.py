@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -44,6 +45,27 @@ def run(folder, tmp_path):
         return done.stdout
 
     return run
+
+
+LOOK = rf"""
+import base64, json, re, sys
+
+import metaflow
+from metaflow.cards import get_cards
+
+sys.path.insert(0, {str(EXAMPLES / "configs")!r})  # the model's function is there
+metaflow.namespace(None)
+run = metaflow.Flow("TournamentFlow").latest_run
+found = run.data
+names = sorted(found.files)
+pictures = [name for name in names if name.endswith(".png")]
+(data,) = re.findall(r'__MF_DATA__\["[^"]+"\] = "([^"]+)"', get_cards(run["judge"].task)[0].get())
+card = base64.b64decode(data).decode()
+shown = card.count("data:image/png") == len(pictures) and "that nothing has seen" in card
+ranks, predicted = found.standings["rank"].tolist(), found.final.predict(found.X)
+others = [name for name in names if name not in pictures]
+print(json.dumps([pictures, others, ranks, len(predicted), shown]))
+"""
 
 
 def files_in(folder):
@@ -134,13 +156,32 @@ def test_tournament_ranks_tests_and_writes(run, folder, tmp_path, config, backen
 
     files = written_by(output, folder)
     assert {"predictions.png", "report.html", "scores.png", "timeline.png"} < files.keys()
+    assert files["model.joblib"].stat().st_size > 1000
     assert len(files["standings.csv"].read_text(encoding="utf-8").splitlines()) == 3
     text = files["summary.txt"].read_text(encoding="utf-8")
-    assert f"config={config}, seed=0, backend={backend}" in text
+    assert f"seed=0, config={config}, backend={backend}" in text
     assert "scikit-learn 1." in text
     assert text.partition("\n\nSettings")[0] in output
     metaflow_run = tmp_path / ".metaflow" / "DistributedSearch" / files["scores.png"].parent.name
     assert metaflow_run.is_dir() == (backend == "metaflow")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_tournament_as_a_flow_keeps_its_results_in_the_run(run, folder):
+    output = run("tournament_flow.py", "run", "--config", "test_grid", timeout_s=550)
+    assert "rows that nothing has seen." in output
+    assert not files_in(folder)
+    (folder / "look.py").write_text(LOOK)
+    pictures, *seen = json.loads(run(folder / "look.py").splitlines()[-1])
+    assert set(pictures) >= {"predictions.png", "scores.png", "timeline.png"}
+    assert seen == [
+        ["model.joblib", "report.html", "standings.csv", "summary.txt"],
+        [1, 2],
+        100,
+        True,
+    ]
 
 
 @pytest.fixture

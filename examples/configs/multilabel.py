@@ -39,7 +39,7 @@ contenders_spec = [
         "__model__fit_kwargs__validation_split": [0.2],
         "__model__fit_kwargs__monitor": ["val_loss"],
         "__model__fit_kwargs__patience": [10],
-        "__model__fit_kwargs__min_delta": [1e-5],
+        "__model__fit_kwargs__min_delta": [1e-3],
         # The presence of this key samples candidates instead of trying all.
         "__n_iter": 3,
     },
