@@ -71,12 +71,15 @@ class TournamentFlow(FlowSpec):
 
     def show(self, said):
         """The card."""
-        shown = self.standings[["rank", "contender", "parameters", "mean_score", "std_error"]]
+        rows = [
+            [row.rank, row.contender, row.parameters, f"{row.mean_score:.4f} ± {row.std_error:.4f}"]
+            for row in self.standings.head(30).itertuples()
+        ]
         current.card.append(Markdown(f"# Tournament {self.config}\n\n{said}"))
-        current.card.append(Table.from_dataframe(shown.head(30)))
-        for name, content in sorted(self.files.items()):
-            if name.endswith(".png"):
-                current.card.append(Image(content, label=name.removesuffix(".png")))
+        current.card.append(Table(rows, headers=["rank", "contender", "parameters", "mean score"]))
+        for name in ("scores", "parameters", "timeline", "predictions"):
+            if f"{name}.png" in self.files:
+                current.card.append(Image(self.files[f"{name}.png"], label=name))
 
     @step
     def end(self):

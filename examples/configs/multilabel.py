@@ -11,7 +11,7 @@ n_labels = 2
 n_rows_per_category = 1000
 test_size = 0.2
 n_splits = 5
-score_path = "sklearn.metrics.f1_samples"
+score_path = "sklearn.metrics.f1_micro"
 contenders_spec = [
     {
         "__model": [trees_per_label],
