@@ -8,12 +8,15 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
+import processes  # noqa: F401, a module that is installed nowhere
 import pytest
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend
 from skdistsearch.backends import _compute
+from skdistsearch.backends._code import requirements
 from skdistsearch.backends._compute import (
     Compute,
     check_configured,
@@ -536,3 +539,11 @@ def test_search_for_credentials_is_bounded(configure, monkeypatch):
         start = time.perf_counter()
         assert "no AWS credentials" in refusal(BATCH)
     assert time.perf_counter() - start < 5
+
+
+def test_module_that_native_code_has_made_is_asked_of_no_task(monkeypatch):
+    """Cython's ``_cython_3_3_1``, to which pickles of scikit-learn's loss functions refer."""
+    monkeypatch.setitem(sys.modules, "_made_by_cython", types.ModuleType("_made_by_cython"))
+    found = requirements(["_made_by_cython", "processes", "sklearn._loss._loss"])
+    assert found["modules"] == ["processes"]
+    assert {"python", "scikit-learn", "numpy"} <= found["versions"].keys()

@@ -80,8 +80,13 @@ def requirements(modules: Iterable[str]) -> dict[str, Any]:
     distributions = importlib.metadata.packages_distributions()
     return {
         "versions": {"python": platform.python_version(), **dict(_versions(tops, distributions))},
-        "modules": sorted(tops - distributions.keys()),
+        "modules": sorted(filter(_has_a_place, tops - distributions.keys())),
     }
+
+
+def _has_a_place(module: str) -> bool:
+    """Whether it was imported from somewhere: those that Cython's native code makes were not."""
+    return getattr(sys.modules.get(module), "__spec__", None) is not None
 
 
 def _versions(
