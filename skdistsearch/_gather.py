@@ -21,6 +21,8 @@ from skdistsearch._pieces import with_parameters
 from skdistsearch._slices import n_samples
 
 Run = Callable[[Batch], Iterator[Outcome]]
+Made = tuple[int, Any, Any]
+"""Candidate, rows, and what was predicted for them."""
 
 METHODS = ("predict", "predict_proba", "decision_function")
 _KEPT = ("predictions", *METHODS, "estimators")
@@ -130,7 +132,7 @@ class Gathered:
         self._methods: tuple[str, ...] = ()
         self._widths: list[int] = []
         self._notes: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
-        self._made: dict[str, list[tuple[int, Any, Any]]] = defaultdict(list)
+        self._made: dict[str, list[Made]] = defaultdict(list)
 
     def watching(self, run: Run) -> Run:
         """``run``, with what its outcomes tell gathered."""
@@ -234,13 +236,32 @@ class Gathered:
             for name in self._wanted.record:
                 found[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
         if self._methods:
-            found["oof_predictions_"] = {name: self._predictions(name) for name in self._methods}
+            found["oof_predictions_"] = dict(self._all_predictions())
         if "estimators" in self._wanted.keep:
             found["fold_estimators_"] = self.models.of_shape(self._n_candidates, self._n_splits)
         return found
 
+    def _all_predictions(self) -> Iterator[tuple[str, Any]]:
+        for method in self._methods:
+            shapes = {values.shape[1:] for _, _, values in self._alike(method)}
+            if len(shapes) > 1:  # all is fitted: nothing of it is lost
+                warnings.warn(
+                    f"keep={method!r}: candidates predict arrays of different shapes for a row, "
+                    f"{' and '.join(map(str, sorted(shapes)))}, which make no array together: "
+                    "oof_predictions_ has none of them.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            else:
+                yield method, self._predictions(method)
+
+    def _alike(self, method: str) -> list[Made]:
+        made, n_columns = self._made[method], sum(self._widths)
+        several = len(self._widths) > 1 and set(self._widths) == {2} and method == "predict_proba"
+        return _alike(made, pairs=n_columns if several else 0)
+
     def _predictions(self, method: str) -> Any:
-        whole = _assembled(method, self._made[method], (self._n_candidates, self._n_rows))
+        whole = _assembled(self._alike(method), (self._n_candidates, self._n_rows))
         widths = self._widths
         if method == "predict" or len(widths) < 2 or whole.shape[2:] != (sum(widths),):
             return whole
@@ -274,11 +295,11 @@ def _standard_error(values: Any) -> Any:
     return values.std(axis=1, ddof=1) / math.sqrt(n_splits)
 
 
-def _assembled(method: str, made: list[tuple[int, Any, Any]], shape: tuple[int, int]) -> Any:
+def _assembled(made: list[Made], shape: tuple[int, int]) -> Any:
     """All predictions in one array: the mean where there are several for a row, or NaN."""
     if not made:
         return np.full(shape, math.nan)
-    parts = _alike(method, [values for _, _, values in made])
+    parts = [values for _, _, values in made]
     dtype = np.result_type(*parts)
     counts = np.zeros(shape, int)
     for candidate, rows, _ in made:
@@ -298,14 +319,21 @@ def _assembled(method: str, made: list[tuple[int, Any, Any]], shape: tuple[int, 
     return whole
 
 
-def _alike(method: str, parts: list[Any]) -> list[Any]:
-    """Predictions of models of which some give a column, some a vector: vectors."""
-    shapes = {values.shape[1:] for values in parts}
+def _alike(made: list[Made], *, pairs: int) -> list[Made]:
+    """The same shape of all, where some models give a vector and some a column of it.
+
+    ``pairs``: of several labels, how many columns there are if each has two (that it is not
+    there, and that it is). Models that give one for each get the other, beside models of two.
+    """
+    shapes = {values.shape[1:] for _, _, values in made}
     if shapes == {(), (1,)}:
-        return [values.reshape(len(values)) for values in parts]
-    if len(shapes) > 1:
-        raise ValueError(
-            f"keep={method!r}: candidates predict arrays of different shapes for a row, "
-            f"{' and '.join(map(str, sorted(shapes)))}, which make no array together."
-        )
-    return parts
+        return [(candidate, rows, values.reshape(len(values))) for candidate, rows, values in made]
+    if pairs and shapes == {(pairs // 2,), (pairs,)}:
+        return [(candidate, rows, _in_pairs(values, pairs)) for candidate, rows, values in made]
+    return made
+
+
+def _in_pairs(values: Any, n_columns: int) -> Any:
+    if values.shape[1] == n_columns:
+        return values
+    return np.stack([1 - values, values], axis=2).reshape(len(values), n_columns)

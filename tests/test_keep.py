@@ -389,6 +389,48 @@ def test_where_splits_overlap_predictions_are_means(cv):
     assert np.isnan(search.cv_results_["std_error_first"]) == (cv.get_n_splits() == 1)
 
 
+class OneColumnEach(KNeighborsClassifier):
+    """Of several labels, tells the probability of each that it is there, as nets do."""
+
+    def predict_proba(self, X):
+        return np.column_stack([each[:, 1] for each in super().predict_proba(X)])
+
+
+def test_several_labels_of_models_that_tell_one_column_each_and_two():
+    X, y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
+    grid = {"model": [KNeighborsClassifier(3), OneColumnEach(3)]}
+    pipe = Pipeline([("model", KNeighborsClassifier())])
+    search = DistributedSearchCV(pipe, grid, cv=KFold(3), keep="predict_proba").fit(X, y)
+    expected = cross_val_predict(
+        pipe.set_params(model__n_neighbors=3), X, y, cv=KFold(3), method="predict_proba"
+    )
+    for label, of_label in enumerate(search.oof_predictions_["predict_proba"]):
+        for candidate in (0, 1):
+            np.testing.assert_allclose(of_label[candidate], expected[label])
+
+
+class Wide(Ridge):
+    """Predicts as often as it is told to."""
+
+    def __init__(self, width=1):
+        super().__init__()
+        self.width = width
+
+    def predict(self, X):
+        return np.column_stack([super().predict(X)] * self.width)
+
+    def score(self, X, y):
+        return 0.0
+
+
+def test_predictions_that_make_no_array_cost_no_search():
+    search = DistributedSearchCV(Wide(), {"width": [2, 3]}, cv=2, keep="predict")
+    with pytest.warns(UserWarning, match=r"shapes for a row, \(2,\) and \(3,\), which make no"):
+        search.fit(*DIABETES)
+    assert search.oof_predictions_ == {}
+    assert len(search.cv_results_["params"]) == 2
+
+
 def test_where_splits_overlap_there_is_no_mean_of_labels():
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
     with pytest.raises(ValueError, match="of several labels that are predicted for a row there is"):
