@@ -4,10 +4,11 @@ CountVectorizer (3 settings), TfidfTransformer (2), SGDClassifier (8), 3 folds, 
 words with Zipf's frequencies: 144 fits, 9 distinct fits of the vectorizer.
 By hand: two processes that take (split, vectorizer) groups, the longest first.
 
-Last answer (two cores, three runs beside other work of low priority): 34 to 47 s, by hand 35 to 37:
-0.98, 1.03 and, with workers that had to start, 1.27 x. GridSearchCV 253 to 316 s: 0.12, 0.12 and
-0.19 x wall, 0.14 and 0.15 x CPU. With ``memory=`` 131 s, dask-ml 94, joblib over dask 286, over ray
-425, one process 488.
+Last answer (two cores, nothing else on the machine): 25.6 s, by hand 23.5 (1.09 x, median of 2,
+warm workers). One run in which our workers had to start, and not those by hand: 25.8 s, by hand
+20.6 (1.25 x), GridSearchCV 197 (0.13 x wall and CPU). Of an earlier hour, beside GridSearchCV's
+253 to 316 s: 0.12 x, with ``memory=`` 131 s, dask-ml 94, joblib over dask 286, over ray 425, one
+process 488.
 What is left beside the limit: fits whose prefix the other process has too, at the end.
 
     python -m benchmarks bench_text
