@@ -243,7 +243,8 @@ class Gathered:
 
     def _all_predictions(self) -> Iterator[tuple[str, Any]]:
         for method in self._methods:
-            shapes = {values.shape[1:] for _, _, values in self._alike(method)}
+            made = self._alike(method)
+            shapes = {values.shape[1:] for _, _, values in made}
             if len(shapes) > 1:  # all is fitted: nothing of it is lost
                 warnings.warn(
                     f"keep={method!r}: candidates predict arrays of different shapes for a row, "
@@ -253,15 +254,15 @@ class Gathered:
                     stacklevel=2,
                 )
             else:
-                yield method, self._predictions(method)
+                yield method, self._predictions(method, made)
 
     def _alike(self, method: str) -> list[Made]:
         made, n_columns = self._made[method], sum(self._widths)
         several = len(self._widths) > 1 and set(self._widths) == {2} and method == "predict_proba"
         return _alike(made, pairs=n_columns if several else 0)
 
-    def _predictions(self, method: str) -> Any:
-        whole = _assembled(self._alike(method), (self._n_candidates, self._n_rows))
+    def _predictions(self, method: str, made: list[Made]) -> Any:
+        whole = _assembled(made, (self._n_candidates, self._n_rows))
         widths = self._widths
         if method == "predict" or len(widths) < 2 or whole.shape[2:] != (sum(widths),):
             return whole
