@@ -17,8 +17,8 @@ import statistics
 
 import numpy as np
 
-from skdistsearch._chunks import dealt
-from skdistsearch._sizes import seconds_by_candidate, sized
+from skdistsearch.scheduling._chunks import dealt
+from skdistsearch.scheduling._factoring import seconds_by_candidate, sized
 
 WORKERS = 50
 SPLITS = 5

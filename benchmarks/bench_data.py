@@ -29,9 +29,9 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from skdistsearch import DistributedSearchCV
-from skdistsearch._bytes import dump, load
-from skdistsearch._fit import Batch
-from skdistsearch._store import FolderStore, S3Store
+from skdistsearch.storage._serialization import dump, load
+from skdistsearch._batch import Batch
+from skdistsearch.storage._store import FolderStore, S3Store
 
 folder = Path(sys.argv[1])
 

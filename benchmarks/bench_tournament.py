@@ -54,8 +54,8 @@ from sklearn.model_selection import GridSearchCV, KFold
 from benchmarks.measure import in_turn
 from benchmarks.sides import BASE, JOBS, LIMIT, OURS
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
-from skdistsearch._candidates import candidates
-from skdistsearch.report._standings import readable_value
+from skdistsearch.model_selection._param_grid import candidates
+from skdistsearch.report._leaderboard import readable_value
 
 ROOT = Path(__file__).parents[1]
 CONFIG, ROWS = os.environ.get("CONFIG", "randomized"), os.environ.get("ROWS")

@@ -52,7 +52,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdistsearch import DistributedSearchCV, EarlyStopping, Ensemble, contenders_from_spec
-from skdistsearch.families import family_of
+from skdistsearch.early_stopping import family_of
 from skdistsearch.report import (
     ParametersDisplay,
     ScoresDisplay,

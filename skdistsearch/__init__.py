@@ -4,21 +4,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skdistsearch import backends, checkpoints, exceptions, families, report
-    from skdistsearch._baseline import with_baseline
-    from skdistsearch._early_stopping import EarlyStopping
-    from skdistsearch._ensemble import Ensemble
-    from skdistsearch._fit import Outcome
-    from skdistsearch._plan import Plan
-    from skdistsearch._search import DistributedSearchCV
-    from skdistsearch._siblings import (
+    from skdistsearch import backends, checkpoints, early_stopping, exceptions, report
+    from skdistsearch._batch import Outcome
+    from skdistsearch.backends import LocalBackend, MetaflowBackend
+    from skdistsearch.contenders._baseline import with_baseline
+    from skdistsearch.contenders._spec import contenders_from_spec
+    from skdistsearch.early_stopping._estimator import EarlyStopping
+    from skdistsearch.ensemble._ensemble import Ensemble
+    from skdistsearch.model_selection._one_standard_error import one_standard_error
+    from skdistsearch.model_selection._plan import Plan
+    from skdistsearch.model_selection._search import DistributedSearchCV
+    from skdistsearch.model_selection._search_successive_halving import (
         DistributedHalvingGridSearchCV,
         DistributedHalvingRandomSearchCV,
         DistributedRandomizedSearchCV,
     )
-    from skdistsearch._spec import contenders_from_spec
-    from skdistsearch.backends import LocalBackend, MetaflowBackend
-    from skdistsearch.report._one_standard_error import one_standard_error
 
 __all__ = [
     "DistributedHalvingGridSearchCV",
@@ -34,8 +34,8 @@ __all__ = [
     "backends",
     "checkpoints",
     "contenders_from_spec",
+    "early_stopping",
     "exceptions",
-    "families",
     "one_standard_error",
     "report",
     "with_baseline",
@@ -44,19 +44,19 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "DistributedHalvingGridSearchCV": "_siblings",
-    "DistributedHalvingRandomSearchCV": "_siblings",
-    "DistributedRandomizedSearchCV": "_siblings",
-    "DistributedSearchCV": "_search",
-    "EarlyStopping": "_early_stopping",
-    "Ensemble": "_ensemble",
+    "DistributedHalvingGridSearchCV": "model_selection._search_successive_halving",
+    "DistributedHalvingRandomSearchCV": "model_selection._search_successive_halving",
+    "DistributedRandomizedSearchCV": "model_selection._search_successive_halving",
+    "DistributedSearchCV": "model_selection._search",
+    "EarlyStopping": "early_stopping._estimator",
+    "Ensemble": "ensemble._ensemble",
     "LocalBackend": "backends",
     "MetaflowBackend": "backends",
-    "Outcome": "_fit",
-    "Plan": "_plan",
-    "contenders_from_spec": "_spec",
-    "one_standard_error": "report._one_standard_error",
-    "with_baseline": "_baseline",
+    "Outcome": "_batch",
+    "Plan": "model_selection._plan",
+    "contenders_from_spec": "contenders._spec",
+    "one_standard_error": "model_selection._one_standard_error",
+    "with_baseline": "contenders._baseline",
 }
 
 

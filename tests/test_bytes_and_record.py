@@ -8,11 +8,11 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV
-from skdistsearch._bytes import dump, load, private_folder
-from skdistsearch._fit import Batch, Fit, Outcome, Raised
-from skdistsearch._record import Interrupted, Record, Recorder, kept_in
-from skdistsearch._store import FolderStore
+from skdistsearch._batch import Batch, Fit, Outcome, Raised
 from skdistsearch.exceptions import RecordError
+from skdistsearch.storage._journal import Interrupted, Record, Recorder, kept_in
+from skdistsearch.storage._serialization import dump, load, private_folder
+from skdistsearch.storage._store import FolderStore
 
 
 @pytest.fixture

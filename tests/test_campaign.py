@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV
 from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.backends import _place
+from skdistsearch.backends.metaflow import _workspace as _place
 from skdistsearch.testing import Scripted
 
 _place._OUT_OF_REACH_S = 5.0  # not the ten minutes of a user's patience

@@ -8,8 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from skdistsearch import DistributedSearchCV
-from skdistsearch._candidates import candidates
 from skdistsearch.exceptions import ParamGridError, ParamGridTypeError
+from skdistsearch.model_selection._param_grid import candidates
 
 PIPE = Pipeline([("reduce", PCA()), ("model", Ridge())])
 

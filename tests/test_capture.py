@@ -27,8 +27,8 @@ from skdistsearch import (
     DistributedRandomizedSearchCV,
     DistributedSearchCV,
 )
-from skdistsearch._capture import Capture
 from skdistsearch.exceptions import BackendError
+from skdistsearch.model_selection._joblib_capture import Capture
 
 X, y = load_diabetes(return_X_y=True)
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skdistsearch.report import card
+from skdistsearch.backends.metaflow import _card as card
 
 with warnings.catch_warnings():
     # Metaflow's import warns of its own use of _yaml

@@ -26,15 +26,15 @@ from skdistsearch import (
     DistributedSearchCV,
     checkpoints,
 )
-from skdistsearch._checkpoint import locate, resuming
-from skdistsearch._fit import Outcome, Raised
-from skdistsearch._record import Recorder
+from skdistsearch._batch import Outcome, Raised
+from skdistsearch.checkpoints._resume import locate, resuming
 from skdistsearch.exceptions import (
     CheckpointError,
     NotPicklableError,
     RecordError,
     StoreError,
 )
+from skdistsearch.storage._journal import Recorder
 
 X, y = make_regression(40, 3, random_state=0)
 WEIGHT = np.linspace(1, 2, len(y))

@@ -196,7 +196,7 @@ from counted import Counted
 from sklearn.datasets import make_regression
 from skdistsearch import DistributedSearchCV, checkpoints
 from skdistsearch.exceptions import CheckpointError, RecordError
-from skdistsearch._checkpoint import locate
+from skdistsearch.checkpoints._resume import locate
 from skdistsearch.backends import resolve
 
 X, y = make_regression(40, 3, random_state=0)

@@ -15,16 +15,16 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.backends import _compute
-from skdistsearch.backends._code import requirements
-from skdistsearch.backends._compute import (
+from skdistsearch.backends.metaflow import _compute
+from skdistsearch.backends.metaflow._compute import (
     Compute,
     check_configured,
     decospecs,
     problems,
     retries,
 )
-from skdistsearch.backends._environment import _metaflow
+from skdistsearch.backends.metaflow._environment import _metaflow
+from skdistsearch.backends.metaflow._packaging import requirements
 from skdistsearch.exceptions import BackendConfigError
 
 BATCH = Compute(compute="batch")

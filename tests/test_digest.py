@@ -43,9 +43,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.discovery import all_estimators
 
-from skdistsearch import _digest
-from skdistsearch._digest import Digester
-from skdistsearch._versions import versions
+from skdistsearch.checkpoints import _digest
+from skdistsearch.checkpoints._digest import Digester
+from skdistsearch.checkpoints._versions import versions
 from skdistsearch.exceptions import NotPicklableError
 
 

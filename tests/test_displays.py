@@ -22,7 +22,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from skdistsearch.report import ParametersDisplay, ScoresDisplay, standings
-from skdistsearch.report._base import looks
+from skdistsearch.report._style import looks
 
 
 def searched(n, **kwargs):

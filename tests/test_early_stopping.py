@@ -33,13 +33,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdistsearch import DistributedSearchCV, EarlyStopping, families
-from skdistsearch._fit_params import FitParams, WithFitParams
+from skdistsearch import DistributedSearchCV, EarlyStopping, early_stopping
+from skdistsearch.contenders._fit_params import FitParams, WithFitParams
+from skdistsearch.early_stopping._base import is_a
+from skdistsearch.early_stopping._hist_gradient_boosting import _watched_from_outside
 from skdistsearch.exceptions import FamilyError
-from skdistsearch.families._base import is_a
-from skdistsearch.families._hist import _watched_from_outside
-from tests import watched
-from tests.watched import FAMILY, SEEN, Watched, WatchedScaler, seen
+import watched
+from watched import FAMILY, SEEN, Watched, WatchedScaler, seen
 
 N = 40
 X = np.column_stack([np.arange(N), np.random.default_rng(0).normal(size=N)])
@@ -215,9 +215,9 @@ def test_hist_gradient_boosting_is_watched_from_outside_before_1_7(patience):
         if n - best >= patience and loss >= losses[best]:
             break
         best = n if loss < losses[best] else best
-    train, validation = families.Part(X_in, y_in), families.Part(X_val, y_val)
+    train, validation = early_stopping.Part(X_in, y_in), early_stopping.Part(X_val, y_val)
     assert _watched_from_outside(model, train, validation, patience) == best + 1
-    metric, told = families.family_of(model).validation_curve(model, best + 1)
+    metric, told = early_stopping.family_of(model).validation_curve(model, best + 1)
     assert metric == "squared_error"
     np.testing.assert_allclose(told, losses[: best + patience + 1])
 
@@ -228,11 +228,11 @@ def test_hist_gradient_boosting_stops_alike_from_outside(loss):
         pytest.skip("HistGradientBoosting takes X_val from 1.7 on")
     model = HistGradientBoostingRegressor(loss=loss, quantile=0.3, random_state=0)
     inside = EarlyStopping(model, random_state=2).fit(*DIABETES)
-    outside = families.Family(
+    outside = early_stopping.Family(
         "outside",
         matches=lambda estimator: False,
         fit_with_validation=_watched_from_outside,
-        set_iterations=families.family_of(model).set_iterations,
+        set_iterations=early_stopping.family_of(model).set_iterations,
     )
     same = clone(inside).set_params(family=outside).fit(*DIABETES)
     assert same.best_iteration_ == inside.best_iteration_ < 100
@@ -240,7 +240,7 @@ def test_hist_gradient_boosting_stops_alike_from_outside(loss):
 
 def test_hist_gradient_boosting_before_1_7_needs_the_loss():
     model = HistGradientBoostingRegressor(scoring="r2")
-    part = families.Part(*DIABETES)
+    part = early_stopping.Part(*DIABETES)
     with pytest.raises(ValueError, match=r"scoring='r2'\) needs scikit-learn 1.7 or later"):
         _watched_from_outside(model, part, part, 10)
 
@@ -481,7 +481,7 @@ def _validate_and_one(model, train, validation, patience):
     return 1
 
 
-WATCHING = families.Family(
+WATCHING = early_stopping.Family(
     "watching",
     matches=lambda estimator: True,
     fit_with_validation=_validate_and_one,
@@ -780,28 +780,28 @@ def test_missing_target_and_single_row_are_errors():
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(families._base, "_REGISTERED", [])
+    monkeypatch.setattr(early_stopping._base, "_REGISTERED", [])
 
 
 @pytest.mark.usefixtures("registry")
 def test_registered_family_is_found_and_can_be_replaced():
-    families.register(FAMILY)
+    early_stopping.register(FAMILY)
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 7
     other = dataclasses.replace(FAMILY, fit_with_validation=_validate_and_one)
-    families.register(other)
+    early_stopping.register(other)
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 1
-    assert [family.name for family in families.known()].count("watched") == 1
-    families.register(dataclasses.replace(FAMILY, name="the last"))
+    assert [family.name for family in early_stopping.known()].count("watched") == 1
+    early_stopping.register(dataclasses.replace(FAMILY, name="the last"))
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 7
-    with pytest.raises(FamilyError, match=r"Not a skdistsearch.families.Family: 'mine'"):
-        families.register("mine")
+    with pytest.raises(FamilyError, match=r"Not a skdistsearch.early_stopping.Family: 'mine'"):
+        early_stopping.register("mine")
 
 
 def test_subclasses_are_of_their_family():
     class Mine(HistGradientBoostingRegressor):
         pass
 
-    assert families.family_of(Mine()).name == "HistGradientBoosting"
+    assert early_stopping.family_of(Mine()).name == "HistGradientBoosting"
     assert not is_a(BaseEstimator(), "lightgbm", "BaseEstimator")
 
 
@@ -809,7 +809,7 @@ def test_subclasses_are_of_their_family():
 def test_lightgbm_iterations_under_any_name(name):
     lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
     model = lightgbm.LGBMRegressor(**{**LGBM, name: 20}, early_stopping_round=3)
-    families.family_of(model).set_iterations(model, 4)
+    early_stopping.family_of(model).set_iterations(model, 4)
     assert model.get_params()[name] == 4
     assert model.get_params()["early_stopping_round"] is None
 

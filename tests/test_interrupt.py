@@ -113,7 +113,7 @@ DistributedSearchCV(Deadly(), {{"factor": [1, 2]}}, backend="{backend}", n_jobs=
 
 FORKS = """
 import os, signal, time
-from skdistsearch._signals import ended_in_order
+from skdistsearch.model_selection._signals import ended_in_order
 
 with ended_in_order():
     for _ in range(50):

@@ -37,12 +37,12 @@ from skdistsearch import (
     MetaflowBackend,
     checkpoints,
 )
-from skdistsearch._courier import Pull, Push
-from skdistsearch._fit import Batch, Fit, Outcome
-from skdistsearch._kept import MODEL, array_bytes, content, model_bytes
-from skdistsearch._record import Record, Recorder
-from skdistsearch._store import FolderStore
+from skdistsearch._batch import Batch, Fit, Outcome
 from skdistsearch.exceptions import RecordError
+from skdistsearch.storage._artifacts import MODEL, array_bytes, content, model_bytes
+from skdistsearch.storage._journal import Record, Recorder
+from skdistsearch.storage._journal_sync import Pull, Push
+from skdistsearch.storage._store import FolderStore
 
 DIABETES = load_diabetes(return_X_y=True)
 IRIS = load_iris(return_X_y=True)

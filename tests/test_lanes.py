@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from skdistsearch._lanes import taken, units
+from skdistsearch.scheduling._work_stealing import taken, units
 
 
 def flat(groups):

@@ -22,8 +22,8 @@ from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_info
 
 from skdistsearch import DistributedSearchCV, LocalBackend
-from skdistsearch._chunks import dealt, grouped
 from skdistsearch.exceptions import BackendError
+from skdistsearch.scheduling._chunks import dealt, grouped
 from skdistsearch.testing import Scripted
 
 X, y = load_diabetes(return_X_y=True)

@@ -12,9 +12,9 @@ from processes import Script
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch._chunks import dealt
 from skdistsearch.backends import Batch
 from skdistsearch.exceptions import BackendConfigError, BackendError
+from skdistsearch.scheduling._chunks import dealt
 from skdistsearch.testing import Scripted
 
 pytestmark = pytest.mark.slow

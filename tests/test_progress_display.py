@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdistsearch import EarlyStopping
 from skdistsearch.exceptions import ReportError
-from tests.watched import FAMILY, Watched
+from watched import FAMILY, Watched
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
 
@@ -21,7 +21,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from skdistsearch.report import ProgressDisplay
-from skdistsearch.report._base import looks
+from skdistsearch.report._style import looks
 
 DATA = load_diabetes(return_X_y=True)
 

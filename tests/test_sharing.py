@@ -26,11 +26,11 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from skdistsearch import DistributedSearchCV
-from skdistsearch._common import by_group, spread
-from skdistsearch._memo import Memo
-from skdistsearch._pieces import key_of, spots
-from skdistsearch._shared import Shared, equip
 from skdistsearch.backends import LocalBackend
+from skdistsearch.execution._cached_transformer import Shared, equip
+from skdistsearch.execution._shared_work import by_group, spread
+from skdistsearch.execution._transform_cache import Memo
+from skdistsearch.execution._transformer_slots import key_of, spots
 
 CALLS = []
 """What `Noted` transformers have done in this process."""
@@ -417,7 +417,7 @@ def mutates_then_asks(estimator, X, y):
 
 
 def test_precomputed_kernels_are_sliced_both_ways(monkeypatch):
-    monkeypatch.setattr("skdistsearch._common._DATA_MIN_MB", 0.0)
+    monkeypatch.setattr("skdistsearch.execution._shared_work._DATA_MIN_MB", 0.0)
     X, y = data()
     kernel, svr = X @ X.T, SVR(kernel="precomputed")
     found = DistributedSearchCV(svr, {"C": [0.1, 1.0]}, cv=2, refit=False).fit(kernel, y)
@@ -429,14 +429,14 @@ def test_precomputed_kernels_are_sliced_both_ways(monkeypatch):
 
 @pytest.mark.parametrize("held", [*HELD, "lists"])
 def test_big_data_is_sliced_once_a_split(held, monkeypatch):
-    import skdistsearch._slices as slices
+    import skdistsearch.execution._split_data as slices
 
     made = []
     original = slices._Parts.part
     monkeypatch.setattr(
         slices._Parts, "part", lambda self, *args: made.append(1) or original(self, *args)
     )
-    monkeypatch.setattr("skdistsearch._common._DATA_MIN_MB", 0.0)
+    monkeypatch.setattr("skdistsearch.execution._shared_work._DATA_MIN_MB", 0.0)
     X, y = data("floats" if held == "lists" else held)
     if held == "lists":
         X, y = X.tolist(), y.tolist()

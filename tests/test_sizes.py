@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdistsearch._sizes import seconds_by_candidate, sized
+from skdistsearch.scheduling._factoring import seconds_by_candidate, sized
 
 WORKERS, SPLITS = 50, 5
 

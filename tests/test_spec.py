@@ -14,9 +14,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
-from skdistsearch._candidates import candidates, check
-from skdistsearch._fit_params import FitParams, WithFitParams
+from skdistsearch.contenders._fit_params import FitParams, WithFitParams
 from skdistsearch.exceptions import SpecError
+from skdistsearch.model_selection._param_grid import candidates, check
 
 DIABETES = load_diabetes(return_X_y=True)
 CONFIGS = Path(__file__).parents[1] / "examples" / "configs"

@@ -25,7 +25,7 @@ from skdistsearch import (
 )
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report import standings
-from skdistsearch.report._standings import contender_of, parameter_names, readable
+from skdistsearch.report._leaderboard import contender_of, parameter_names, readable
 
 pytest.importorskip("pandas", reason="standings are a DataFrame")
 

@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from skdistsearch.report import TimelineDisplay
-from skdistsearch.report._base import looks
+from skdistsearch.report._style import looks
 
 LOOKS = looks(["DecisionTreeRegressor", "Ridge"])
 

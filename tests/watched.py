@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 
-from skdistsearch.families import Family
+from skdistsearch.early_stopping import Family
 
 SEEN = []
 """``(what, numbers of the rows, parameters)`` of each fit, validation and transform, in order."""

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from skdistsearch._fit import Batch, Fit, Outcome, Raised
+from skdistsearch._batch import Batch, Fit, Outcome, Raised
 from skdistsearch.backends._base import Backend, resolve
 
 if TYPE_CHECKING:
     from skdistsearch.backends._local import LocalBackend
-    from skdistsearch.backends._metaflow import MetaflowBackend
+    from skdistsearch.backends.metaflow._backend import MetaflowBackend
 
 __all__ = [
     "Backend",
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
 
         return LocalBackend
     if name == "MetaflowBackend":
-        from skdistsearch.backends._metaflow import MetaflowBackend
+        from skdistsearch.backends.metaflow._backend import MetaflowBackend
 
         return MetaflowBackend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol, runtime_checkable
 
-from skdistsearch._fit import Batch, Outcome
+from skdistsearch._batch import Batch, Outcome
 from skdistsearch.exceptions import BackendConfigError
 
 
@@ -39,7 +39,7 @@ def _local() -> Backend:
 
 
 def _metaflow(compute: str) -> Backend:
-    from skdistsearch.backends._metaflow import MetaflowBackend
+    from skdistsearch.backends.metaflow._backend import MetaflowBackend
 
     return MetaflowBackend(compute=compute)
 

@@ -19,17 +19,17 @@ import joblib
 from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
 from loky import ProcessPoolExecutor, get_reusable_executor
 
-from skdistsearch._bytes import dump, private_folder
-from skdistsearch._chunks import Chunk, Death, Ledger
-from skdistsearch._common import arranged
-from skdistsearch._fit import Batch, Outcome
-from skdistsearch._lanes import units
-from skdistsearch._record import Record, recorded_near
-from skdistsearch._runner import Runner, with_budget
-from skdistsearch._store import FolderStore
-from skdistsearch.backends._environment import oversubscribed, thread_limits
-from skdistsearch.backends.remote.worker import end_with, run_lane
+from skdistsearch._batch import Batch, Outcome
+from skdistsearch.backends._worker import end_with, run_lane
+from skdistsearch.backends.metaflow._environment import oversubscribed, thread_limits
 from skdistsearch.exceptions import BackendError, SkDistSearchError
+from skdistsearch.execution._runner import Runner, with_budget
+from skdistsearch.execution._shared_work import arranged
+from skdistsearch.scheduling._chunks import Chunk, Death, Ledger
+from skdistsearch.scheduling._work_stealing import units
+from skdistsearch.storage._journal import Record, recorded_near
+from skdistsearch.storage._serialization import dump, private_folder
+from skdistsearch.storage._store import FolderStore
 
 _POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
 _IDLE_S = 300  # joblib's own: how long idle workers are kept for the next search

@@ -4,11 +4,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skdistsearch.report._html import html_report
+    from skdistsearch.report._html_report import html_report
+    from skdistsearch.report._leaderboard import standings
     from skdistsearch.report._parameters_display import ParametersDisplay
     from skdistsearch.report._progress_display import ProgressDisplay
     from skdistsearch.report._scores_display import ScoresDisplay
-    from skdistsearch.report._standings import standings
     from skdistsearch.report._timeline_display import TimelineDisplay
 
 __all__ = [
@@ -25,8 +25,8 @@ _MODULES = {
     "ProgressDisplay": "_progress_display",
     "ScoresDisplay": "_scores_display",
     "TimelineDisplay": "_timeline_display",
-    "html_report": "_html",
-    "standings": "_standings",
+    "html_report": "_html_report",
+    "standings": "_leaderboard",
 }
 
 

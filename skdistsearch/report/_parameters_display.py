@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._base import ABOVE, clipped, looks, new_axes, note, score_name
-from skdistsearch.report._standings import parameter_names, readable_value, standings
+from skdistsearch.report._leaderboard import parameter_names, readable_value, standings
+from skdistsearch.report._style import ABOVE, clipped, looks, new_axes, note, score_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

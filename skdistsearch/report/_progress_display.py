@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._base import ABOVE, clipped, looks, new_axes, note
+from skdistsearch.report._style import ABOVE, clipped, looks, new_axes, note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

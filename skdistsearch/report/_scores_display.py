@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistsearch.report._base import ABOVE, clipped, height_of, looks, new_axes, note, score_name
-from skdistsearch.report._scores import split_scores
-from skdistsearch.report._standings import standings
+from skdistsearch._cv_results import split_scores
+from skdistsearch.report._leaderboard import standings
+from skdistsearch.report._style import ABOVE, clipped, height_of, looks, new_axes, note, score_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skdistsearch._cv_results import split_scores
+from skdistsearch.backends.metaflow._card import rows_of
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._base import ABOVE, counted, height_of, looks, new_axes, note
-from skdistsearch.report._scores import split_scores
-from skdistsearch.report._standings import contender_of, default_metric
-from skdistsearch.report.card import rows_of
+from skdistsearch.report._leaderboard import contender_of, default_metric
+from skdistsearch.report._style import ABOVE, counted, height_of, looks, new_axes, note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

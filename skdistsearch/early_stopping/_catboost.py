@@ -1,0 +1,60 @@
+"""CatBoost: its overfitting detector, on its ``eval_set``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skdistsearch.early_stopping._base import Family, Part, is_a, watched_series
+
+_ITERATIONS = ("iterations", "n_estimators", "num_boost_round", "num_trees")  # one at most
+_COLUMNS = ("cat_features", "text_features", "embedding_features")
+_DETECTOR = ("od_pval", "od_type", "od_wait", "early_stopping_rounds")
+
+
+def _matches(estimator: Any) -> bool:
+    return is_a(estimator, "catboost", "CatBoost") and not is_a(
+        estimator, "catboost", "CatBoostRanker"
+    )
+
+
+def _fit_with_validation(model: Any, train: Part, validation: Part, patience: int) -> int:
+    from catboost import Pool
+
+    columns = {**model.get_params(), **train.params}
+    pool = Pool(
+        validation.X,
+        validation.y,
+        weight=validation.params.get("sample_weight"),
+        baseline=validation.params.get("baseline"),
+        **{name: columns[name] for name in _COLUMNS if name in columns},
+    )
+    model.fit(
+        train.X,
+        train.y,
+        eval_set=pool,
+        early_stopping_rounds=patience,
+        use_best_model=True,
+        **train.params,
+    )
+    return int(model.get_best_iteration()) + 1
+
+
+def _set_iterations(model: Any, n: int) -> None:
+    given = model.get_params()
+    name = next((name for name in _ITERATIONS if name in given), "iterations")
+    off = {name: None for name in (*_DETECTOR, "use_best_model") if name in given}
+    model.set_params(**{name: n}, **off)
+
+
+def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+    return watched_series(model.get_evals_result()["validation"], best)
+
+
+FAMILY = Family(
+    "CatBoost",
+    _matches,
+    _fit_with_validation,
+    _set_iterations,
+    validation_curve=_validation_curve,
+)

@@ -1,0 +1,83 @@
+"""LightGBM: its callback ``early_stopping``, on its ``eval_set``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skdistsearch.early_stopping._base import Family, Part, is_a, watched_series
+
+# One of these beside n_estimators would win over it.
+_TREES = (
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "max_iter",
+)
+_PATIENCE = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
+_FOR_VALIDATION = {"sample_weight": "eval_sample_weight", "init_score": "eval_init_score"}
+
+
+def _matches(estimator: Any) -> bool:
+    return is_a(estimator, "lightgbm", "LGBMModel") and not is_a(
+        estimator, "lightgbm", "LGBMRanker"
+    )
+
+
+def _fit_with_validation(model: Any, train: Part, validation: Part, patience: int) -> int:
+    from lightgbm import early_stopping
+
+    if model.boosting_type == "dart":
+        raise ValueError("LightGBM has no early stopping for boosting_type='dart'.")
+    params = dict(train.params)
+    first_only = bool(model.get_params().get("first_metric_only", False))
+    stop = early_stopping(patience, first_metric_only=first_only, verbose=False)
+    callbacks = [*(params.pop("callbacks", None) or []), stop]
+    watched = {
+        _FOR_VALIDATION[name]: [value]
+        for name, value in validation.params.items()
+        if name in _FOR_VALIDATION
+    }
+    X = np.asarray(validation.X) if isinstance(validation.X, list) else validation.X
+    with warnings.catch_warnings():
+        # LightGBM 4.7 wants eval_X and eval_y, and does not encode the labels in eval_y.
+        warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
+        model.fit(
+            train.X,
+            train.y,
+            eval_set=[(X, validation.y)],
+            callbacks=callbacks,
+            **watched,
+            **params,
+        )
+    return max(1, int(model.best_iteration_))
+
+
+def _set_iterations(model: Any, n: int) -> None:
+    given = model.get_params()
+    trees = [name for name in _TREES if name in given] or ["n_estimators"]
+    off = {name: None for name in _PATIENCE if name in given}
+    model.set_params(**dict.fromkeys(trees, n), **off)
+
+
+def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+    (series,) = model.evals_result_.values()
+    return watched_series(series, best)
+
+
+FAMILY = Family(
+    "LightGBM",
+    _matches,
+    _fit_with_validation,
+    _set_iterations,
+    validation_curve=_validation_curve,
+)

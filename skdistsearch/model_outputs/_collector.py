@@ -1,0 +1,340 @@
+"""What a search learns of its fitted models, gathered from the outcomes of its fits."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from skdistsearch._batch import Batch, Outcome, closeable
+from skdistsearch.execution._model_extraction import ABSENT, Keep, Noted, classes, levels
+from skdistsearch.execution._split_data import n_samples
+from skdistsearch.execution._transformer_slots import with_parameters
+from skdistsearch.model_outputs._fold_estimators import FoldModels
+from skdistsearch.storage._artifacts import MODEL, array_of, content
+
+Run = Callable[[Batch], Iterator[Outcome]]
+Made = tuple[int, Any, Any]
+"""Candidate, rows, and what was predicted for them."""
+
+METHODS = ("predict", "predict_proba", "decision_function")
+_KEPT = ("predictions", *METHODS, "estimators")
+_TAKEN = {"fit_time", "score_time", "score", "index", "params", "estimator", *METHODS}
+"""Names whose columns, or whose ``best_..._``, a search has already, or that it needs itself."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user wants to know of the fitted models, checked."""
+
+    record: Noted
+    keep: tuple[str, ...]
+
+    @classmethod
+    def of(cls, record: Any, keep: Any, *, subsamples: bool) -> Wanted:
+        """What ``record=`` and ``keep=`` ask for; an error that names every mistake in them."""
+        kept = (keep,) if isinstance(keep, str) else tuple(keep) if _is_listed(keep) else None
+        wrong_types = [*_wrong_types(record), *([] if kept is not None else [_KEEP.format(keep)])]
+        if wrong_types:
+            raise TypeError("\n".join(wrong_types))
+        wrong = [*_wrong_names(record or {})]
+        wrong += [_KEEP.format(one) for one in kept or () if one not in _KEPT]
+        if subsamples and set(kept or ()) - {"estimators"}:
+            wrong.append(
+                f"keep={keep!r}: the rounds of a halving search predict for a part of the rows "
+                "only. Valid there: 'estimators'."
+            )
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return cls(dict(record or {}), kept or ())
+
+    def __bool__(self) -> bool:
+        return bool(self.record or self.keep)
+
+    def of_batch(self, batch: Batch) -> Keep:
+        """The same for a batch: it depends on the estimator what predictions are."""
+        usual = "predict_proba" if _classifies(batch) else "predict"
+        asked = [usual if one == "predictions" else one for one in self.keep]
+        methods = tuple(method for method in METHODS if method in asked)
+        return Keep(self.record, methods, "estimators" in self.keep)
+
+
+_KEEP = (
+    "keep={0!r} is nothing that can be kept. Valid: a string or a tuple out of "
+    f"{', '.join(map(repr, _KEPT))}."
+)
+
+
+def _is_listed(value: Any) -> bool:
+    return isinstance(value, Sequence | set | frozenset) and all(
+        isinstance(one, str) for one in value
+    )
+
+
+def _wrong_types(record: Any) -> Iterator[str]:
+    if record is None:
+        return
+    if not isinstance(record, Mapping):
+        yield (
+            f"record={record!r} must be None or a dict of names to attribute paths or functions, "
+            'such as {"n_iter": "model__best_iteration_"}.'
+        )
+        return
+    for name, what in record.items():
+        if not isinstance(name, str):
+            yield f"record: the name {name!r} must be a string."
+        if not (isinstance(what, str) or callable(what)):
+            yield (
+                f"record[{name!r}]={what!r} must be an attribute path (a string) or a function of "
+                "the fitted estimator."
+            )
+
+
+def _wrong_names(record: Noted) -> Iterator[str]:
+    for name, what in record.items():
+        if not name.isidentifier():
+            yield f"record: the name {name!r} must be an identifier, such as 'n_iter'."
+        if name in _TAKEN or name.startswith(("test_", "train_")):
+            yield f"record: the name {name!r} is taken by the search itself; give it another."
+        if name.removeprefix("error_") != name and name.removeprefix("error_") in record:
+            yield f"record: 'std_{name}' would be a column of two of its names; give it another."
+        if isinstance(what, str) and not all(level.isidentifier() for level in levels(what)):
+            yield (
+                f"record[{name!r}]={what!r} is no attribute path: names with '__' between them, "
+                "such as 'model__best_iteration_'."
+            )
+
+
+def _classifies(batch: Batch) -> bool:
+    """Whether the candidates are classifiers: as the first of them is."""
+    try:
+        return bool(is_classifier(with_parameters(batch.arguments[0], batch.fits[0].parameters)))
+    except Exception:  # a candidate that cannot be set: its fit says so
+        return bool(is_classifier(batch.arguments[0]))
+
+
+class Gathered:
+    """What came of the fits of one search beside scikit-learn's record of them."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self.times: list[tuple[int, int, float, float, str]] = []
+        """Of each fit: candidate, split, when it began and ended in seconds since 1970, worker."""
+        self.models = FoldModels()
+        self._n_candidates, self._n_splits, self._n_rows = 0, 0, 0
+        self._methods: tuple[str, ...] = ()
+        self._widths: list[int] = []
+        self._notes: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
+        self._made: dict[str, list[Made]] = defaultdict(list)
+
+    def watching(self, run: Run) -> Run:
+        """``run``, with what its outcomes tell gathered."""
+
+        def watch(batch: Batch) -> Generator[Outcome]:
+            first = self._n_candidates
+            batch = self._begun(batch)
+            troubles: dict[str, list[str]] = defaultdict(list)
+            n_models = 0
+            with closing(closeable(run(batch))) as outcomes:
+                for outcome in outcomes:
+                    self._take(batch, outcome, first)
+                    for name, trouble in outcome.troubles.items():
+                        troubles[name].append(f"{batch.fits[outcome.fit]}: {trouble}")
+                    n_models += _has_model(outcome)
+                    yield outcome if batch.keep is None else replace(outcome, files={})
+            for name, found in troubles.items():
+                self._tell(name, found, n_models)
+
+        return watch
+
+    def _begun(self, batch: Batch) -> Batch:
+        """Take note of a round; the batch, for its fits to tell what is wanted."""
+        self._n_candidates += len({fit.candidate for fit in batch.fits})
+        self._n_splits = len({fit.split for fit in batch.fits})
+        if not self._wanted:
+            return batch
+        keep = self._wanted.of_batch(batch)
+        self._methods = keep.methods
+        if keep.methods:
+            self._n_rows = n_samples(batch.arguments[1]) or 0
+            if (set(keep.methods) - {"predict"}) and batch.arguments[2] is not None:
+                self._widths = [len(labels) for labels in classes(batch.arguments[2])]
+            _check_overlap(batch, keep.methods, self._n_rows)
+        for call in batch.here or ():
+            call.with_model()  # type: ignore[attr-defined]
+        return replace(
+            batch,
+            keep=keep,
+            shared={**batch.shared, "return_estimator": True},
+            aside=batch.aside | {"return_estimator"},
+        )
+
+    def _take(self, batch: Batch, outcome: Outcome, first: int) -> None:
+        fit = batch.fits[outcome.fit]
+        candidate = first + fit.candidate
+        if outcome.ended:
+            times = outcome.began, outcome.ended, outcome.worker
+            self.times.append((candidate, fit.split, *times))
+        for name, note in outcome.notes.items():
+            self._notes[name][candidate, fit.split] = note
+        for what, file in outcome.files.items():
+            if what == MODEL:
+                self.models.take((candidate, fit.split), file, lasting=outcome.recorded)
+            else:
+                rows = np.asarray(batch.keywords_of(outcome.fit)["test"])
+                rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+                self._made[what].append((candidate, rows, array_of(content(file))))
+
+    def _tell(self, name: str, found: list[str], n_models: int) -> None:
+        """Say what could not be had of how many models; an error if of all, by a mistake."""
+        n_absent = sum(ABSENT in trouble for trouble in found)
+        asked = f"keep={'estimators' if name == MODEL else name!r}"
+        if name in self._wanted.record:
+            asked = f"record={{{name!r}: {self._wanted.record[name]!r}}}"
+            if n_absent == len(found) < n_models:
+                return  # other contenders have it
+        said = f"{asked} could not be had of {len(found)} of {n_models} models. First {found[0]}"
+        if len(found) == n_models and not n_absent:
+            raise ValueError(said)
+        warnings.warn(f"{said}. There it is NaN, or None.", UserWarning, stacklevel=2)
+
+    def instead_of(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
+        """scikit-learn's ``evaluate_candidates``, whose results have our columns too."""
+
+        def evaluate(*args: Any, **kwargs: Any) -> Any:
+            results = evaluate_candidates(*args, **kwargs)
+            results.update(self._columns())
+            return results
+
+        return evaluate
+
+    def _columns(self) -> dict[str, Any]:
+        """For ``cv_results_``, of all rounds so far."""
+        columns: dict[str, Any] = {}
+        for name in self._wanted.record:
+            values = np.full((self._n_candidates, self._n_splits), math.nan)
+            for where, note in self._notes[name].items():
+                values[where] = note
+            columns |= {f"split{split}_{name}": column for split, column in enumerate(values.T)}
+            columns[f"mean_{name}"] = values.mean(axis=1)
+            columns[f"std_{name}"] = values.std(axis=1)
+            columns[f"std_error_{name}"] = _standard_error(values)
+        return columns
+
+    def attributes(self, best_index: int | None) -> dict[str, Any]:
+        """What the fitted search gets."""
+        found: dict[str, Any] = {"_fit_times": self.times}
+        if best_index is not None:
+            columns = self._columns()
+            for name in self._wanted.record:
+                found[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
+        if self._methods:
+            found["oof_predictions_"] = dict(self._all_predictions())
+        if "estimators" in self._wanted.keep:
+            found["fold_estimators_"] = self.models.of_shape(self._n_candidates, self._n_splits)
+        return found
+
+    def _all_predictions(self) -> Iterator[tuple[str, Any]]:
+        for method in self._methods:
+            made = self._alike(method)
+            shapes = {values.shape[1:] for _, _, values in made}
+            if len(shapes) > 1:  # all is fitted: nothing of it is lost
+                warnings.warn(
+                    f"keep={method!r}: candidates predict arrays of different shapes for a row, "
+                    f"{' and '.join(map(str, sorted(shapes)))}, which make no array together: "
+                    "oof_predictions_ has none of them.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            else:
+                yield method, self._predictions(method, made)
+
+    def _alike(self, method: str) -> list[Made]:
+        made, n_columns = self._made[method], sum(self._widths)
+        several = len(self._widths) > 1 and set(self._widths) == {2} and method == "predict_proba"
+        return _alike(made, pairs=n_columns if several else 0)
+
+    def _predictions(self, method: str, made: list[Made]) -> Any:
+        whole = _assembled(made, (self._n_candidates, self._n_rows))
+        widths = self._widths
+        if method == "predict" or len(widths) < 2 or whole.shape[2:] != (sum(widths),):
+            return whole
+        return np.split(whole, np.cumsum(widths)[:-1], axis=2)  # several outputs
+
+
+def _has_model(outcome: Outcome) -> bool:
+    return outcome.status == "ok" and not (outcome.result or {}).get("fit_error")
+
+
+def _check_overlap(batch: Batch, methods: tuple[str, ...], n_rows: int) -> None:
+    """Labels have no mean: refuse before any fit to keep several of a row."""
+    if "predict" not in methods or not _classifies(batch):
+        return
+    counts = np.zeros(n_rows, int)
+    for number, fit in enumerate(batch.fits):
+        if fit.candidate == 0:
+            counts[np.asarray(batch.keywords_of(number)["test"])] += 1
+    if counts.max() > 1:
+        raise ValueError(
+            "keep='predict': the test parts of the splits overlap, and of several labels that are "
+            "predicted for a row there is no mean. Keep 'predict_proba', or give the search a cv "
+            "whose test parts do not overlap."
+        )
+
+
+def _standard_error(values: Any) -> Any:
+    n_splits = values.shape[1]
+    if n_splits == 1:
+        return np.full(len(values), math.nan)
+    return values.std(axis=1, ddof=1) / math.sqrt(n_splits)
+
+
+def _assembled(made: list[Made], shape: tuple[int, int]) -> Any:
+    """All predictions in one array: the mean where there are several for a row, or NaN."""
+    if not made:
+        return np.full(shape, math.nan)
+    parts = [values for _, _, values in made]
+    dtype = np.result_type(*parts)
+    counts = np.zeros(shape, int)
+    for candidate, rows, _ in made:
+        counts[candidate, rows] += 1
+    overlaps = counts.max() > 1
+    if dtype.kind in "biu" and (overlaps or counts.min() == 0):
+        dtype = np.dtype(float)
+    if dtype.kind == "U" and counts.min() == 0:
+        dtype = np.dtype(object)
+    whole = np.zeros((*shape, *parts[0].shape[1:]), dtype)
+    for (candidate, rows, _), values in zip(made, parts, strict=True):
+        whole[candidate, rows] = whole[candidate, rows] + values if overlaps else values
+    if overlaps:
+        whole /= np.maximum(counts, 1).reshape(*shape, *[1] * (whole.ndim - 2))
+    if counts.min() == 0:
+        whole[counts == 0] = math.nan
+    return whole
+
+
+def _alike(made: list[Made], *, pairs: int) -> list[Made]:
+    """The same shape of all, where some models give a vector and some a column of it.
+
+    ``pairs``: of several labels, how many columns there are if each has two (that it is not
+    there, and that it is). Models that give one for each get the other, beside models of two.
+    """
+    shapes = {values.shape[1:] for _, _, values in made}
+    if shapes == {(), (1,)}:
+        return [(candidate, rows, values.reshape(len(values))) for candidate, rows, values in made]
+    if pairs and shapes == {(pairs // 2,), (pairs,)}:
+        return [(candidate, rows, _in_pairs(values, pairs)) for candidate, rows, values in made]
+    return made
+
+
+def _in_pairs(values: Any, n_columns: int) -> Any:
+    if values.shape[1] == n_columns:
+        return values
+    return np.stack([1 - values, values], axis=2).reshape(len(values), n_columns)

@@ -1,0 +1,90 @@
+"""`one_standard_error`: the simplest of the candidates that nobody can tell from the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdistsearch._cv_results import checked_metric, split_scores, standard_error
+from skdistsearch.exceptions import ReportError
+
+
+def one_standard_error(
+    cv_results: Mapping[str, Any], *, by: str = "mean_fit_time", metric: str = "score"
+) -> int:
+    """Index of the simplest candidate within one standard error of the best: for ``refit=``.
+
+    Simplest is the one whose fits were the shortest: that is the only measure which all model
+    families have. Times vary from run to run, so if the choice has to be the same each time, name a
+    parameter: ``refit=functools.partial(one_standard_error, by="param_max_depth")``.
+
+    Parameters
+    ----------
+    cv_results : dict of str to arrays
+        ``cv_results_`` of a search, which gives it to a callable ``refit``.
+    by : str, default="mean_fit_time"
+        A column of ``cv_results`` of numbers, of which lower is simpler; with a minus in front
+        (``"-param_alpha"``), higher is. Candidates that do not have the parameter come last, and
+        equals in the order of their mean scores.
+    metric : str, default="score"
+        Name of the metric; that of a search with a single one is ``"score"``.
+
+    Returns
+    -------
+    best_index : int
+        Its place in ``cv_results``.
+
+    Raises
+    ------
+    ReportError
+        There is no such metric or column, or the column has values that are no numbers.
+
+    Notes
+    -----
+    The rule is that of Breiman, Friedman, Olshen and Stone, *Classification and Regression Trees*
+    (1984), section 3.4.3. The standard error is that of the best candidate's mean over the splits,
+    as if splits did not share training rows. Where there is none (a single split), the best
+    candidate is taken. As with any callable ``refit``, a search has no ``best_score_`` then.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Lasso
+    >>> from skdistsearch import DistributedSearchCV, one_standard_error
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.01, 0.1, 1.0]}
+    >>> DistributedSearchCV(Lasso(), grid, cv=5).fit(X, y).best_params_
+    {'alpha': 0.01}
+    >>> simplest = partial(one_standard_error, by="-param_alpha")
+    >>> DistributedSearchCV(Lasso(), grid, cv=5, refit=simplest).fit(X, y).best_params_
+    {'alpha': 0.1}
+    """
+    scores = split_scores(cv_results, checked_metric(cv_results, metric))
+    cost = _cost(cv_results, by)
+    ranks = np.asarray(cv_results[f"rank_test_{metric}"])
+    means = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
+    best = int(np.argmin(ranks))
+    near = np.flatnonzero(means >= means[best] - standard_error(scores[best]))
+    return int(min(near, key=lambda index: (cost[index], ranks[index]), default=best))
+
+
+def _cost(results: Mapping[str, Any], by: str) -> NDArray[np.float64]:
+    """The numbers to go by, lower is simpler; infinite where a candidate has none."""
+    name = by.removeprefix("-")
+    if name not in results:
+        known = [name for name in results if name.startswith("param_")]
+        raise ReportError(
+            f"by={by!r} is no column of cv_results_. Known: mean_fit_time, {', '.join(known)}."
+        )
+    column = np.ma.asarray(results[name])
+    try:
+        known_values = np.asarray(column.compressed(), dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ReportError(f"by={by!r} has values that are no numbers: {error}.") from error
+    cost = np.full(len(column), np.inf)
+    cost[~np.ma.getmaskarray(column)] = -known_values if by.startswith("-") else known_values
+    return cost
