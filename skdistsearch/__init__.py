@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, early_stopping, exceptions, report
-    from skdistsearch._batch import Outcome
+    from skdistsearch._outcome import Outcome
     from skdistsearch.backends import LocalBackend, MetaflowBackend
     from skdistsearch.contenders._baseline import with_baseline
     from skdistsearch.contenders._spec import contenders_from_spec

@@ -8,7 +8,8 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV
-from skdistsearch._batch import Batch, Fit, Outcome, Raised
+from skdistsearch._batch import Batch, Fit
+from skdistsearch._outcome import Outcome, Raised
 from skdistsearch.exceptions import RecordError
 from skdistsearch.storage._journal import Interrupted, Record, Recorder, kept_in
 from skdistsearch.storage._serialization import dump, load, private_folder

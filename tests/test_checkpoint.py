@@ -26,7 +26,7 @@ from skdistsearch import (
     DistributedSearchCV,
     checkpoints,
 )
-from skdistsearch._batch import Outcome, Raised
+from skdistsearch._outcome import Outcome, Raised
 from skdistsearch.checkpoints._resume import locate, resuming
 from skdistsearch.exceptions import (
     CheckpointError,

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import sklearn
+import watched
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor
@@ -32,14 +33,13 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from watched import FAMILY, SEEN, Watched, WatchedScaler, seen
 
 from skdistsearch import DistributedSearchCV, EarlyStopping, early_stopping
 from skdistsearch.contenders._fit_params import FitParams, WithFitParams
 from skdistsearch.early_stopping._base import is_a
 from skdistsearch.early_stopping._hist_gradient_boosting import _watched_from_outside
 from skdistsearch.exceptions import FamilyError
-import watched
-from watched import FAMILY, SEEN, Watched, WatchedScaler, seen
 
 N = 40
 X = np.column_stack([np.arange(N), np.random.default_rng(0).normal(size=N)])

@@ -37,7 +37,8 @@ from skdistsearch import (
     MetaflowBackend,
     checkpoints,
 )
-from skdistsearch._batch import Batch, Fit, Outcome
+from skdistsearch._batch import Batch, Fit
+from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import RecordError
 from skdistsearch.storage._artifacts import MODEL, array_bytes, content, model_bytes
 from skdistsearch.storage._journal import Record, Recorder

@@ -10,10 +10,10 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from watched import FAMILY, Watched
 
 from skdistsearch import EarlyStopping
 from skdistsearch.exceptions import ReportError
-from watched import FAMILY, Watched
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from skdistsearch._batch import Batch, Fit, Outcome, Raised
+from skdistsearch._batch import Batch, Fit
+from skdistsearch._outcome import Outcome, Raised
 from skdistsearch.backends._base import Backend, resolve
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol, runtime_checkable
 
-from skdistsearch._batch import Batch, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import BackendConfigError
 
 

@@ -19,7 +19,8 @@ import joblib
 from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
 from loky import ProcessPoolExecutor, get_reusable_executor
 
-from skdistsearch._batch import Batch, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome
 from skdistsearch.backends._worker import end_with, run_lane
 from skdistsearch.backends.metaflow._environment import oversubscribed, thread_limits
 from skdistsearch.exceptions import BackendError, SkDistSearchError

@@ -19,7 +19,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
-from skdistsearch._batch import Batch, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome
 from skdistsearch.execution._runner import Runner
 from skdistsearch.scheduling._work_stealing import Groups, taken
 from skdistsearch.storage._journal import Record, Recorder, label_of

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from skdistsearch._batch import Batch, File, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import File, Outcome
 from skdistsearch.backends.metaflow._environment import private_root
 from skdistsearch.checkpoints._digest import Digester
 from skdistsearch.checkpoints._versions import versions

@@ -14,7 +14,8 @@ import numpy as np
 from scipy import sparse
 from sklearn import config_context
 
-from skdistsearch._batch import Batch, Outcome, Prepared
+from skdistsearch._batch import Batch, Prepared
+from skdistsearch._outcome import Outcome
 from skdistsearch.execution._split_data import test_part
 from skdistsearch.storage._artifacts import MODEL, array_bytes, model_bytes
 

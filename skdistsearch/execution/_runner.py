@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from skdistsearch._batch import Batch, Outcome, Prepared
+from skdistsearch._batch import Batch, Prepared
+from skdistsearch._outcome import Outcome
 from skdistsearch.execution._cached_transformer import equip
 from skdistsearch.execution._split_data import Slices
 from skdistsearch.execution._transform_cache import Memo

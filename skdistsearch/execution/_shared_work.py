@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skdistsearch._batch import Batch, Common, Outcome, closeable
+from skdistsearch._batch import Batch, Common
+from skdistsearch._outcome import Outcome, closeable
 from skdistsearch.execution._split_data import Slices
 from skdistsearch.execution._transformer_slots import Spot, key_of, size_mb, spots, with_parameters
 from skdistsearch.scheduling._chunks import TURN, Chunk, grouped

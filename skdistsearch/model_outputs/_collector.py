@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from skdistsearch._batch import Batch, Outcome, closeable
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome, closeable
 from skdistsearch.execution._model_extraction import ABSENT, Keep, Noted, classes, levels
 from skdistsearch.execution._split_data import n_samples
 from skdistsearch.execution._transformer_slots import with_parameters

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from skdistsearch._batch import File
+from skdistsearch._outcome import File
 from skdistsearch.storage._artifacts import MODEL, content, model_of, named
 from skdistsearch.storage._serialization import private_folder
 from skdistsearch.storage._store import FolderStore

@@ -23,7 +23,8 @@ from joblib.parallel import ParallelBackendBase
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
-from skdistsearch._batch import Batch, Fit, Outcome, Prepared, closeable
+from skdistsearch._batch import Batch, Fit, Prepared
+from skdistsearch._outcome import Outcome, closeable
 from skdistsearch.exceptions import BackendError, FitLostError
 
 Run = Callable[[Batch], Iterator[Outcome]]

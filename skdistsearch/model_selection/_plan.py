@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import cloudpickle
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from skdistsearch._batch import Batch, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import PlanError
 from skdistsearch.execution._runner import Runner
 from skdistsearch.execution._shared_work import arranged, shares_work, spread

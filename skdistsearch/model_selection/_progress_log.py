@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from skdistsearch._batch import Batch, Outcome, closeable
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome, closeable
 
 _EVERY_S = 10.0
 

@@ -11,7 +11,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
-from skdistsearch._batch import File
+from skdistsearch._outcome import File
 from skdistsearch.exceptions import RecordError
 from skdistsearch.storage._store import open_store
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from skdistsearch._batch import Batch, File, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import File, Outcome
 from skdistsearch.exceptions import RecordError, StoreError
 from skdistsearch.storage._artifacts import content, is_model, located, named
 from skdistsearch.storage._store import FolderStore

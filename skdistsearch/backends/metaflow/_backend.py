@@ -20,7 +20,8 @@ from typing import Any
 import joblib
 from loky.backend import resource_tracker
 
-from skdistsearch._batch import Batch, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome
 from skdistsearch.backends.metaflow._compute import (
     Compute,
     check_configured,

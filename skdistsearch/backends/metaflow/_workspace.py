@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from skdistsearch._batch import Batch, Outcome
+from skdistsearch._batch import Batch
+from skdistsearch._outcome import Outcome
 from skdistsearch.backends.metaflow._environment import data_folder, s3_root
 from skdistsearch.exceptions import StoreError
 from skdistsearch.storage._artifacts import is_model
