@@ -12,7 +12,8 @@ from skdistsearch._batch import Batch, Fit
 from skdistsearch._outcome import Outcome, Raised
 from skdistsearch.exceptions import RecordError
 from skdistsearch.storage._journal import Interrupted, Record, Recorder, kept_in
-from skdistsearch.storage._serialization import dump, load, private_folder
+from skdistsearch.storage._paths import private_folder
+from skdistsearch.storage._serialization import dump, load
 from skdistsearch.storage._store import FolderStore
 
 

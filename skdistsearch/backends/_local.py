@@ -21,15 +21,16 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
+from skdistsearch.backends._threads import oversubscribed, thread_limits
 from skdistsearch.backends._worker import end_with, run_lane
-from skdistsearch.backends.metaflow._environment import oversubscribed, thread_limits
 from skdistsearch.exceptions import BackendError, SkDistSearchError
 from skdistsearch.execution._runner import Runner, with_budget
 from skdistsearch.execution._shared_work import arranged
 from skdistsearch.scheduling._chunks import Chunk, Death, Ledger
 from skdistsearch.scheduling._work_stealing import units
 from skdistsearch.storage._journal import Record, recorded_near
-from skdistsearch.storage._serialization import dump, private_folder
+from skdistsearch.storage._paths import private_folder
+from skdistsearch.storage._serialization import dump
 from skdistsearch.storage._store import FolderStore
 
 _POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs

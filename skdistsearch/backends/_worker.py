@@ -25,7 +25,8 @@ from skdistsearch.execution._runner import Runner
 from skdistsearch.scheduling._work_stealing import Groups, taken
 from skdistsearch.storage._journal import Record, Recorder, label_of
 from skdistsearch.storage._journal_sync import Pull, Push
-from skdistsearch.storage._serialization import load, load_json, private_folder
+from skdistsearch.storage._paths import private_folder
+from skdistsearch.storage._serialization import load, load_json
 from skdistsearch.storage._store import open_store
 
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller

@@ -28,7 +28,6 @@ import sklearn
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import File, Outcome
-from skdistsearch.backends.metaflow._environment import private_root
 from skdistsearch.checkpoints._digest import Digester
 from skdistsearch.checkpoints._versions import versions
 from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
@@ -36,7 +35,7 @@ from skdistsearch.scheduling._factoring import seconds_by_candidate
 from skdistsearch.storage._artifacts import MODEL, located
 from skdistsearch.storage._journal import Recorder, kept_in
 from skdistsearch.storage._journal_sync import Push, fetch
-from skdistsearch.storage._serialization import private_folder
+from skdistsearch.storage._paths import private_folder, private_root
 from skdistsearch.storage._store import Store, open_store
 
 Run = Callable[[Batch], Iterator[Outcome]]

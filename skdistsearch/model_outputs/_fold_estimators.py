@@ -11,7 +11,7 @@ from typing import Any
 
 from skdistsearch._outcome import File
 from skdistsearch.storage._artifacts import MODEL, content, model_of, named
-from skdistsearch.storage._serialization import private_folder
+from skdistsearch.storage._paths import private_folder
 from skdistsearch.storage._store import FolderStore
 
 Where = tuple[int, int]

@@ -19,7 +19,7 @@ from types import TracebackType
 from skdistsearch.exceptions import RecordError, StoreError
 from skdistsearch.storage._artifacts import is_file, is_model
 from skdistsearch.storage._journal import SUFFIX, file_names, files_of
-from skdistsearch.storage._serialization import private_folder
+from skdistsearch.storage._paths import private_folder
 from skdistsearch.storage._store import FolderStore, Store, open_store
 
 _PUSH_S = 0.2  # how often new lines are looked for: what a machine's death may cost

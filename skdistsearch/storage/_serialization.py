@@ -11,18 +11,13 @@ import hashlib
 import io
 import json
 import mmap
-import os
 import pickle
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
-from loky.backend import resource_tracker
 
 from skdistsearch._batch import Batch
 from skdistsearch.exceptions import NotPicklableError, RecordError
@@ -32,29 +27,6 @@ FORMAT = 2
 _ALIGN = 64  # bytes: numpy's and a cache line's
 _APART = 1 << 20  # bytes: a buffer of this size is an object of its own
 _SHA256_CHARS = 64
-
-
-@contextmanager
-def private_folder(within: str | None = None) -> Iterator[Path]:
-    """A temporary folder that only this user can enter, gone afterwards.
-
-    joblib's ``JOBLIB_TEMP_FOLDER`` says where, else Python's own temporary folder. If this process
-    is killed, loky's tracker of resources removes it as soon as everybody has ended who holds the
-    tracker's pipe: loky's workers, and the keeper of a Metaflow run. Not a folder ``within`` one
-    that is looked after already.
-    """
-    parent = within or os.environ.get("JOBLIB_TEMP_FOLDER") or None
-    with tempfile.TemporaryDirectory(
-        prefix="skdistsearch-", dir=parent, ignore_cleanup_errors=True
-    ) as name:
-        if within:
-            yield Path(name)
-            return
-        resource_tracker.register(name, "folder")
-        try:
-            yield Path(name)
-        finally:
-            resource_tracker.unregister(name, "folder")
 
 
 @dataclass(frozen=True)

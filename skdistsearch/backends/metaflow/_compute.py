@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skdistsearch.backends.metaflow._environment import _config, _metaflow, _user, thread_limits
+from skdistsearch.backends._threads import thread_limits
+from skdistsearch.backends.metaflow._environment import _config, _metaflow, _user
 from skdistsearch.exceptions import BackendConfigError
 
 Decospec = str | tuple[str, dict[str, Any]]

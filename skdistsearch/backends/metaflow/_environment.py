@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import numbers
 import os
 import sys
-import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import joblib
-from joblib.parallel import ParallelBackendBase
-
+from skdistsearch.backends._threads import thread_limits
 from skdistsearch.exceptions import BackendConfigError
+from skdistsearch.storage._paths import private_root
 
-_TENSORFLOW = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-_THREADS = ("n_jobs", "num_threads", "nthread", "n_threads", "thread_count")
 _SYSROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
-_CACHE_S = 7 * 24 * 3600
 # The services throttle who asks for hundreds of tasks at once: boto3 is to wait, not to give up.
 # Metaflow opens 64 processes for what 8 do faster. It asks S3 twenty times, each pause twice as
 # long as the one before, up to six minutes: 80 in all, of which the first nine tries take 9.
@@ -57,51 +50,6 @@ def s3_root() -> str:
     if not root:
         raise BackendConfigError("No place in S3: METAFLOW_DATASTORE_SYSROOT_S3=s3://bucket/prefix")
     return f"{root.rstrip('/')}/skdistsearch"
-
-
-def data_folder(otherwise: Path) -> Path:
-    """Where big data is kept on this machine, for the next search on the same.
-
-    A cache: what nobody has used for a week goes. ``otherwise``: where no cache can be made.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "skdistsearch/data")
-    try:
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in cache.iterdir():
-            if time.time() - path.stat().st_mtime > _CACHE_S:
-                path.unlink(missing_ok=True)
-    except OSError:
-        return otherwise / "data"
-    return cache if os.access(cache, os.W_OK) else otherwise / "data"
-
-
-def thread_limits(workers: int, threads: int | None = None) -> dict[str, str]:
-    """Each worker's share of the cores, for the thread pools of what fits use.
-
-    What the user has set for a pool holds. Not so the number of cores, which counts for all of them
-    together: LightGBM takes as many threads as joblib counts cores, whatever OpenMP is told.
-    """
-    share = max(joblib.cpu_count() // workers, 1)
-    names = (*ParallelBackendBase.MAX_NUM_THREADS_VARS, *_TENSORFLOW)
-    limits = {name: str(threads or os.environ.get(name, share)) for name in names}
-    return limits | {"LOKY_MAX_CPU_COUNT": str(threads or share)}
-
-
-def oversubscribed(parameters: Mapping[str, Any], workers: int, cores: int) -> str:
-    """What to say of a number of threads that the user has set; empty if all is well."""
-    for name, value in parameters.items():
-        if hasattr(value, "get_params") and not isinstance(value, type):
-            if said := oversubscribed(value.get_params(), workers, cores):
-                return said
-            continue
-        asked = name.rpartition("__")[2] in _THREADS and isinstance(value, numbers.Integral)
-        if asked and value > 1 and value * workers > cores:
-            return (
-                f"{name}={value} in {workers} processes asks for {value * workers} threads on "
-                f"{cores} cores, which wait for each other. It stays, as you have set it; faster "
-                f"is {name}={max(cores // workers, 1)}, or n_jobs=1 of the search."
-            )
-    return ""
 
 
 def show_to_client() -> None:
@@ -173,12 +121,6 @@ def _found_root() -> Path | None:
     """The folder whose ``.metaflow`` Metaflow uses: the working directory or one above it."""
     here = Path.cwd()
     return next((path for path in (here, *here.parents) if (path / ".metaflow").is_dir()), None)
-
-
-def private_root() -> Path:
-    """Where what is kept goes that nobody has configured a place for."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data, "skdistsearch")
 
 
 def _user(environment: dict[str, str]) -> str:
