@@ -28,9 +28,9 @@ from sklearn.tree import DecisionTreeRegressor
 from skdistsearch import DistributedSearchCV
 from skdistsearch.backends import LocalBackend
 from skdistsearch.execution._cached_transformer import Shared, equip
-from skdistsearch.execution._shared_work import by_group, spread
 from skdistsearch.execution._transform_cache import Memo
 from skdistsearch.execution._transformer_slots import key_of, spots
+from skdistsearch.scheduling._grouping import by_group, spread
 
 CALLS = []
 """What `Noted` transformers have done in this process."""

@@ -25,8 +25,9 @@ from skdistsearch.backends._threads import oversubscribed, thread_limits
 from skdistsearch.backends._worker import end_with, run_lane
 from skdistsearch.exceptions import BackendError, SkDistSearchError
 from skdistsearch.execution._runner import Runner, with_budget
-from skdistsearch.execution._shared_work import arranged
-from skdistsearch.scheduling._chunks import Chunk, Death, Ledger
+from skdistsearch.scheduling._chunks import Chunk
+from skdistsearch.scheduling._grouping import arranged
+from skdistsearch.scheduling._retries import Death, Ledger
 from skdistsearch.scheduling._work_stealing import units
 from skdistsearch.storage._journal import Record, recorded_near
 from skdistsearch.storage._paths import private_folder

@@ -15,8 +15,8 @@ from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import PlanError
 from skdistsearch.execution._runner import Runner
-from skdistsearch.execution._shared_work import arranged, shares_work, spread
 from skdistsearch.scheduling._chunks import Chunk, dealt, grouped
+from skdistsearch.scheduling._grouping import arranged, shares_work, spread
 
 _CHUNKS_MAX = 100  # Metaflow's own limit of a foreach, --max-num-splits
 _NAMED_MAX = 5  # fits that an error message names

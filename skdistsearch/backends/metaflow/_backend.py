@@ -35,9 +35,10 @@ from skdistsearch.backends.metaflow._run_log import SAYS, Log, advice, is_of_hos
 from skdistsearch.backends.metaflow._workspace import Place
 from skdistsearch.exceptions import BackendConfigError, BackendError
 from skdistsearch.execution._runner import with_budget
-from skdistsearch.execution._shared_work import arranged, by_group, shares_work, spread
-from skdistsearch.scheduling._chunks import Chunk, Death, Ledger, dealt, grouped
+from skdistsearch.scheduling._chunks import Chunk, dealt, grouped
 from skdistsearch.scheduling._factoring import sized
+from skdistsearch.scheduling._grouping import arranged, by_group, shares_work, spread
+from skdistsearch.scheduling._retries import Death, Ledger
 from skdistsearch.scheduling._work_stealing import Groups, units
 from skdistsearch.storage._journal import Interrupted
 
