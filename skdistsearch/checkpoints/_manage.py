@@ -30,16 +30,8 @@ from datetime import datetime
 from pathlib import Path
 
 from skdistsearch.backends._base import Backend, resolve
-from skdistsearch.checkpoints._resume import (
-    ABOUT,
-    FITS,
-    USE,
-    Uses,
-    earlier_searches,
-    finished_in,
-    locate,
-    named_root,
-)
+from skdistsearch.checkpoints._history import ABOUT, FITS, USE, Uses, earlier_searches
+from skdistsearch.checkpoints._resume import finished_in, locate, named_root
 from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
 from skdistsearch.storage._journal import files_of
 from skdistsearch.storage._journal_sync import fetch
