@@ -5,120 +5,23 @@ from __future__ import annotations
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome, closeable
-from skdistsearch.execution._model_extraction import ABSENT, Keep, Noted, classes, levels
+from skdistsearch.execution._model_extraction import ABSENT, classes
 from skdistsearch.execution._split_data import n_samples
-from skdistsearch.execution._transformer_slots import with_parameters
 from skdistsearch.model_outputs._fold_estimators import FoldModels
+from skdistsearch.model_outputs._oof_predictions import Made, _alike, _assembled
+from skdistsearch.model_outputs._output_options import Wanted, _classifies
 from skdistsearch.storage._artifacts import MODEL, array_of, content
 
 Run = Callable[[Batch], Iterator[Outcome]]
-Made = tuple[int, Any, Any]
-"""Candidate, rows, and what was predicted for them."""
-
-METHODS = ("predict", "predict_proba", "decision_function")
-_KEPT = ("predictions", *METHODS, "estimators")
-_TAKEN = {"fit_time", "score_time", "score", "index", "params", "estimator", *METHODS}
-"""Names whose columns, or whose ``best_..._``, a search has already, or that it needs itself."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a user wants to know of the fitted models, checked."""
-
-    record: Noted
-    keep: tuple[str, ...]
-
-    @classmethod
-    def of(cls, record: Any, keep: Any, *, subsamples: bool) -> Wanted:
-        """What ``record=`` and ``keep=`` ask for; an error that names every mistake in them."""
-        kept = (keep,) if isinstance(keep, str) else tuple(keep) if _is_listed(keep) else None
-        wrong_types = [*_wrong_types(record), *([] if kept is not None else [_KEEP.format(keep)])]
-        if wrong_types:
-            raise TypeError("\n".join(wrong_types))
-        wrong = [*_wrong_names(record or {})]
-        wrong += [_KEEP.format(one) for one in kept or () if one not in _KEPT]
-        if subsamples and set(kept or ()) - {"estimators"}:
-            wrong.append(
-                f"keep={keep!r}: the rounds of a halving search predict for a part of the rows "
-                "only. Valid there: 'estimators'."
-            )
-        if wrong:
-            raise ValueError("\n".join(wrong))
-        return cls(dict(record or {}), kept or ())
-
-    def __bool__(self) -> bool:
-        return bool(self.record or self.keep)
-
-    def of_batch(self, batch: Batch) -> Keep:
-        """The same for a batch: it depends on the estimator what predictions are."""
-        usual = "predict_proba" if _classifies(batch) else "predict"
-        asked = [usual if one == "predictions" else one for one in self.keep]
-        methods = tuple(method for method in METHODS if method in asked)
-        return Keep(self.record, methods, "estimators" in self.keep)
-
-
-_KEEP = (
-    "keep={0!r} is nothing that can be kept. Valid: a string or a tuple out of "
-    f"{', '.join(map(repr, _KEPT))}."
-)
-
-
-def _is_listed(value: Any) -> bool:
-    return isinstance(value, Sequence | set | frozenset) and all(
-        isinstance(one, str) for one in value
-    )
-
-
-def _wrong_types(record: Any) -> Iterator[str]:
-    if record is None:
-        return
-    if not isinstance(record, Mapping):
-        yield (
-            f"record={record!r} must be None or a dict of names to attribute paths or functions, "
-            'such as {"n_iter": "model__best_iteration_"}.'
-        )
-        return
-    for name, what in record.items():
-        if not isinstance(name, str):
-            yield f"record: the name {name!r} must be a string."
-        if not (isinstance(what, str) or callable(what)):
-            yield (
-                f"record[{name!r}]={what!r} must be an attribute path (a string) or a function of "
-                "the fitted estimator."
-            )
-
-
-def _wrong_names(record: Noted) -> Iterator[str]:
-    for name, what in record.items():
-        if not name.isidentifier():
-            yield f"record: the name {name!r} must be an identifier, such as 'n_iter'."
-        if name in _TAKEN or name.startswith(("test_", "train_")):
-            yield f"record: the name {name!r} is taken by the search itself; give it another."
-        if name.removeprefix("error_") != name and name.removeprefix("error_") in record:
-            yield f"record: 'std_{name}' would be a column of two of its names; give it another."
-        if isinstance(what, str) and not all(level.isidentifier() for level in levels(what)):
-            yield (
-                f"record[{name!r}]={what!r} is no attribute path: names with '__' between them, "
-                "such as 'model__best_iteration_'."
-            )
-
-
-def _classifies(batch: Batch) -> bool:
-    """Whether the candidates are classifiers: as the first of them is."""
-    try:
-        return bool(is_classifier(with_parameters(batch.arguments[0], batch.fits[0].parameters)))
-    except Exception:  # a candidate that cannot be set: its fit says so
-        return bool(is_classifier(batch.arguments[0]))
 
 
 class Gathered:
@@ -295,47 +198,3 @@ def _standard_error(values: Any) -> Any:
     if n_splits == 1:
         return np.full(len(values), math.nan)
     return values.std(axis=1, ddof=1) / math.sqrt(n_splits)
-
-
-def _assembled(made: list[Made], shape: tuple[int, int]) -> Any:
-    """All predictions in one array: the mean where there are several for a row, or NaN."""
-    if not made:
-        return np.full(shape, math.nan)
-    parts = [values for _, _, values in made]
-    dtype = np.result_type(*parts)
-    counts = np.zeros(shape, int)
-    for candidate, rows, _ in made:
-        counts[candidate, rows] += 1
-    overlaps = counts.max() > 1
-    if dtype.kind in "biu" and (overlaps or counts.min() == 0):
-        dtype = np.dtype(float)
-    if dtype.kind == "U" and counts.min() == 0:
-        dtype = np.dtype(object)
-    whole = np.zeros((*shape, *parts[0].shape[1:]), dtype)
-    for (candidate, rows, _), values in zip(made, parts, strict=True):
-        whole[candidate, rows] = whole[candidate, rows] + values if overlaps else values
-    if overlaps:
-        whole /= np.maximum(counts, 1).reshape(*shape, *[1] * (whole.ndim - 2))
-    if counts.min() == 0:
-        whole[counts == 0] = math.nan
-    return whole
-
-
-def _alike(made: list[Made], *, pairs: int) -> list[Made]:
-    """The same shape of all, where some models give a vector and some a column of it.
-
-    ``pairs``: of several labels, how many columns there are if each has two (that it is not
-    there, and that it is). Models that give one for each get the other, beside models of two.
-    """
-    shapes = {values.shape[1:] for _, _, values in made}
-    if shapes == {(), (1,)}:
-        return [(candidate, rows, values.reshape(len(values))) for candidate, rows, values in made]
-    if pairs and shapes == {(pairs // 2,), (pairs,)}:
-        return [(candidate, rows, _in_pairs(values, pairs)) for candidate, rows, values in made]
-    return made
-
-
-def _in_pairs(values: Any, n_columns: int) -> Any:
-    if values.shape[1] == n_columns:
-        return values
-    return np.stack([1 - values, values], axis=2).reshape(len(values), n_columns)

@@ -15,7 +15,8 @@ from skdistsearch.backends._base import Backend, resolve
 from skdistsearch.checkpoints._resume import locate, resuming
 from skdistsearch.exceptions import PlanError
 from skdistsearch.execution._shared_work import sharing, with_common
-from skdistsearch.model_outputs._collector import Gathered, Wanted
+from skdistsearch.model_outputs._collector import Gathered
+from skdistsearch.model_outputs._output_options import Wanted
 from skdistsearch.model_selection import _param_grid
 from skdistsearch.model_selection._joblib_capture import Capture, Run
 from skdistsearch.model_selection._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
