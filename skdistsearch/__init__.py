@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from skdistsearch.ensemble._ensemble import Ensemble
     from skdistsearch.model_selection._one_standard_error import one_standard_error
     from skdistsearch.model_selection._plan import Plan
-    from skdistsearch.model_selection._search import DistributedSearchCV
+    from skdistsearch.model_selection._search import (
+        DistributedRandomizedSearchCV,
+        DistributedSearchCV,
+    )
     from skdistsearch.model_selection._search_successive_halving import (
         DistributedHalvingGridSearchCV,
         DistributedHalvingRandomSearchCV,
-        DistributedRandomizedSearchCV,
     )
 
 __all__ = [

@@ -10,76 +10,10 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
-    RandomizedSearchCV,
 )
 
 from skdistsearch.backends._base import Backend
-from skdistsearch.model_selection._search import OURS, Distributed
-
-
-class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: ignore[misc]
-    """`sklearn.model_selection.RandomizedSearchCV`, whose fits run on a backend.
-
-    Parameters
-    ----------
-    estimator, param_distributions, n_iter, scoring, n_jobs, refit, cv, verbose, pre_dispatch, \
-    random_state, error_score, return_train_score
-        As for `~sklearn.model_selection.RandomizedSearchCV`.
-    backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
-        Where the fits run; see `DistributedSearchCV`.
-    checkpoint : str, path or None, default=None
-        Where finished fits are kept and looked for; see `DistributedSearchCV`.
-    share_mb : float or None, default=None
-        Memory for what fits have in common; see `DistributedSearchCV`.
-    record, keep
-        What is noted and kept of fitted models; see `DistributedSearchCV`.
-    """
-
-    _parameter_constraints: dict[str, Any] = {
-        **RandomizedSearchCV._parameter_constraints,
-        **OURS,
-    }
-
-    def __init__(
-        self,
-        estimator: Any,
-        param_distributions: Any,
-        *,
-        n_iter: int = 10,
-        scoring: Any = None,
-        n_jobs: int | None = None,
-        refit: Any = True,
-        cv: Any = None,
-        verbose: int = 0,
-        pre_dispatch: int | str = "2*n_jobs",
-        random_state: Any = None,
-        error_score: Any = np.nan,
-        return_train_score: bool = False,
-        backend: str | Backend = "local",
-        checkpoint: str | os.PathLike[str] | None = None,
-        share_mb: float | None = None,
-        record: Any = None,
-        keep: Any = (),
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_iter=n_iter,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.backend = backend
-        self.checkpoint = checkpoint
-        self.share_mb = share_mb
-        self.record = record
-        self.keep = keep
+from skdistsearch.model_selection._distributed import OURS, Distributed
 
 
 class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type: ignore[misc]
