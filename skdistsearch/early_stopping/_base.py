@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-
-from skdistsearch.exceptions import FamilyError
 
 
 @dataclass(frozen=True)
@@ -82,67 +79,6 @@ class Family:
     the name of what was watched and its value after each iteration. None where nobody can tell."""
 
 
-_REGISTERED: list[Family] = []
-
-
-def register(family: Family) -> None:
-    """Make a family known to this process; of two that match, the one registered last is used.
-
-    Worker processes and containers do not hear of it. They know it if the call stands in the
-    module of the estimator's class, which they import. Otherwise give
-    ``EarlyStopping(model, family=family)``, which travels with the search.
-
-    Parameters
-    ----------
-    family : Family
-        Takes the place of a registered one of the same name.
-
-    Raises
-    ------
-    FamilyError
-        It is not a `Family`.
-    """
-    if not isinstance(family, Family):
-        raise FamilyError(f"Not a skdistsearch.early_stopping.Family: {family!r}.")
-    _REGISTERED[:] = [other for other in _REGISTERED if other.name != family.name]
-    _REGISTERED.insert(0, family)
-
-
-def known() -> list[Family]:
-    """All families: registered ones, the last first, then those that come with this package."""
-    return [*_REGISTERED, *_built_in()]
-
-
-def family_of(estimator: Any) -> Family:
-    """The family of an estimator.
-
-    Parameters
-    ----------
-    estimator : estimator object
-        A model, not a pipeline around one.
-
-    Returns
-    -------
-    family : Family
-        The first of `known` that matches.
-
-    Raises
-    ------
-    FamilyError
-        There is none; the message lists those that there are, and says how to add one.
-    """
-    for family in known():
-        if family.matches(estimator):
-            return family
-    names = ", ".join(sorted(family.name for family in known()))
-    raise FamilyError(
-        f"EarlyStopping cannot stop {type(estimator).__name__}: it is of no known family. Known: "
-        f"{names}. If it has such a model within, put EarlyStopping around that one. For another "
-        "family, give family=Family(...), or call register(Family(...)); "
-        "skdistsearch.early_stopping.Family has an example."
-    )
-
-
 def is_a(estimator: Any, package: str, *names: str) -> bool:
     """Whether a class of the estimator's has one of the names and is of the package.
 
@@ -164,17 +100,3 @@ def watched_series(series: Mapping[str, Sequence[float]], best: int) -> tuple[st
         return best <= len(values) and values[best - 1] in (min(values), max(values))
 
     return next((item for item in series.items() if extreme(item[1])), next(iter(series.items())))
-
-
-@cache
-def _built_in() -> tuple[Family, ...]:
-    from skdistsearch.early_stopping import (
-        _catboost,
-        _hist_gradient_boosting,
-        _keras,
-        _lightgbm,
-        _xgboost,
-    )
-
-    modules = (_catboost, _hist_gradient_boosting, _keras, _lightgbm, _xgboost)
-    return tuple(module.FAMILY for module in modules)
