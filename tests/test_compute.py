@@ -16,15 +16,12 @@ from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend
 from skdistsearch.backends.metaflow import _compute
-from skdistsearch.backends.metaflow._compute import (
-    Compute,
-    check_configured,
-    decospecs,
-    problems,
-    retries,
-)
+from skdistsearch.backends.metaflow._compute import Compute
+from skdistsearch.backends.metaflow._decorators import decospecs, retries
 from skdistsearch.backends.metaflow._environment import _metaflow
 from skdistsearch.backends.metaflow._packaging import requirements
+from skdistsearch.backends.metaflow._preflight import check_configured
+from skdistsearch.backends.metaflow._validation import problems
 from skdistsearch.exceptions import BackendConfigError
 
 BATCH = Compute(compute="batch")

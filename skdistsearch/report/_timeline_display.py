@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skdistsearch._cv_results import split_scores
-from skdistsearch.backends.metaflow._card import rows_of
+from skdistsearch._timeline_rows import rows_of
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._leaderboard import contender_of, default_metric
 from skdistsearch.report._style import ABOVE, counted, height_of, looks, new_axes, note

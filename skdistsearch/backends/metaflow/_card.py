@@ -12,25 +12,24 @@ import statistics
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
+from skdistsearch._timeline_rows import _LABEL_LENGTH, _clipped, rows_of
+
 # What keeps a card readable and, with Metaflow's own 1.1 MB, under 2 MB at 10,000 fits
 # (tests/test_card.py).
 _TABLE_ROWS = 50
 _BOXES = 30
 _BARS = 2000
-_WORKERS = 40  # as rows with a name each; more of them share rows
 _ROWS = 60
 _ERRORS = 10
 _FITS_NAMED = 10
 _VALUE_LENGTH = 80  # characters, as all lengths
 _TEXT_LENGTH = 300
-_LABEL_LENGTH = 48
 _TRACEBACK_LENGTH = 4000
 _ROW_HEIGHT = 22  # pixels
 
@@ -377,27 +376,6 @@ def _timeline(fits: Iterable[_Fit], begun: float) -> list[MetaflowCardComponent]
     ]
 
 
-def rows_of(timed: Iterable[Any]) -> dict[str, str]:
-    """The row of each worker; where they are many, one row for several that did not overlap.
-
-    ``timed`` are fits by when they began.
-    """
-    spans: dict[str, tuple[float, float]] = {}
-    for fit in timed:
-        began, ended = spans.get(fit.worker, (fit.began, fit.ended))
-        spans[fit.worker] = began, max(ended, fit.ended)
-    if len(spans) <= _WORKERS:
-        return {worker: _clipped(worker, _LABEL_LENGTH) for worker in spans}
-    rows: dict[str, str] = {}
-    slots: list[tuple[float, int]] = []  # a heap of when each is free, and its number
-    for worker, (began, ended) in spans.items():
-        is_one_free = bool(slots) and slots[0][0] <= began
-        number = heappop(slots)[1] if is_one_free else len(slots) + 1
-        heappush(slots, (ended, number))
-        rows[worker] = f"slot {number}"
-    return rows
-
-
 def _legible(bars: Sequence[_Bar]) -> list[_Bar]:
     """At most `_BARS` bars: neighbours are joined until they are so few."""
     drawn = list(bars)
@@ -530,12 +508,6 @@ def _left_out(number: int, what: str) -> list[MetaflowCardComponent]:
 
     verb = " is" if number == 1 else "s are"
     return [Markdown(f"{number:,} more {what}{verb} not shown.")] if number > 0 else []
-
-
-def _clipped(text: Any, length: int) -> str:
-    """On one line, no longer than ``length``."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= length else line[: length - 1] + "…"
 
 
 def _float(value: float | None) -> float:
