@@ -1,4 +1,4 @@
-"""The shape of the package: who may import whom, and what an import loads."""
+"""The shape of the package: which packages import which, and what an import loads."""
 
 import ast
 import doctest
@@ -10,54 +10,35 @@ from pathlib import Path
 import pytest
 
 import skdistsearch
-from skdistsearch import backends, exceptions, report, testing
+from skdistsearch import backends, checkpoints, early_stopping, exceptions, report, testing
 
 ROOT = Path(skdistsearch.__file__).parent
 
-# From the ground up: a module imports only what stands on lines above its own.
+# From the ground up: a package imports only packages on the lines above its own.
 LAYERS = [
-    {"exceptions", "report.card"},
-    {"_fit", "_store", "_digest", "_versions", "_signals", "_pieces"},
-    {"_bytes", "_events", "_kept", "_memo"},
-    {"_fold_models", "_record", "_chunks", "_shared", "_slices"},
-    {"_courier", "_keep", "_sizes", "_runner", "_lanes", "_common"},
-    {"_gather"},
-    {"backends.remote", "backends.remote.worker", "backends.remote.keeper"},
-    {"backends._base", "backends._environment", "backends.remote.flow.search_flow"},
-    {"backends._code", "backends._compute", "backends._jobs"},
-    {"backends._place"},
-    {"backends._local", "backends._metaflow"},
+    {"root"},
+    {"storage", "scheduling", "report", "early_stopping", "ensemble"},
+    {"execution"},
     {"backends"},
-    {"families._base"},
-    {"families._catboost", "families._hist", "families._keras"},
-    {"families._lightgbm", "families._xgboost"},
-    {"families"},
-    {"_validation_part", "_delegating", "_predicted"},
-    {"report._scores", "report._base", "report._page"},
-    {"report._standings", "report._one_standard_error"},
-    {"report._scores_display", "report._parameters_display"},
-    {"report._timeline_display", "report._progress_display"},
-    {"report._html"},
-    {"report"},
-    {"_candidates", "_capture", "_plan", "_checkpoint", "_early_stopping", "_baseline", "_blend"},
-    {"_search", "checkpoints", "_fit_params", "_ensemble"},
-    {"_spec"},
-    {"_siblings"},
+    {"checkpoints", "model_outputs"},
+    {"model_selection"},
+    {"contenders"},
     {""},
-    {"testing._estimators", "testing._aws_server"},
-    {"testing._aws", "testing._suite"},
     {"testing"},
 ]
-# Backends by name are imported when they are named, families when one is looked for.
-LATER = {("backends._base", "backends._local"), ("backends._base", "backends._metaflow")} | {
-    ("families._base", f"families.{name}")
-    for name in ("_catboost", "_hist", "_keras", "_lightgbm", "_xgboost")
-}
 
 
 def module_of(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_of(module):
+    """Return the package of a module; those beside the packages are the package "root"."""
+    first = module.split(".")[0]
+    if first and not (ROOT / first).is_dir():
+        return "root"
+    return first
 
 
 def imports_of(path):
@@ -69,26 +50,55 @@ def imports_of(path):
                 yield alias.name, []
 
 
+def inner_imports_of(module):
+    """Yield the modules of this project that a module imports."""
+    for name, members in imports_of(MODULES[module]):
+        if name.split(".")[0] == "skdistsearch":
+            inner = name.removeprefix("skdistsearch").removeprefix(".")
+            targets = {f"{inner}.{member}".strip(".") for member in members} & set(MODULES)
+            yield from targets or {inner}
+
+
 MODULES = {module_of(path): path for path in ROOT.rglob("*.py")}
+PACKAGES = {package_of(module) for module in MODULES}
 
 
-def test_every_module_has_its_layer():
-    assert set().union(*LAYERS) == set(MODULES)
+def test_every_package_has_its_layer():
+    assert set().union(*LAYERS) == PACKAGES
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_down(module):
-    below = set().union(*LAYERS[: next(n for n, row in enumerate(LAYERS) if module in row)])
-    for name, members in imports_of(MODULES[module]):
-        if name.split(".")[0] != "skdistsearch":
-            continue
-        inner = name.removeprefix("skdistsearch").removeprefix(".")
-        targets = {f"{inner}.{member}".strip(".") for member in members} & set(MODULES)
-        for target in targets or {inner}:
-            assert target in below or (module, target) in LATER, f"{module} imports {target}"
+    package = package_of(module)
+    below = set().union(*LAYERS[: next(n for n, row in enumerate(LAYERS) if package in row)])
+    for target in inner_imports_of(module):
+        assert package_of(target) in below | {package}, f"{module} imports {target}"
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"_capture", "_slices"}))
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_other_packages_are_imported_through_their_init(module):
+    for target in inner_imports_of(module):
+        is_other = package_of(target) not in {package_of(module), "root"}
+        assert not (is_other and "._" in target), f"{module} imports {target}"
+
+
+def test_modules_import_each_other_in_no_circle():
+    imports = {module: set(inner_imports_of(module)) - {module} for module in MODULES}
+    while imports:
+        leaves = {module for module, targets in imports.items() if not targets & imports.keys()}
+        assert leaves, f"a circle among {sorted(imports)}"
+        imports = {module: found for module, found in imports.items() if module not in leaves}
+
+
+def test_folders_have_at_most_twelve_modules():
+    for folder in {path.parent for path in MODULES.values()}:
+        assert len([path for path in folder.glob("*.py") if path.stem != "__init__"]) <= 12, folder
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted(set(MODULES) - {"model_selection._joblib_capture", "execution._split_data"}),
+)
 def test_private_names_of_scikit_learn_and_joblib_stay_in_two_modules(module):
     allowed = {"BaseSearchCV"}  # the class that users of scikit-learn derive searches from
     for name, members in imports_of(MODULES[module]):
@@ -97,7 +107,7 @@ def test_private_names_of_scikit_learn_and_joblib_stay_in_two_modules(module):
             assert not private or set(members) <= allowed, f"{module} imports {members} of {name}"
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"backends.remote.flow.search_flow"}))
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"backends.metaflow.flow.search_flow"}))
 def test_examples_in_docstrings_are_true(module):
     found = doctest.testmod(importlib.import_module(f"skdistsearch.{module}".strip(".")))
     assert found.failed == 0
@@ -111,7 +121,10 @@ def test_import_loads_nothing_that_is_not_needed_yet():
     assert not {"metaflow", "boto3", "matplotlib", "tensorflow", "lightgbm", "pytest"} & set(loaded)
 
 
-@pytest.mark.parametrize("module", [skdistsearch, backends, exceptions, report, testing])
+@pytest.mark.parametrize(
+    "module",
+    [skdistsearch, backends, checkpoints, early_stopping, exceptions, report, testing],
+)
 def test_all_is_sorted_and_true(module):
     assert module.__all__ == sorted(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)

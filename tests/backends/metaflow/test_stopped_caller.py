@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from processes import Script
+from helpers.subprocesses import Script
 
 pytestmark = [
     pytest.mark.slow,

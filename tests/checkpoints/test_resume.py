@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
-from counted import Counted, Random
+from helpers.counting_estimator import Counted, Random
+from helpers.subprocesses import Script
 from joblib import parallel_config
-from processes import Script
 from sklearn.datasets import make_regression
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, KFold
@@ -465,7 +465,7 @@ import os, resource
 from sklearn.datasets import make_regression
 from skdistsearch import DistributedSearchCV
 from skdistsearch.exceptions import StoreError
-from counted import Counted
+from helpers.counting_estimator import Counted
 X, y = make_regression(40, 3, random_state=0)
 search = DistributedSearchCV(Counted(folder={fits!r}), {grid!r}, cv=2, refit=False,
     n_jobs={n_jobs}, checkpoint={place!r})

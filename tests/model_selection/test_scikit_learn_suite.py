@@ -31,12 +31,12 @@ MODULE = "sklearn.model_selection.tests.test_search"
 def run_suite(where, tmp_path, names=()):
     report = tmp_path / "report.xml"
     command = [
-        *(sys.executable, "-m", "pytest", "-q", "-p", "replace_grid_search"),
+        *(sys.executable, "-m", "pytest", "-q", "-p", "helpers.replace_grid_search"),
         *("-p", "no:cacheprovider", f"--junitxml={report}"),
         *("-c", os.devnull, f"--rootdir={tmp_path}"),  # whatever lies above the temporary folder
         *("--pyargs", *([f"{MODULE}::{name}" for name in names] or [MODULE])),
     ]
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"SKDISTSEARCH_SUITE": where, "PYTHONPATH": path}
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
     assert report.exists(), done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.probe_family import FAMILY, Watched
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -10,7 +11,6 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from watched import FAMILY, Watched
 
 from skdistsearch import EarlyStopping
 from skdistsearch.exceptions import ReportError

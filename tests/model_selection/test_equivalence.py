@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers.strategies import MODELS, Case, Moody, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import loguniform, randint
@@ -19,7 +20,6 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 from sklearn.tree import DecisionTreeClassifier
-from strategies import MODELS, Case, Moody, cases
 from threadpoolctl import threadpool_limits
 
 from skdistsearch import (

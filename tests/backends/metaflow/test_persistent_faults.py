@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from processes import Script
+from helpers.subprocesses import Script
 
 from skdistsearch import MetaflowBackend
 from skdistsearch.testing import BackendSuite

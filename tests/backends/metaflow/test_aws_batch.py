@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from processes import Script
+from helpers.subprocesses import Script
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("aws")]
 

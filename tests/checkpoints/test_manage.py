@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from counted import Counted
-from processes import Script
+from helpers.counting_estimator import Counted
+from helpers.subprocesses import Script
 from sklearn.datasets import make_regression
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
@@ -192,7 +192,7 @@ print(skdistsearch.checkpoints.__all__)
 
 IN_S3 = """
 import json
-from counted import Counted
+from helpers.counting_estimator import Counted
 from sklearn.datasets import make_regression
 from skdistsearch import DistributedSearchCV, checkpoints
 from skdistsearch.exceptions import CheckpointError, RecordError

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from processes import Script
+from helpers.subprocesses import Script
 
 from skdistsearch.testing._aws import INSTALL, LocalAWS
 

@@ -19,7 +19,7 @@ from skdistsearch.exceptions import SpecError
 from skdistsearch.model_selection._param_grid import candidates, check
 
 DIABETES = load_diabetes(return_X_y=True)
-CONFIGS = Path(__file__).parents[1] / "examples" / "configs"
+CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
 RIDGE = "sklearn.linear_model.Ridge"
 TREES = "sklearn.ensemble.HistGradientBoostingRegressor"
 RIVALS = ("lightgbm", "scikeras", "tensorflow")

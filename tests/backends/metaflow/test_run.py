@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import Script
+from helpers.subprocesses import Script
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 import sklearn
-import watched
+from helpers import probe_family as watched
+from helpers.probe_family import FAMILY, SEEN, Watched, WatchedScaler, seen
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor
@@ -33,7 +34,6 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from watched import FAMILY, SEEN, Watched, WatchedScaler, seen
 
 from skdistsearch import DistributedSearchCV, EarlyStopping, early_stopping
 from skdistsearch.contenders._fit_params import FitParams, WithFitParams

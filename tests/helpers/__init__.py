@@ -1,0 +1,1 @@
+"""Estimators, scripts and strategies that several tests use."""
