@@ -1,25 +1,23 @@
-"""scikit-learn's hyper-parameter searches, whose fits run here or as Metaflow tasks."""
+"""scikit-learn's hyper-parameter searches, whose fits run on this machine or as Metaflow tasks."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, early_stopping, exceptions, report
     from skdistsearch._outcome import Outcome
     from skdistsearch.backends import LocalBackend, MetaflowBackend
-    from skdistsearch.contenders._baseline import with_baseline
-    from skdistsearch.contenders._spec import contenders_from_spec
-    from skdistsearch.early_stopping._estimator import EarlyStopping
-    from skdistsearch.ensemble._ensemble import Ensemble
-    from skdistsearch.model_selection._one_standard_error import one_standard_error
-    from skdistsearch.model_selection._plan import Plan
-    from skdistsearch.model_selection._search import (
-        DistributedRandomizedSearchCV,
-        DistributedSearchCV,
-    )
-    from skdistsearch.model_selection._search_successive_halving import (
+    from skdistsearch.contenders import contenders_from_spec, with_baseline
+    from skdistsearch.early_stopping import EarlyStopping
+    from skdistsearch.ensemble import Ensemble
+    from skdistsearch.model_selection import (
         DistributedHalvingGridSearchCV,
         DistributedHalvingRandomSearchCV,
+        DistributedRandomizedSearchCV,
+        DistributedSearchCV,
+        Plan,
+        one_standard_error,
     )
 
 __all__ = [
@@ -45,34 +43,26 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_MODULES = {
-    "DistributedHalvingGridSearchCV": "model_selection._search_successive_halving",
-    "DistributedHalvingRandomSearchCV": "model_selection._search_successive_halving",
-    "DistributedRandomizedSearchCV": "model_selection._search_successive_halving",
-    "DistributedSearchCV": "model_selection._search",
-    "EarlyStopping": "early_stopping._estimator",
-    "Ensemble": "ensemble._ensemble",
-    "LocalBackend": "backends",
-    "MetaflowBackend": "backends",
-    "Outcome": "_batch",
-    "Plan": "model_selection._plan",
-    "contenders_from_spec": "contenders._spec",
-    "one_standard_error": "model_selection._one_standard_error",
-    "with_baseline": "contenders._baseline",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """A name, imported with what it needs when it is first asked for.
-
-    Parts of a Metaflow run need a module of this package, and not scikit-learn.
-    """
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "DistributedHalvingGridSearchCV": "model_selection",
+        "DistributedHalvingRandomSearchCV": "model_selection",
+        "DistributedRandomizedSearchCV": "model_selection",
+        "DistributedSearchCV": "model_selection",
+        "EarlyStopping": "early_stopping",
+        "Ensemble": "ensemble",
+        "LocalBackend": "backends",
+        "MetaflowBackend": "backends",
+        "Outcome": "_outcome",
+        "Plan": "model_selection",
+        "backends": "",
+        "checkpoints": "",
+        "contenders_from_spec": "contenders",
+        "early_stopping": "",
+        "exceptions": "",
+        "one_standard_error": "model_selection",
+        "report": "",
+        "with_baseline": "contenders",
+    },
+)

@@ -1,14 +1,30 @@
-"""Where fits run."""
+"""Where fits run: this machine, Metaflow tasks, AWS Batch, Kubernetes.
 
-from typing import TYPE_CHECKING, Any
+Contents
+--------
+- `_base`: `Backend`, the class to derive a backend of your own from.
+- `_registry`: backends by name, for ``backend="batch"``.
+- `_local`: `LocalBackend`, in this process, in worker processes, or on the user's joblib backend.
+- `_worker`: everything that runs in a worker process or a Metaflow task.
+- `_threads`: the share of the cores that each worker gets.
+- `metaflow`: `MetaflowBackend`, and everything that knows about Metaflow and AWS.
 
-from skdistsearch._batch import Batch, Fit
-from skdistsearch._outcome import Outcome, Raised
-from skdistsearch.backends._base import Backend, resolve
+A backend never sees scores. Imports `skdistsearch.execution`, `skdistsearch.scheduling` and
+`skdistsearch.storage`. Names are imported when they are first used: the processes of a Metaflow
+run import single modules, without scikit-learn. Start reading at `_base`, then `_local`.
+"""
+
+from typing import TYPE_CHECKING
+
+from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from skdistsearch._batch import Batch, Fit
+    from skdistsearch._outcome import Outcome, Raised
+    from skdistsearch.backends._base import Backend
     from skdistsearch.backends._local import LocalBackend
-    from skdistsearch.backends.metaflow._backend import MetaflowBackend
+    from skdistsearch.backends._registry import resolve
+    from skdistsearch.backends.metaflow import MetaflowBackend
 
 __all__ = [
     "Backend",
@@ -21,15 +37,16 @@ __all__ = [
     "resolve",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """A backend, imported with what it needs when it is first asked for."""
-    if name == "LocalBackend":
-        from skdistsearch.backends._local import LocalBackend
-
-        return LocalBackend
-    if name == "MetaflowBackend":
-        from skdistsearch.backends.metaflow._backend import MetaflowBackend
-
-        return MetaflowBackend
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Backend": "_base",
+        "Batch": "._batch",
+        "Fit": "._batch",
+        "LocalBackend": "_local",
+        "MetaflowBackend": "metaflow",
+        "Outcome": "._outcome",
+        "Raised": "._outcome",
+        "resolve": "_registry",
+    },
+)

@@ -24,15 +24,9 @@ from skdistsearch._outcome import Outcome
 from skdistsearch.backends._threads import oversubscribed, thread_limits
 from skdistsearch.backends._worker import end_with, run_lane
 from skdistsearch.exceptions import BackendError, SkDistSearchError
-from skdistsearch.execution._runner import Runner, with_budget
-from skdistsearch.scheduling._chunks import Chunk
-from skdistsearch.scheduling._grouping import arranged
-from skdistsearch.scheduling._retries import Death, Ledger
-from skdistsearch.scheduling._work_stealing import units
-from skdistsearch.storage._journal import Record, recorded_near
-from skdistsearch.storage._paths import private_folder
-from skdistsearch.storage._serialization import dump
-from skdistsearch.storage._store import FolderStore
+from skdistsearch.execution import Runner, with_budget
+from skdistsearch.scheduling import Chunk, Death, Ledger, arranged, units
+from skdistsearch.storage import FolderStore, Record, dump, private_folder, recorded_near
 
 _POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
 _IDLE_S = 300  # joblib's own: how long idle workers are kept for the next search

@@ -21,13 +21,19 @@ from typing import TextIO
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
-from skdistsearch.execution._runner import Runner
-from skdistsearch.scheduling._work_stealing import Groups, taken
-from skdistsearch.storage._journal import Record, Recorder, label_of
-from skdistsearch.storage._journal_sync import Pull, Push
-from skdistsearch.storage._paths import private_folder
-from skdistsearch.storage._serialization import load, load_json
-from skdistsearch.storage._store import open_store
+from skdistsearch.execution import Runner
+from skdistsearch.scheduling import Groups, taken
+from skdistsearch.storage import (
+    Pull,
+    Push,
+    Record,
+    Recorder,
+    label_of,
+    load,
+    load_json,
+    open_store,
+    private_folder,
+)
 
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
 _TRIES = 2  # of a fit whose worker died, within one run

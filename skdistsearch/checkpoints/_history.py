@@ -12,7 +12,7 @@ from typing import Any
 
 from skdistsearch.checkpoints._fingerprint import Identity, _sha256
 from skdistsearch.exceptions import RecordError
-from skdistsearch.storage._store import Store
+from skdistsearch.storage import Store
 
 FORMAT = 1
 FITS, ABOUT = "fits", "about"

@@ -29,13 +29,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from skdistsearch.backends._base import Backend, resolve
+from skdistsearch.backends import Backend, resolve
 from skdistsearch.checkpoints._history import ABOUT, FITS, USE, Uses, earlier_searches
 from skdistsearch.checkpoints._resume import finished_in, locate, named_root
 from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
-from skdistsearch.storage._journal import files_of
-from skdistsearch.storage._journal_sync import fetch
-from skdistsearch.storage._store import Store, open_store
+from skdistsearch.storage import Store, fetch, files_of, open_store
 
 __all__ = ["Checkpoint", "Searches", "delete", "inspect", "list"]
 

@@ -27,12 +27,19 @@ from skdistsearch.checkpoints._history import (
     earlier_searches,
 )
 from skdistsearch.exceptions import CheckpointError, StoreError
-from skdistsearch.scheduling._factoring import seconds_by_candidate
-from skdistsearch.storage._artifacts import MODEL, located
-from skdistsearch.storage._journal import Recorder, kept_in
-from skdistsearch.storage._journal_sync import Push, fetch
-from skdistsearch.storage._paths import private_folder, private_root
-from skdistsearch.storage._store import Store, open_store
+from skdistsearch.scheduling import seconds_by_candidate
+from skdistsearch.storage import (
+    MODEL,
+    Push,
+    Recorder,
+    Store,
+    fetch,
+    kept_in,
+    located,
+    open_store,
+    private_folder,
+    private_root,
+)
 
 Run = Callable[[Batch], Iterator[Outcome]]
 

@@ -15,9 +15,9 @@ from sklearn.pipeline import Pipeline
 
 from skdistsearch import early_stopping
 from skdistsearch.contenders._fit_params import FitParams, WithFitParams
-from skdistsearch.early_stopping._estimator import EarlyStopping
+from skdistsearch.early_stopping import EarlyStopping
 from skdistsearch.exceptions import FamilyError, SpecError
-from skdistsearch.model_selection._param_grid import N_ITER
+from skdistsearch.model_selection import N_ITER
 
 _MODEL = "__model"
 _PREFIXES = {

@@ -15,7 +15,8 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, get_routing_f
 from sklearn.utils.multiclass import type_of_target
 
 from skdistsearch._meta_estimator import Delegating, model_of, path_of
-from skdistsearch.early_stopping import Family, Part, family_of
+from skdistsearch.early_stopping._base import Family, Part
+from skdistsearch.early_stopping._registry import family_of
 from skdistsearch.early_stopping._validation_split import length, parts, split
 
 

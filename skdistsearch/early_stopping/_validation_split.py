@@ -15,7 +15,7 @@ from sklearn.model_selection import (
     check_cv,
 )
 
-from skdistsearch.early_stopping import Part
+from skdistsearch.early_stopping._base import Part
 
 
 def split(

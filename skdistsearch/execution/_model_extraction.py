@@ -17,7 +17,7 @@ from sklearn import config_context
 from skdistsearch._batch import Batch, Prepared
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution._split_data import test_part
-from skdistsearch.storage._artifacts import MODEL, array_bytes, model_bytes
+from skdistsearch.storage import MODEL, array_bytes, model_bytes
 
 Noted = Mapping[str, str | Callable[[Any], Any]]
 

@@ -1,1 +1,20 @@
-"""."""
+"""What a search collects from its fitted models beside their scores.
+
+Contents
+--------
+- `_output_options`: checks ``extract=`` and ``keep=``.
+- `_collector`: collects extracted values, predictions and models as outcomes arrive.
+- `_oof_predictions`: out-of-fold predictions as one array.
+- `_fold_estimators`: the models of all splits, loaded when they are used.
+
+The worker's half is `skdistsearch.execution._model_extraction`. Imports `skdistsearch.execution`
+and `skdistsearch.storage`. Start reading at `_output_options`, then `_collector`.
+"""
+
+from skdistsearch.model_outputs._collector import Gathered
+from skdistsearch.model_outputs._output_options import Wanted
+
+__all__ = [
+    "Gathered",
+    "Wanted",
+]

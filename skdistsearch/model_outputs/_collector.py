@@ -14,12 +14,11 @@ import numpy as np
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome, closeable
-from skdistsearch.execution._model_extraction import ABSENT, classes
-from skdistsearch.execution._split_data import n_samples
+from skdistsearch.execution import ABSENT, classes, n_samples
 from skdistsearch.model_outputs._fold_estimators import FoldModels
 from skdistsearch.model_outputs._oof_predictions import Made, _alike, _assembled
 from skdistsearch.model_outputs._output_options import Wanted, _classifies
-from skdistsearch.storage._artifacts import MODEL, array_of, content
+from skdistsearch.storage import MODEL, array_of, content
 
 Run = Callable[[Batch], Iterator[Outcome]]
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from skdistsearch._outcome import File
-from skdistsearch.storage._artifacts import MODEL, content, model_of, named
-from skdistsearch.storage._paths import private_folder
-from skdistsearch.storage._store import FolderStore
+from skdistsearch.storage import MODEL, FolderStore, content, model_of, named, private_folder
 
 Where = tuple[int, int]
 """Candidate, split."""

@@ -9,8 +9,7 @@ from typing import Any
 from sklearn.base import is_classifier
 
 from skdistsearch._batch import Batch
-from skdistsearch.execution._model_extraction import Keep, Noted, levels
-from skdistsearch.execution._transformer_slots import with_parameters
+from skdistsearch.execution import Keep, Noted, levels, with_parameters
 
 METHODS = ("predict", "predict_proba", "decision_function")
 _KEPT = ("predictions", *METHODS, "estimators")

@@ -1,1 +1,58 @@
-"""."""
+"""The searches: what users construct, fit, plan and assemble.
+
+Contents
+--------
+- `_distributed`: the mixin that makes a distributed search of any of scikit-learn's.
+- `_search`: `DistributedSearchCV` and `DistributedRandomizedSearchCV`.
+- `_search_successive_halving`: the two halving searches.
+- `_joblib_capture`: the joblib backend that collects the calls of a round as a batch.
+- `_pipeline`: the wrappers around a backend, in their order.
+- `_param_grid`: ``param_grid`` to candidates.
+- `_plan`: a search in three steps, for a Metaflow flow of the user's own.
+- `_progress_log`, `_signals`: the log of a search, and its end by a signal.
+- `_one_standard_error`: a rule for ``refit=``.
+
+Imports `skdistsearch.backends`, `skdistsearch.checkpoints`, `skdistsearch.model_outputs` and what
+these import. Names are imported when they are first used, because importing the halving searches
+enables scikit-learn's experimental ones. Start reading at `_distributed`.
+"""
+
+from typing import TYPE_CHECKING
+
+from skdistsearch._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from skdistsearch.model_selection._one_standard_error import one_standard_error
+    from skdistsearch.model_selection._param_grid import N_ITER
+    from skdistsearch.model_selection._plan import Plan
+    from skdistsearch.model_selection._search import (
+        DistributedRandomizedSearchCV,
+        DistributedSearchCV,
+    )
+    from skdistsearch.model_selection._search_successive_halving import (
+        DistributedHalvingGridSearchCV,
+        DistributedHalvingRandomSearchCV,
+    )
+
+__all__ = [
+    "N_ITER",
+    "DistributedHalvingGridSearchCV",
+    "DistributedHalvingRandomSearchCV",
+    "DistributedRandomizedSearchCV",
+    "DistributedSearchCV",
+    "Plan",
+    "one_standard_error",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "DistributedHalvingGridSearchCV": "_search_successive_halving",
+        "DistributedHalvingRandomSearchCV": "_search_successive_halving",
+        "DistributedRandomizedSearchCV": "_search",
+        "DistributedSearchCV": "_search",
+        "N_ITER": "_param_grid",
+        "Plan": "_plan",
+        "one_standard_error": "_one_standard_error",
+    },
+)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from skdistsearch.backends._base import resolve
-from skdistsearch.checkpoints._resume import locate, resuming
+from skdistsearch.backends import resolve
+from skdistsearch.checkpoints import locate, resuming
 from skdistsearch.exceptions import PlanError
-from skdistsearch.execution._shared_work import sharing, with_common
-from skdistsearch.model_outputs._collector import Gathered
-from skdistsearch.model_outputs._output_options import Wanted
+from skdistsearch.execution import sharing, with_common
+from skdistsearch.model_outputs import Gathered, Wanted
 from skdistsearch.model_selection._joblib_capture import Capture, Run
 from skdistsearch.model_selection._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
 from skdistsearch.model_selection._progress_log import told

@@ -14,9 +14,8 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import PlanError
-from skdistsearch.execution._runner import Runner
-from skdistsearch.scheduling._chunks import Chunk, dealt, grouped
-from skdistsearch.scheduling._grouping import arranged, shares_work, spread
+from skdistsearch.execution import Runner
+from skdistsearch.scheduling import Chunk, arranged, dealt, grouped, shares_work, spread
 
 _CHUNKS_MAX = 100  # Metaflow's own limit of a foreach, --max-num-splits
 _NAMED_MAX = 5  # fits that an error message names

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.model_selection._search import BaseSearchCV
 
-from skdistsearch.backends._base import Backend
+from skdistsearch.backends import Backend
 from skdistsearch.model_selection import _param_grid
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from sklearn.model_selection import (
     HalvingRandomSearchCV,
 )
 
-from skdistsearch.backends._base import Backend
+from skdistsearch.backends import Backend
 from skdistsearch.model_selection._distributed import OURS, Distributed
 
 

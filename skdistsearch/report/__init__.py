@@ -1,7 +1,21 @@
-"""What a run tells people: made from outcomes or results, never in the way of a fit."""
+"""Tables, pictures and an HTML report of a fitted search.
 
-import importlib
-from typing import TYPE_CHECKING, Any
+Contents
+--------
+- `_leaderboard`: the ranked table of candidates.
+- `_scores_display`, `_parameters_display`, `_progress_display`, `_timeline_display`: one picture
+  each.
+- `_html_report`, `_html_page`: everything in one HTML file.
+- `_style`: colours, legends and labels that the pictures share.
+
+Reads fitted searches; no other package imports it. Imports the modules beside the packages only.
+Names are imported when they are first used: matplotlib and pandas are optional. Start reading at
+`_leaderboard`, then `_scores_display`.
+"""
+
+from typing import TYPE_CHECKING
+
+from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skdistsearch.report._html_report import html_report
@@ -20,22 +34,14 @@ __all__ = [
     "standings",
 ]
 
-_MODULES = {
-    "ParametersDisplay": "_parameters_display",
-    "ProgressDisplay": "_progress_display",
-    "ScoresDisplay": "_scores_display",
-    "TimelineDisplay": "_timeline_display",
-    "html_report": "_html_report",
-    "standings": "_leaderboard",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """A name, imported when it is first asked for: a card is made without scikit-learn."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ParametersDisplay": "_parameters_display",
+        "ProgressDisplay": "_progress_display",
+        "ScoresDisplay": "_scores_display",
+        "TimelineDisplay": "_timeline_display",
+        "html_report": "_html_report",
+        "standings": "_leaderboard",
+    },
+)

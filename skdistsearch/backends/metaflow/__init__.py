@@ -1,1 +1,35 @@
-"""."""
+"""Fits as tasks of a Metaflow run: on this machine, on AWS Batch or on Kubernetes.
+
+Contents
+--------
+- `_backend`: `MetaflowBackend`, its settings and its ``run``.
+- `_compute`, `_validation`, `_decorators`: settings of the machines, their checks, and the
+  Metaflow decorators that they become.
+- `_preflight`: checks that the cloud is configured, before any work starts.
+- `_workspace`: the batch, the task manifest and the journal of one round, in folders or in S3.
+- `_packaging`, `_environment`: the code and the environment variables of a run.
+- `_run`: one Metaflow run, as a subprocess; `_run_log` reads its output.
+- `watchdog`: a script that ends the run when the caller dies.
+- `flow`: the flow itself, alone in a folder because Metaflow packages the folder.
+- `_card`: the card of a run.
+
+Imports what `skdistsearch.backends` imports. Start reading at `_backend`, then `_run`.
+"""
+
+from typing import TYPE_CHECKING
+
+from skdistsearch._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from skdistsearch.backends.metaflow._backend import MetaflowBackend
+
+__all__ = [
+    "MetaflowBackend",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "MetaflowBackend": "_backend",
+    },
+)

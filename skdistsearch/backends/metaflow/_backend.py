@@ -22,12 +22,19 @@ from skdistsearch.backends.metaflow._run import _Run
 from skdistsearch.backends.metaflow._validation import problems
 from skdistsearch.backends.metaflow._workspace import Place
 from skdistsearch.exceptions import BackendConfigError
-from skdistsearch.execution._runner import with_budget
-from skdistsearch.scheduling._chunks import Chunk, dealt, grouped
-from skdistsearch.scheduling._factoring import sized
-from skdistsearch.scheduling._grouping import arranged, by_group, shares_work, spread
-from skdistsearch.scheduling._retries import Ledger
-from skdistsearch.scheduling._work_stealing import units
+from skdistsearch.execution import with_budget
+from skdistsearch.scheduling import (
+    Chunk,
+    Ledger,
+    arranged,
+    by_group,
+    dealt,
+    grouped,
+    shares_work,
+    sized,
+    spread,
+    units,
+)
 
 _log = logging.getLogger("skdistsearch")
 _WORKERS = 50  # tasks at the same time elsewhere: each is a process of 90 MB here

@@ -11,7 +11,7 @@ from typing import Any
 
 from skdistsearch.backends._threads import thread_limits
 from skdistsearch.exceptions import BackendConfigError
-from skdistsearch.storage._paths import private_root
+from skdistsearch.storage import private_root
 
 _SYSROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
 # The services throttle who asks for hundreds of tasks at once: boto3 is to wait, not to give up.

@@ -24,10 +24,8 @@ from skdistsearch.backends.metaflow._packaging import FLOW_FILE, requirements, s
 from skdistsearch.backends.metaflow._run_log import SAYS, Log, advice, is_of_host
 from skdistsearch.backends.metaflow._workspace import Place
 from skdistsearch.exceptions import BackendError
-from skdistsearch.scheduling._chunks import Chunk
-from skdistsearch.scheduling._retries import Death
-from skdistsearch.scheduling._work_stealing import Groups
-from skdistsearch.storage._journal import Interrupted
+from skdistsearch.scheduling import Chunk, Death, Groups
+from skdistsearch.storage import Interrupted
 
 FLOW = "DistributedSearch"
 """Name of the flow: ``metaflow.Flow("DistributedSearch")`` has the runs."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from skdistsearch.storage._store import aws_errors
+from skdistsearch.storage import aws_errors
 
 SAYS = "skdistsearch-says "
 """Marks a line of a task's output that is for the caller."""

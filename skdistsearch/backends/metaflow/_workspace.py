@@ -15,12 +15,18 @@ from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.backends.metaflow._environment import s3_root
 from skdistsearch.exceptions import StoreError
-from skdistsearch.storage._artifacts import is_model
-from skdistsearch.storage._journal import Record
-from skdistsearch.storage._journal_sync import Pull
-from skdistsearch.storage._paths import data_folder, private_folder
-from skdistsearch.storage._serialization import dump, dump_json
-from skdistsearch.storage._store import FolderStore, S3Store, Store
+from skdistsearch.storage import (
+    FolderStore,
+    Pull,
+    Record,
+    S3Store,
+    Store,
+    data_folder,
+    dump,
+    dump_json,
+    is_model,
+    private_folder,
+)
 
 _PULL_S = 1.0  # how often S3 is asked for finished fits: ten hours of it cost 18 cents
 _OUT_OF_REACH_S = 600.0  # how long S3 may fail before the search does

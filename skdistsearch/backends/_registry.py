@@ -1,0 +1,49 @@
+"""Backends by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import partial
+
+from skdistsearch.backends._base import Backend
+from skdistsearch.exceptions import BackendConfigError
+
+
+def _local() -> Backend:
+    from skdistsearch.backends._local import LocalBackend
+
+    return LocalBackend()
+
+
+def _metaflow(compute: str) -> Backend:
+    from skdistsearch.backends.metaflow import MetaflowBackend
+
+    return MetaflowBackend(compute=compute)
+
+
+_NAMES: dict[str, Callable[[], Backend]] = {
+    "local": _local,
+    "metaflow": partial(_metaflow, "local"),
+    "batch": partial(_metaflow, "batch"),
+    "kubernetes": partial(_metaflow, "kubernetes"),
+}
+
+
+def resolve(backend: str | Backend) -> Backend:
+    """The backend that ``backend`` names, or ``backend`` itself."""
+    if isinstance(backend, str):
+        if backend in _NAMES:
+            return _NAMES[backend]()
+        near = difflib.get_close_matches(backend, _NAMES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise BackendConfigError(
+            f"backend={backend!r} is not a backend. Known: {', '.join(sorted(_NAMES))}, or an "
+            f"object such as MetaflowBackend(max_workers=4).{hint}"
+        )
+    if isinstance(backend, type) or not isinstance(backend, Backend):
+        raise BackendConfigError(
+            f"backend={backend!r} is not a backend: it needs a method run(batch). "
+            f"Known names: {', '.join(sorted(_NAMES))}."
+        )
+    return backend
