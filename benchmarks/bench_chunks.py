@@ -17,8 +17,8 @@ import statistics
 
 import numpy as np
 
-from skdistsearch.scheduling._chunks import dealt
-from skdistsearch.scheduling._factoring import seconds_by_candidate, sized
+from skdistsearch.scheduling._chunks import interleaved_chunks
+from skdistsearch.scheduling._factoring import factoring_chunks, seconds_by_candidate
 
 WORKERS = 50
 SPLITS = 5
@@ -51,25 +51,25 @@ def mild(n, random):
 
 
 def one_each(times, random):
-    return dealt(range(len(times)), len(times))
+    return interleaved_chunks(range(len(times)), len(times))
 
 
 def one_per_worker(times, random):
-    return dealt(range(len(times)), WORKERS)
+    return interleaved_chunks(range(len(times)), WORKERS)
 
 
 def unknown(times, random):
-    return sized(range(len(times)), WORKERS)
+    return factoring_chunks(range(len(times)), WORKERS)
 
 
 def known(times, random):
-    return sized(range(len(times)), WORKERS, seconds=dict(enumerate(times)))
+    return factoring_chunks(range(len(times)), WORKERS, seconds=dict(enumerate(times)))
 
 
 def roughly(times, random):
     """Each time known within 30 %."""
     recorded = times * random.lognormal(0, 0.3, len(times))
-    return sized(range(len(times)), WORKERS, seconds=dict(enumerate(recorded)))
+    return factoring_chunks(range(len(times)), WORKERS, seconds=dict(enumerate(recorded)))
 
 
 def half(times, random):
@@ -77,7 +77,7 @@ def half(times, random):
     recorded = {fit: times[fit] for fit in np.flatnonzero(random.random(len(times)) < 0.5)}
     candidates = [fit // SPLITS for fit in range(len(times))]
     seconds = seconds_by_candidate(candidates, recorded)
-    return sized(range(len(times)), WORKERS, seconds=seconds)
+    return factoring_chunks(range(len(times)), WORKERS, seconds=seconds)
 
 
 def makespan(chunks, times, task_s):

@@ -11,7 +11,7 @@ are 9 groups, nobody knows that some are worth cutting in two, and what was meas
 does not tell the transformers' part. The tournament: 1.00 with 50 workers, which is a fit each, and
 1.07 with 10.
 
-    python -m benchmarks.bench_planner [results/<run>/standings.csv of the tournament]
+    python -m benchmarks.bench_planner [results/<run>/leaderboard.csv of the tournament]
 """
 
 import heapq
@@ -55,13 +55,13 @@ def text():
     return batch, list(map(parts, batch.fits))
 
 
-def tournament(standings):
+def tournament(leaderboard):
     """The same of the tournament, whose fits took as long as the table that it left tells."""
     from benchmarks import bench_tournament
 
     estimator, chosen, X, y = bench_tournament.job()
     batch = DistributedSearchCV(estimator, chosen, cv=bench_tournament.SPLITS).plan(X, y).batch
-    seconds = pd.read_csv(standings, index_col="candidate")["fit_time_s"]
+    seconds = pd.read_csv(leaderboard, index_col="candidate")["fit_time_s"]
     return batch, [
         [((fit.candidate, fit.split), float(seconds[fit.candidate]))] for fit in batch.fits
     ]
@@ -99,8 +99,8 @@ def compare(name, batch, parts):
 
 def main():
     compare("text", *text())
-    for standings in sys.argv[1:]:
-        compare("tournament", *tournament(standings))
+    for leaderboard in sys.argv[1:]:
+        compare("tournament", *tournament(leaderboard))
 
 
 if __name__ == "__main__":

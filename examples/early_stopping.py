@@ -36,7 +36,7 @@ print(f"Cross-validated R²: {np.mean(scores):.3f}")
 
 # %% In a search: each candidate stops when it is time; more iterations for more rows
 
-model = EarlyStopping(trees, rescale=True, random_state=0)
+model = EarlyStopping(trees, rescale_iterations=True, random_state=0)
 grid = {"estimator__learning_rate": [0.1, 0.3], "estimator__max_depth": [1, 3]}
 search = DistributedSearchCV(model, grid, cv=cv, n_jobs=2).fit(X, y)
 print("Best of the search:", search.best_params_)

@@ -52,13 +52,13 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdistsearch import DistributedSearchCV, EarlyStopping, Ensemble, contenders_from_spec
-from skdistsearch.early_stopping import family_of
+from skdistsearch.early_stopping import find_family
 from skdistsearch.report import (
-    ParametersDisplay,
-    ScoresDisplay,
+    CVScoresDisplay,
+    ParameterScoresDisplay,
     TimelineDisplay,
     html_report,
-    standings,
+    leaderboard,
 )
 
 SEED = 0
@@ -112,7 +112,7 @@ def contest(config, X, **options):
         [without_constants(contender) for contender in param_grid],
         scoring=config["score_path"].rpartition(".")[2].removesuffix("_score"),
         cv=splitter(config["n_splits"], shuffle=True, random_state=SEED),
-        record={"n_iter": n_iter},
+        extract={"n_iter": n_iter},
         random_state=SEED,
         **options,
     )
@@ -166,7 +166,7 @@ def for_so_many(iterations, pipeline):
     pipeline = clone(pipeline)
     for name, part in pipeline.get_params().items():
         if isinstance(part, EarlyStopping):
-            family_of(part.estimator).set_iterations(part.estimator, iterations)
+            find_family(part.estimator).set_iterations(part.estimator, iterations)
             pipeline.set_params(**{name: part.estimator})
     return pipeline
 
@@ -243,7 +243,7 @@ def as_text(table, score):
 
 def told(found):
     """What the tournament says, in sentences."""
-    table, score = standings(found.search), score_name(found.search)
+    table, score = leaderboard(found.search), score_name(found.search)
     best = table.iloc[0]
     unseen = f"{found.score:.4f} on {len(found.truth):,} rows that nothing has seen"
     lines = [
@@ -281,11 +281,11 @@ def pictures(found):
     search = found.search
     candidates, varied = search.cv_results_["params"], varied_parameters(search)
     drawn = {"scores": axes(10, 2 + 0.35 * min(len(candidates), 30))}
-    ScoresDisplay.from_search(search, ax=drawn["scores"][0])
+    CVScoresDisplay.from_search(search, ax=drawn["scores"][0])
     if varied:
         drawn["parameters"] = axes(5 * min(len(varied), 2), 4 * -(-len(varied) // 2), len(varied))
         for name, ax in zip(varied, drawn["parameters"], strict=False):
-            ParametersDisplay.from_search(search, name, ax=ax)
+            ParameterScoresDisplay.from_search(search, name, ax=ax)
     drawn["timeline"] = axes(10, 3)
     TimelineDisplay.from_search(search, ax=drawn["timeline"][0])
     drawn["predictions"] = draw_predictions(found.truth, found.predicted)
@@ -334,8 +334,8 @@ def draw_predictions(truth, predicted):
 
 def write(found, folder, title, about):
     """Write all files of the tournament into a folder; the summary."""
-    table = standings(found.search)
-    table.to_csv(folder / "standings.csv")
+    table = leaderboard(found.search)
+    table.to_csv(folder / "leaderboard.csv")
     drawn = pictures(found)
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=100)

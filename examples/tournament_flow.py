@@ -21,7 +21,7 @@ from metaflow import FlowSpec, Parameter, card, current, step
 from metaflow.cards import Image, Markdown, Table
 
 from skdistsearch import MetaflowBackend
-from skdistsearch.report import standings
+from skdistsearch.report import leaderboard
 
 
 class TournamentFlow(FlowSpec):
@@ -61,7 +61,7 @@ class TournamentFlow(FlowSpec):
         config = tournament.configuration(self.config)
         found = tournament.judged(self.search, config, self.X, self.y, self.ensemble)
         self.final, self.together, self.score = found.final, found.ensemble, found.score
-        self.standings = standings(self.search)
+        self.leaderboard = leaderboard(self.search)
         with tempfile.TemporaryDirectory() as folder:
             about = tournament.settings(config, config=self.config)
             tournament.write(found, Path(folder), f"Tournament {self.config}", about)
@@ -73,7 +73,7 @@ class TournamentFlow(FlowSpec):
         """The card."""
         rows = [
             [row.rank, row.contender, row.parameters, f"{row.mean_score:.4f} ± {row.std_error:.4f}"]
-            for row in self.standings.head(30).itertuples()
+            for row in self.leaderboard.head(30).itertuples()
         ]
         current.card.append(Markdown(f"# Tournament {self.config}\n\n{said}"))
         current.card.append(Table(rows, headers=["rank", "contender", "parameters", "mean score"]))

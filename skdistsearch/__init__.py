@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, early_stopping, exceptions, report
     from skdistsearch._outcome import Outcome
     from skdistsearch.backends import LocalBackend, MetaflowBackend
-    from skdistsearch.contenders import contenders_from_spec, with_baseline
+    from skdistsearch.contenders import add_baseline, contenders_from_spec
     from skdistsearch.early_stopping import EarlyStopping
     from skdistsearch.ensemble import Ensemble
     from skdistsearch.model_selection import (
@@ -31,6 +31,7 @@ __all__ = [
     "MetaflowBackend",
     "Outcome",
     "Plan",
+    "add_baseline",
     "backends",
     "checkpoints",
     "contenders_from_spec",
@@ -38,7 +39,6 @@ __all__ = [
     "exceptions",
     "one_standard_error",
     "report",
-    "with_baseline",
 ]
 
 __version__ = "0.1.0"
@@ -63,6 +63,6 @@ __getattr__, __dir__ = lazy_names(
         "exceptions": "",
         "one_standard_error": "model_selection",
         "report": "",
-        "with_baseline": "contenders",
+        "add_baseline": "contenders",
     },
 )

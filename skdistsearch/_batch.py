@@ -44,7 +44,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Common:
+class SharedWork:
     """What the fits of a batch have in common beyond what all of them share."""
 
     pieces: Sequence[tuple[int | None, ...]]
@@ -96,7 +96,7 @@ class Batch:
     """How long fits are expected to take, where earlier ones tell."""
     record: str = ""
     """Where finished fits are to be kept beyond this search: a folder or a URL of S3."""
-    common: Common | None = field(default=None, repr=False)
+    common: SharedWork | None = field(default=None, repr=False)
     """What else fits share, if anything."""
     keep: Callable[[Batch, Outcome, Prepared | None], Outcome] | None = None
     """Takes the fitted model off scikit-learn's record of a fit, and notes what is wanted of it.
@@ -149,9 +149,11 @@ class Batch:
         ``again``: scikit-learn's callbacks have heard of it.
         """
         assert self.here is not None, "a batch that travelled has no calls of this process"
-        began = time.time()
+        started_at = time.time()
         result = self.here[fit](prepared, again)
-        outcome = Outcome(fit, "ok", result, batch=self.key, told=True, began=began)
+        outcome = Outcome(
+            fit, "ok", result, batch=self.key, callbacks_fired=True, started_at=started_at
+        )
         return self._ended(outcome, prepared)
 
     def run(self, fit: int, prepared: Prepared | None = None, *, again: bool = False) -> Outcome:
@@ -160,8 +162,10 @@ class Batch:
         ``again``: scikit-learn's callbacks have heard of it.
         """
         callbacks = self.callbacks[fit] if self.callbacks and not again else {}
-        told = bool(self.callbacks)
-        outcome = partial(Outcome, fit, batch=self.key, told=told, began=time.time())
+        callbacks_fired = bool(self.callbacks)
+        outcome = partial(
+            Outcome, fit, batch=self.key, callbacks_fired=callbacks_fired, started_at=time.time()
+        )
         try:
             arguments = prepared.arguments if prepared else self._arguments()
             keywords = self.keywords_of(fit) | (dict(prepared.keywords) if prepared else {})
@@ -173,7 +177,7 @@ class Batch:
     def _ended(self, outcome: Outcome, prepared: Prepared | None) -> Outcome:
         if self.keep is not None and outcome.result is not None:
             outcome = self.keep(self, outcome, prepared)
-        return replace(outcome, ended=time.time(), worker=this_worker())
+        return replace(outcome, finished_at=time.time(), worker=this_worker())
 
     def _arguments(self) -> tuple[Any, ...]:
         estimator, *data = self.arguments

@@ -19,14 +19,14 @@ _DELEGATED = ("predict", "predict_proba", "predict_log_proba", "decision_functio
 def _has(method: str) -> Callable[[Any], bool]:
     """For `available_if`: the wrapped estimator's own `AttributeError` if it has no such method."""
 
-    def check(self: Delegating) -> bool:
+    def check(self: DelegatingEstimator) -> bool:
         getattr(getattr(self, "estimator_", self.estimator), method)
         return True
 
     return check
 
 
-class Delegating(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Fits a copy of ``estimator``, kept as ``estimator_``; all but ``fit`` is that one's."""
 
     estimator: Any
@@ -166,7 +166,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """What tags say, or (scikeras 0.13 with scikit-learn 1.6 and later) what they should."""
         if is_classifier(self.estimator):
             return "classifier"
-        return getattr(model_of(self.estimator), "_estimator_type", None)
+        return getattr(last_step(self.estimator), "_estimator_type", None)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, RegressorTags, get_tags  # scikit-learn >= 1.6
@@ -186,7 +186,7 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def _estimator_type(self) -> Any:  # scikit-learn < 1.6, and others that ask so
-        return model_of(self.estimator)._estimator_type
+        return last_step(self.estimator)._estimator_type
 
     def _more_tags(self) -> dict[str, Any]:  # scikit-learn < 1.6
         own: dict[str, Any] = getattr(self.estimator, "_get_tags", dict)()
@@ -194,14 +194,14 @@ class Delegating(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         return {**{name: own[name] for name in names if name in own}, "requires_y": True}
 
 
-def path_of(estimator: Any) -> list[str]:
+def last_step_names(estimator: Any) -> list[str]:
     """Names of the last steps of pipelines, from the outermost in."""
     if not isinstance(estimator, Pipeline):
         return []
     name, last = estimator.steps[-1]
-    return [name, *path_of(last)]
+    return [name, *last_step_names(last)]
 
 
-def model_of(estimator: Any) -> Any:
+def last_step(estimator: Any) -> Any:
     """The estimator, or the last step of the pipeline that it is."""
-    return model_of(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator

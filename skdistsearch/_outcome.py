@@ -68,7 +68,7 @@ def _remote_exception(cls: type[BaseException], text: str) -> BaseException:
 
 
 @dataclass(frozen=True)
-class File:
+class ArtifactRef:
     """Where something that a fit leaves beside its outcome is: predictions, or the model."""
 
     name: str
@@ -79,7 +79,7 @@ class File:
     """The store; empty where it is that of the record which tells of the file."""
 
     @classmethod
-    def from_fields(cls, fields: Any) -> File:
+    def from_fields(cls, fields: Any) -> ArtifactRef:
         """The file that a record tells of; `ValueError` or `TypeError` if it is none."""
         name, crc32 = fields
         if not _FILE.fullmatch(name):  # never a path
@@ -102,42 +102,44 @@ class Outcome:
     """The exception of a fit that raised."""
     reason: str = ""
     """Why a fit was lost."""
-    printed: str = ""
+    stdout: str = ""
     """What the fit printed, where the caller could not see it."""
-    origin: str = ""
+    task_pathspec: str = ""
     """Where it ran: the pathspec of a Metaflow task, empty for this machine."""
     batch: str = ""
     """Key of the batch that the fit belongs to."""
-    told: bool = False
+    callbacks_fired: bool = False
     """Whether scikit-learn's callbacks have heard of the fit where it ran."""
-    began: float = 0.0
+    started_at: float = 0.0
     """When the fit began, in seconds since 1970 on the clock of where it ran."""
-    ended: float = 0.0
+    finished_at: float = 0.0
     """When it ended."""
     worker: str = ""
     """Host and process that it ran in."""
-    recorded: bool = False
+    is_persisted: bool = False
     """Whether it was read from a record: whoever ran the fit has kept it there."""
-    notes: Mapping[str, float] = field(default_factory=dict)
+    extracted: Mapping[str, float] = field(default_factory=dict)
     """What the user has asked to be noted of the fitted model."""
-    troubles: Mapping[str, str] = field(default_factory=dict)
+    extraction_errors: Mapping[str, str] = field(default_factory=dict)
     """What of the fitted model could not be had, and why: name, then the exception as text."""
-    files: Mapping[str, bytes | File] = field(default_factory=dict, repr=False)
+    files: Mapping[str, bytes | ArtifactRef] = field(default_factory=dict, repr=False)
     """What else there is of the fitted model: arrays by the name of the method that gave them,
     and ``"estimator"``. Bytes until somebody keeps them."""
 
     def to_fields(self) -> dict[str, Any]:
         """What JSON can hold."""
-        fields = {name: value for name, value in vars(self).items() if name != "recorded"}
+        fields = {name: value for name, value in vars(self).items() if name != "is_persisted"}
         if self.raised is not None:
             fields["raised"] = dict(vars(self.raised))
         if self.result is not None:
             fields["result"] = _plain(self.result)
-        for name in ("notes", "troubles", "files"):
+        for name in ("extracted", "extraction_errors", "files"):
             if not fields[name]:
                 del fields[name]
         if self.files:
-            kept = {what: file for what, file in self.files.items() if isinstance(file, File)}
+            kept = {
+                what: file for what, file in self.files.items() if isinstance(file, ArtifactRef)
+            }
             fields["files"] = {what: [file.name, file.crc32] for what, file in kept.items()}
         return fields
 
@@ -147,8 +149,10 @@ class Outcome:
         raised = fields.get("raised")
         if raised is not None:
             raised = Raised(tuple(raised["types"]), raised["message"], raised["traceback"])
-        files = {what: File.from_fields(file) for what, file in fields.get("files", {}).items()}
-        outcome = cls(**{**fields, "raised": raised, "recorded": False, "files": files})
+        files = {
+            what: ArtifactRef.from_fields(file) for what, file in fields.get("files", {}).items()
+        }
+        outcome = cls(**{**fields, "raised": raised, "is_persisted": False, "files": files})
         if outcome.status not in ("ok", "raised", "lost"):
             raise ValueError(f"status {outcome.status!r}")
         if outcome.status == "ok" and not isinstance(outcome.result, dict):

@@ -20,16 +20,16 @@ def rows_of(timed: Iterable[Any]) -> dict[str, str]:
     """
     spans: dict[str, tuple[float, float]] = {}
     for fit in timed:
-        began, ended = spans.get(fit.worker, (fit.began, fit.ended))
-        spans[fit.worker] = began, max(ended, fit.ended)
+        started_at, finished_at = spans.get(fit.worker, (fit.started_at, fit.finished_at))
+        spans[fit.worker] = started_at, max(finished_at, fit.finished_at)
     if len(spans) <= _WORKERS:
         return {worker: _clipped(worker, _LABEL_LENGTH) for worker in spans}
     rows: dict[str, str] = {}
     slots: list[tuple[float, int]] = []  # a heap of when each is free, and its number
-    for worker, (began, ended) in spans.items():
-        is_one_free = bool(slots) and slots[0][0] <= began
+    for worker, (started_at, finished_at) in spans.items():
+        is_one_free = bool(slots) and slots[0][0] <= started_at
         number = heappop(slots)[1] if is_one_free else len(slots) + 1
-        heappush(slots, (ended, number))
+        heappush(slots, (finished_at, number))
         rows[worker] = f"slot {number}"
     return rows
 

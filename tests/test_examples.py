@@ -62,7 +62,7 @@ pictures = [name for name in names if name.endswith(".png")]
 (data,) = re.findall(r'__MF_DATA__\["[^"]+"\] = "([^"]+)"', get_cards(run["judge"].task)[0].get())
 card = base64.b64decode(data).decode()
 shown = card.count("data:image/png") == len(pictures) and "that nothing has seen" in card
-ranks, predicted = found.standings["rank"].tolist(), found.final.predict(found.X)
+ranks, predicted = found.leaderboard["rank"].tolist(), found.final.predict(found.X)
 others = [name for name in names if name not in pictures]
 print(json.dumps([pictures, others, ranks, len(predicted), shown]))
 """
@@ -157,7 +157,7 @@ def test_tournament_ranks_tests_and_writes(run, folder, tmp_path, config, backen
     files = written_by(output, folder)
     assert {"predictions.png", "report.html", "scores.png", "timeline.png"} < files.keys()
     assert files["model.joblib"].stat().st_size > 1000
-    assert len(files["standings.csv"].read_text(encoding="utf-8").splitlines()) == 3
+    assert len(files["leaderboard.csv"].read_text(encoding="utf-8").splitlines()) == 3
     text = files["summary.txt"].read_text(encoding="utf-8")
     assert f"seed=0, config={config}, backend={backend}" in text
     assert "scikit-learn 1." in text
@@ -177,7 +177,7 @@ def test_tournament_as_a_flow_keeps_its_results_in_the_run(run, folder):
     pictures, *seen = json.loads(run(folder / "look.py").splitlines()[-1])
     assert set(pictures) >= {"predictions.png", "scores.png", "timeline.png"}
     assert seen == [
-        ["model.joblib", "report.html", "standings.csv", "summary.txt"],
+        ["model.joblib", "report.html", "leaderboard.csv", "summary.txt"],
         [1, 2],
         100,
         True,

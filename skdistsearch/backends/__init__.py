@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from skdistsearch._outcome import Outcome, Raised
     from skdistsearch.backends._base import Backend
     from skdistsearch.backends._local import LocalBackend
-    from skdistsearch.backends._registry import resolve
+    from skdistsearch.backends._registry import get_backend
     from skdistsearch.backends.metaflow import MetaflowBackend
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "MetaflowBackend",
     "Outcome",
     "Raised",
-    "resolve",
+    "get_backend",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -47,6 +47,6 @@ __getattr__, __dir__ = lazy_names(
         "MetaflowBackend": "metaflow",
         "Outcome": "._outcome",
         "Raised": "._outcome",
-        "resolve": "_registry",
+        "get_backend": "_registry",
     },
 )

@@ -22,11 +22,23 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.backends._threads import oversubscribed, thread_limits
-from skdistsearch.backends._worker import end_with, run_lane
+from skdistsearch.backends._worker import exit_with_parent, run_local_worker
 from skdistsearch.exceptions import BackendError, SkDistSearchError
 from skdistsearch.execution import Runner, with_budget
-from skdistsearch.scheduling import Chunk, Death, Ledger, arranged, units
-from skdistsearch.storage import FolderStore, Record, dump, private_folder, recorded_near
+from skdistsearch.scheduling import (
+    Chunk,
+    PendingFits,
+    WorkerDeath,
+    group_by_shared_work,
+    split_into_units,
+)
+from skdistsearch.storage import (
+    FolderStore,
+    JournalReader,
+    dump,
+    open_local_journal,
+    temporary_folder,
+)
 
 _POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
 _IDLE_S = 300  # joblib's own: how long idle workers are kept for the next search
@@ -55,13 +67,17 @@ class LocalBackend:
 
 
 def _in_this_process(batch: Batch) -> Iterator[Outcome]:
-    fits = list(chain.from_iterable(arranged(batch, range(len(batch)))))
+    fits = list(chain.from_iterable(group_by_shared_work(batch, range(len(batch)))))
     return map(Runner(batch, fits).run_here, fits)
 
 
 def _through_joblib(batch: Batch, workers: int, active: ParallelBackendBase) -> Iterator[Outcome]:
     shared_memory = getattr(active, "supports_sharedmem", False)
-    chunks = list(chain.from_iterable(units(arranged(batch, range(len(batch))), workers)))
+    chunks = list(
+        chain.from_iterable(
+            split_into_units(group_by_shared_work(batch, range(len(batch))), workers)
+        )
+    )
     if shared_memory:
         calls = [joblib.delayed(_run_here)(batch, chunk) for chunk in chunks]
     else:
@@ -87,18 +103,22 @@ def _run(batch: Batch, fits: Chunk) -> list[Outcome]:
 
 def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[Outcome]:
     """Run the fits in worker processes; those in which a worker dies once more, alone."""
-    ledger = Ledger(batch)
+    ledger = PendingFits(batch)
     _warn_of_threads(batch, workers)
     environment = thread_limits(workers, threads)
-    with private_folder() as data:
-        record = recorded_near(batch, otherwise=data / "record")
+    with temporary_folder() as data:
+        record = open_local_journal(batch, otherwise=data / "record")
         travelling = with_budget(batch, workers).travelling(far=False)
         head = dump(travelling, FolderStore(data), addressed=False).head
         while ledger.owed:
             alone = not ledger.innocent  # a suspect fit runs when all others are done
-            groups = units(arranged(batch, ledger.innocent or ledger.suspect[:1]), workers)
+            groups = split_into_units(
+                group_by_shared_work(batch, ledger.innocent or ledger.suspect[:1]), workers
+            )
             folder = Path(tempfile.mkdtemp(dir=data))
-            lane = partial(run_lane, str(data), head, groups, str(folder), str(record.folder))
+            lane = partial(
+                run_local_worker, str(data), head, groups, str(folder), str(record.folder)
+            )
             lanes = _run_lanes(
                 lane,
                 min(workers, sum(map(len, groups))),
@@ -110,7 +130,7 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
                     yield from ledger.settle(outcomes)
             except BrokenProcessPool as exc:
                 yield from ledger.settle(record.new())
-                deaths = [Death(one.fit, _cause(exc)) for one in record.interrupted()]
+                deaths = [WorkerDeath(one.fit, _cause(exc)) for one in record.interrupted()]
                 yield from ledger.blame(deaths, _cause(exc))
 
 
@@ -130,7 +150,7 @@ def _pool(workers: int, environment: dict[str, str], alone: bool) -> Iterator[Pr
     Another search in another thread shares the former, and what dies in it takes ours along: a
     fit that is tried alone must depend on nobody.
     """
-    options = {"env": environment, "initializer": end_with, "initargs": (os.getpid(),)}
+    options = {"env": environment, "initializer": exit_with_parent, "initargs": (os.getpid(),)}
     executor = (
         ProcessPoolExecutor(1, **options)
         if alone
@@ -148,7 +168,7 @@ def _pool(workers: int, environment: dict[str, str], alone: bool) -> Iterator[Pr
 def _run_lanes(
     lane: Callable[[], bool],
     n_lanes: int,
-    record: Record,
+    record: JournalReader,
     pool: AbstractContextManager[ProcessPoolExecutor],
 ) -> Generator[Outcome]:
     with pool as executor:

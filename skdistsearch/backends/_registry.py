@@ -30,7 +30,7 @@ _NAMES: dict[str, Callable[[], Backend]] = {
 }
 
 
-def resolve(backend: str | Backend) -> Backend:
+def get_backend(backend: str | Backend) -> Backend:
     """The backend that ``backend`` names, or ``backend`` itself."""
     if isinstance(backend, str):
         if backend in _NAMES:

@@ -22,17 +22,17 @@ from typing import TextIO
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution import Runner
-from skdistsearch.scheduling import Groups, taken
+from skdistsearch.scheduling import Groups, claim_units
 from skdistsearch.storage import (
-    Pull,
-    Push,
-    Record,
-    Recorder,
-    label_of,
+    JournalDownloader,
+    JournalReader,
+    JournalUploader,
+    JournalWriter,
+    journal_prefix,
     load,
     load_json,
     open_store,
-    private_folder,
+    temporary_folder,
 )
 
 _PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
@@ -43,7 +43,7 @@ _GRACE_S = 30  # after a fit's limit, for what it holds up to end the process in
 _OVERDUE = 75  # exit status of a process that was ended because of a fit's limit
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Have this worker process end within a second of its parent, however that one ends.
 
     An idle worker of loky's would wait five minutes for work that nobody can give any more.
@@ -57,15 +57,15 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def run_lane(folder: str, head: str, groups: Groups, marks: str, record: str) -> bool:
+def run_local_worker(folder: str, head: str, groups: Groups, marks: str, record: str) -> bool:
     """Run fits in a worker process of the caller's machine, as long as there are any to take.
 
     Returns whether it has stopped before, because this process should be replaced.
     """
     batch = load(folder, head)
     runner = Runner(batch, [fit for cut in groups for unit in cut for fit in unit])
-    with Recorder(Path(record), batch) as recorder:
-        for fits in taken(groups, Path(marks), runner.done):
+    with JournalWriter(Path(record), batch) as recorder:
+        for fits in claim_units(groups, Path(marks), runner.done):
             for fit in fits:
                 recorder.started(fit)
                 recorder.finished(_overheard(batch, runner, fit, io.StringIO()))
@@ -103,7 +103,7 @@ def run_task(
     task: int,
     *,
     record: str,
-    origin: str,
+    task_pathspec: str,
     retry: int = 0,
     timeout_s: float = 0,
 ) -> list[Outcome]:
@@ -111,13 +111,18 @@ def run_task(
 
     ``data`` and ``record`` are where the batch and the ``sheet`` lie, and where outcomes go:
     folders or URLs of S3. The sheet has a chunk for each task, or groups that all tasks of this
-    machine take from as in `run_lane`; and deaths in runs before this one.
+    machine take from as in `run_local_worker`; and deaths in runs before this one.
     A task that is tried again runs what is missing: last what a try before it died in, and not
     what it died in twice.
     """
-    with private_folder(_place()) as scratch, _kept(record, scratch, origin, retry) as kept:
+    with (
+        temporary_folder(_place()) as scratch,
+        _kept(record, scratch, task_pathspec, retry) as kept,
+    ):
         batch, known = load(data, head, scratch), load_json(data, sheet)
-        tried = Record(kept.before, batch.key, len(batch), only=label_of(origin))
+        tried = JournalReader(
+            kept.before, batch.key, len(batch), only=journal_prefix(task_pathspec)
+        )
         outcomes = list(tried.new()) if retry else []
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in known["deaths"].items()})
         deaths.update(death.fit for death in tried.interrupted())
@@ -129,18 +134,22 @@ def run_task(
 
         if groups := known["groups"]:
             runner = Runner(batch, owed(fit for cut in groups for unit in cut for fit in unit))
-            todo = taken(groups, Path(known["marks"]), runner.done, label_of(origin))
+            todo = claim_units(
+                groups, Path(known["marks"]), runner.done, journal_prefix(task_pathspec)
+            )
         else:
             todo = iter([known["chunks"][task]])
             runner = Runner(batch, owed(known["chunks"][task]))
-        with Recorder(kept.now, batch, origin) as recorder:
+        with JournalWriter(kept.now, batch, task_pathspec) as recorder:
             for fit in chain.from_iterable(map(owed, todo)):
                 recorder.started(fit)
                 kept.before_a_fit(surely=retry > 0)
-                overdue = partial(_give_up, batch, fit, origin, timeout_s, recorder, kept.flush)
+                overdue = partial(
+                    _give_up, batch, fit, task_pathspec, timeout_s, recorder, kept.flush
+                )
                 with _limit(timeout_s, overdue):
                     outcome = _overheard(batch, runner, fit, _Tee(sys.stdout))
-                outcomes.append(recorder.finished(replace(outcome, origin=origin)))
+                outcomes.append(recorder.finished(replace(outcome, task_pathspec=task_pathspec)))
     return outcomes
 
 
@@ -165,14 +174,14 @@ class _Kept:
 
 
 @contextmanager
-def _kept(record: str, scratch: Path, origin: str, retry: int) -> Iterator[_Kept]:
+def _kept(record: str, scratch: Path, task_pathspec: str, retry: int) -> Iterator[_Kept]:
     if not record.startswith("s3://"):
         yield _Kept(Path(record), Path(record), lambda: None, lambda surely: None)
         return
     store, before, now = open_store(record), scratch / "before", scratch / "now"
     if retry:
-        Pull(store, before, only=label_of(origin))(everything=True)
-    with Push(now, store) as push:
+        JournalDownloader(store, before, only=journal_prefix(task_pathspec))(everything=True)
+    with JournalUploader(now, store) as push:
         yield _Kept(before, now, push.last, push.before_a_fit)
 
 
@@ -197,9 +206,9 @@ def _limit(timeout_s: float, overdue: Callable[[], None]) -> Iterator[None]:
 def _give_up(
     batch: Batch,
     fit: int,
-    origin: str,
+    task_pathspec: str,
     timeout_s: float,
-    recorder: Recorder,
+    recorder: JournalWriter,
     flush: Callable[[], None],
 ) -> None:
     """Note that a fit took too long, then end the process that it hangs in."""
@@ -209,7 +218,9 @@ def _give_up(
     )
     print(f"skdistsearch gives up {reason}", file=sys.stderr, flush=True)  # noqa: T201
     try:
-        recorder.finished(Outcome(fit, "lost", reason=reason, origin=origin, batch=batch.key))
+        recorder.finished(
+            Outcome(fit, "lost", reason=reason, task_pathspec=task_pathspec, batch=batch.key)
+        )
         flush()
     finally:
         os._exit(_OVERDUE)
@@ -220,16 +231,16 @@ def _overheard(batch: Batch, runner: Runner, fit: int, heard: io.StringIO) -> Ou
 
     There it appears where the user looks, in a notebook too.
     """
-    began = time.time()
+    started_at = time.time()
     # scikit-learn prints from within a fit above 1 only
     loud = contextlib.redirect_stdout(heard) if batch.verbose > 1 else contextlib.nullcontext()
     with loud:
         outcome = runner.run(fit)
     return replace(
         outcome,
-        printed=heard.getvalue()[-_PRINTED_MAX:],
-        began=began,
-        ended=time.time(),
+        stdout=heard.getvalue()[-_PRINTED_MAX:],
+        started_at=started_at,
+        finished_at=time.time(),
     )
 
 

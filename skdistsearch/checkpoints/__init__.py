@@ -13,13 +13,15 @@ Imports `skdistsearch.backends`, `skdistsearch.scheduling` and `skdistsearch.sto
 reading at `_resume`, then `_fingerprint`.
 """
 
-from skdistsearch.checkpoints._manage import Checkpoint, Searches, delete, inspect, list  # noqa: A004
-from skdistsearch.checkpoints._resume import locate as locate  # for the searches, not for users
-from skdistsearch.checkpoints._resume import resuming as resuming
+from skdistsearch.checkpoints._manage import Checkpoint, SearchGroup, delete, inspect, list  # noqa: A004
+from skdistsearch.checkpoints._resume import (
+    checkpoint_url as checkpoint_url,  # for the searches, not for users
+)
+from skdistsearch.checkpoints._resume import resume_from_checkpoint as resume_from_checkpoint
 
 __all__ = [
     "Checkpoint",
-    "Searches",
+    "SearchGroup",
     "delete",
     "inspect",
     "list",

@@ -22,7 +22,7 @@ from skdistsearch.checkpoints._versions import versions
 _NO_NUMBERS = {"cloudpickle", "joblib", "loky", "narwhals", "packaging", "threadpoolctl"}
 
 
-class Identity:
+class FitKeys:
     """What the fits of a batch depend on, as digests.
 
     A fit's key is made of its own values alone: it is the same in whatever batch the fit is.

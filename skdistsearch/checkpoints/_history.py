@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skdistsearch.checkpoints._fingerprint import Identity, _sha256
+from skdistsearch.checkpoints._fingerprint import FitKeys, _sha256
 from skdistsearch.exceptions import RecordError
 from skdistsearch.storage import Store
 
@@ -28,8 +28,8 @@ def _now() -> str:
 
 
 @dataclass(frozen=True)
-class Uses:
-    """Searches of one kind that used a checkpoint: equal but for their candidates."""
+class SearchHistory:
+    """SearchGroup of one kind that used a checkpoint: equal but for their candidates."""
 
     about: Mapping[str, Any]
     """What the last of them said of itself: see `_describe`."""
@@ -41,14 +41,14 @@ USE = re.compile(rf"{ABOUT}/(\d{{13}})-([0-9a-f]{{16}})\.json")
 """Names of the descriptions: when, and which kind of search."""
 
 
-def _describe(store: Store, identity: Identity) -> None:
+def _describe(store: Store, identity: FitKeys) -> None:
     """Leave word of this search in the checkpoint."""
     kind = {"parts": identity.parts, "splits": identity.splits, "versions": identity.versions}
     about = {"format": FORMAT, "search": str(identity), **kind}
     store.put(f"{ABOUT}/{_now()}-{_sha256(kind)[:16]}.json", json.dumps(about).encode())
 
 
-def earlier_searches(store: Store, limit: int | None = _COMPARED_MAX) -> list[Uses]:
+def earlier_searches(store: Store, limit: int | None = _COMPARED_MAX) -> list[SearchHistory]:
     """The kinds of searches that used a checkpoint, the last one first."""
     times: dict[str, list[int]] = {}
     for use in reversed(list(filter(None, map(USE.fullmatch, store.names(f"{ABOUT}/"))))):
@@ -56,7 +56,10 @@ def earlier_searches(store: Store, limit: int | None = _COMPARED_MAX) -> list[Us
     newest = {f"{ABOUT}/{at[0]:013d}-{kind}.json": at for kind, at in times.items()}
     names = list(newest)[:limit]
     read = zip(names, store.get_many(names), strict=True)
-    return [Uses(_about(f"{store.url}/{name}", data), tuple(newest[name])) for name, data in read]
+    return [
+        SearchHistory(_about(f"{store.url}/{name}", data), tuple(newest[name]))
+        for name, data in read
+    ]
 
 
 def _about(place: str, data: bytes) -> dict[str, Any]:
@@ -76,7 +79,9 @@ def _about(place: str, data: bytes) -> dict[str, Any]:
     return about
 
 
-def _say_what_is_there(url: str, identity: Identity, n_found: int, earlier: list[Uses]) -> None:
+def _say_what_is_there(
+    url: str, identity: FitKeys, n_found: int, earlier: list[SearchHistory]
+) -> None:
     """Tell the log; if the search starts afresh, why: against the search that was most like it."""
     changes = [list(_differences(uses.about, identity)) for uses in earlier]
     least = min(changes, key=len, default=[])
@@ -87,7 +92,7 @@ def _say_what_is_there(url: str, identity: Identity, n_found: int, earlier: list
     _log.info("Checkpoint %s has %d of %d fits%s.", url, n_found, len(identity), because)
 
 
-def _differences(before: Mapping[str, Any], now: Identity) -> Iterator[str]:
+def _differences(before: Mapping[str, Any], now: FitKeys) -> Iterator[str]:
     for name in sorted(before["parts"].keys() | now.parts.keys()):
         if before["parts"].get(name) != now.parts.get(name):
             yield f"{name} changed"

@@ -29,13 +29,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from skdistsearch.backends import Backend, resolve
-from skdistsearch.checkpoints._history import ABOUT, FITS, USE, Uses, earlier_searches
-from skdistsearch.checkpoints._resume import finished_in, locate, named_root
+from skdistsearch.backends import Backend, get_backend
+from skdistsearch.checkpoints._history import ABOUT, FITS, USE, SearchHistory, earlier_searches
+from skdistsearch.checkpoints._resume import checkpoint_url, iter_finished, named_root
 from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
-from skdistsearch.storage import Store, fetch, files_of, open_store
+from skdistsearch.storage import Store, iter_journal_folders, journal_names, open_store
 
-__all__ = ["Checkpoint", "Searches", "delete", "inspect", "list"]
+__all__ = ["Checkpoint", "SearchGroup", "delete", "inspect", "list"]
 
 # All else that a search leaves: records, their pieces in S3, predictions and models, and what a
 # killed process was about to rename
@@ -47,8 +47,8 @@ _HIDDEN = re.compile(rf"{ABOUT}/\.[0-9a-f]{{16}}")
 
 
 @dataclass(frozen=True, repr=False)
-class Searches:
-    """Searches that used a checkpoint, equal in all but their candidates."""
+class SearchGroup:
+    """SearchGroup that used a checkpoint, equal in all but their candidates."""
 
     search: str
     """Estimator, data, and the numbers of candidates and splits, of the last of them."""
@@ -87,7 +87,7 @@ class Checkpoint:
     """When the last search that used it began."""
     size_bytes: int
     """What the records of fits take up, without the predictions and models kept beside them."""
-    searches: tuple[Searches, ...] = ()
+    searches: tuple[SearchGroup, ...] = ()
     """Which searches have used it, the last first."""
     problem: str = ""
     """Why it cannot be read to its end, if it cannot."""
@@ -184,7 +184,7 @@ def delete(checkpoint: str | os.PathLike[str], backend: str | Backend = "local")
 
 
 def _root(backend: str | Backend) -> str:
-    root: str = getattr(resolve(backend), "checkpoint_root", str)()
+    root: str = getattr(get_backend(backend), "checkpoint_root", str)()
     return root or named_root()
 
 
@@ -197,7 +197,7 @@ def _names(root: str) -> builtins.list[str]:
 def _opened(checkpoint: str | os.PathLike[str], backend: str | Backend) -> Store:
     """The store of a checkpoint that there is."""
     root = _root(backend)
-    store = open_store(locate(checkpoint, root))
+    store = open_store(checkpoint_url(checkpoint, root))
     if _times(store):
         return store
     said = f"{store.url} is no checkpoint: no search has used it."
@@ -224,11 +224,11 @@ def _seen(name: str, store: Store) -> Checkpoint:
     times = _times(store)
     failed: dict[str, bool] = {}
     size, problem = 0, ""
-    with closing(fetch(store, FITS)) as parts:
+    with closing(iter_journal_folders(store, FITS)) as parts:
         try:
             for part in parts:
-                size += sum((part / file).stat().st_size for file in files_of(part))
-                for key, outcome in finished_in(part):
+                size += sum((part / file).stat().st_size for file in journal_names(part))
+                for key, outcome in iter_finished(part):
                     failed.setdefault(key, bool((outcome.result or {}).get("fit_error")))
         except (RecordError, StoreError) as exc:
             problem = str(exc)
@@ -244,9 +244,9 @@ def _seen(name: str, store: Store) -> Checkpoint:
     )
 
 
-def _searches(uses: Uses) -> Searches:
+def _searches(uses: SearchHistory) -> SearchGroup:
     times = [_time(at) for at in uses.times_ms]
-    return Searches(
+    return SearchGroup(
         search=uses.about["search"],
         count=len(times),
         first_use=min(times),

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from skdistsearch._batch import Batch
-from skdistsearch._outcome import File, Outcome
-from skdistsearch.checkpoints._fingerprint import Identity
+from skdistsearch._outcome import ArtifactRef, Outcome
+from skdistsearch.checkpoints._fingerprint import FitKeys
 from skdistsearch.checkpoints._history import (
     FITS,
     _describe,
@@ -30,21 +30,21 @@ from skdistsearch.exceptions import CheckpointError, StoreError
 from skdistsearch.scheduling import seconds_by_candidate
 from skdistsearch.storage import (
     MODEL,
-    Push,
-    Recorder,
+    JournalUploader,
+    JournalWriter,
     Store,
-    fetch,
-    kept_in,
-    located,
+    default_data_dir,
+    iter_journal_folders,
+    iter_recorded,
     open_store,
-    private_folder,
-    private_root,
+    temporary_folder,
+    with_store_url,
 )
 
 Run = Callable[[Batch], Iterator[Outcome]]
 
 
-def locate(checkpoint: Any, root: str = "") -> str:
+def checkpoint_url(checkpoint: Any, root: str = "") -> str:
     """The folder or the URL that a user's ``checkpoint`` means.
 
     ``root`` is where names go that are no paths; empty: beside the runs on this machine.
@@ -66,10 +66,10 @@ def locate(checkpoint: Any, root: str = "") -> str:
 
 def named_root() -> str:
     """Where on this machine checkpoints are that have a name only."""
-    return str(private_root().absolute() / "checkpoints")
+    return str(default_data_dir().absolute() / "checkpoints")
 
 
-def resuming(run: Run, url: str) -> Run:
+def resume_from_checkpoint(run: Run, url: str) -> Run:
     """A `Backend.run` that runs only fits of which the checkpoint at ``url`` has no outcome.
 
     For one search: its rounds are described in the checkpoint once.
@@ -81,7 +81,7 @@ def resuming(run: Run, url: str) -> Run:
         keys, found = _looked_up(open_store(url), batch, describe=is_first)
         is_first = False
         for fit, outcome in found.items():
-            yield replace(outcome, fit=fit, batch=batch.key, told=False, printed="")
+            yield replace(outcome, fit=fit, batch=batch.key, callbacks_fired=False, stdout="")
         missing = [fit for fit in range(len(batch)) if fit not in found]
         if missing:
             yield from _run_missing(run, url, _prepared(batch, keys, found), missing)
@@ -93,7 +93,7 @@ def _looked_up(
     store: Store, batch: Batch, *, describe: bool
 ) -> tuple[list[str], dict[int, Outcome]]:
     """The fits' keys, and the outcomes that the checkpoint has; tells the log what it has."""
-    identity = Identity(batch)
+    identity = FitKeys(batch)
     earlier = earlier_searches(store) if describe else []
     found = _found(store, identity.keys)
     _say_what_is_there(store.url, identity, len(found), earlier)
@@ -110,14 +110,14 @@ def _found(store: Store, keys: list[str]) -> dict[int, Outcome]:
     """Outcomes that the checkpoint has, by number of the fit; of several the first."""
     numbers = {key: fit for fit, key in enumerate(keys)}
     found: dict[int, Outcome] = {}
-    with closing(fetch(store, FITS)) as parts:
+    with closing(iter_journal_folders(store, FITS)) as parts:
         for part in parts:
             place = f"{FITS}/{part.name}"
             there = cache(partial(_files_in, store, place))
-            for key, outcome in finished_in(part):
+            for key, outcome in iter_finished(part):
                 if key in numbers and (not outcome.files or _names(outcome) <= there()):
-                    files = located(outcome.files, f"{store.url}/{place}")
-                    found.setdefault(numbers[key], replace(outcome, files=files, recorded=True))
+                    files = with_store_url(outcome.files, f"{store.url}/{place}")
+                    found.setdefault(numbers[key], replace(outcome, files=files, is_persisted=True))
     return dict(sorted(found.items()))
 
 
@@ -126,12 +126,12 @@ def _files_in(store: Store, place: str) -> set[str]:
 
 
 def _names(outcome: Outcome) -> set[str]:
-    return {file.name for file in outcome.files.values() if isinstance(file, File)}
+    return {file.name for file in outcome.files.values() if isinstance(file, ArtifactRef)}
 
 
-def finished_in(part: Path) -> Iterator[tuple[str, Outcome]]:
+def iter_finished(part: Path) -> Iterator[tuple[str, Outcome]]:
     """Key and outcome of each fit that a batch has finished; what raised or was lost has not."""
-    return ((key, outcome) for key, outcome in kept_in(part) if outcome.status == "ok")
+    return ((key, outcome) for key, outcome in iter_recorded(part) if outcome.status == "ok")
 
 
 def _prepared(batch: Batch, keys: list[str], found: Mapping[int, Outcome]) -> Batch:
@@ -143,8 +143,8 @@ def _prepared(batch: Batch, keys: list[str], found: Mapping[int, Outcome]) -> Ba
 
 
 def _seconds(outcome: Outcome) -> float:
-    if outcome.ended:
-        return outcome.ended - outcome.began
+    if outcome.finished_at:
+        return outcome.finished_at - outcome.started_at
     times = outcome.result or {}
     return float(times.get("fit_time", 0.0) + times.get("score_time", 0.0))
 
@@ -160,19 +160,19 @@ def _run_missing(run: Run, url: str, batch: Batch, missing: list[int]) -> Iterat
         outcomes = stack.enter_context(closing(_closeable(run(batch))))
         recorder = None
         for outcome in outcomes:
-            if outcome.status == "ok" and not outcome.recorded:
+            if outcome.status == "ok" and not outcome.is_persisted:
                 recorder = recorder or stack.enter_context(_recorder(batch))
                 outcome = _kept(recorder.finished(outcome), outcome, record)
             yield replace(outcome, fit=missing[outcome.fit])
 
 
-def _kept(recorded: Outcome, outcome: Outcome, record: str) -> Outcome:
+def _kept(is_persisted: Outcome, outcome: Outcome, record: str) -> Outcome:
     """The outcome, whose model is in the record now; where that is far away, nothing else is."""
-    files = located(recorded.files, record)
+    files = with_store_url(is_persisted.files, record)
     if record.startswith("s3://"):
         models = {what: file for what, file in files.items() if what == MODEL}
         files = {**outcome.files, **models}
-    return replace(outcome, files=files, recorded=True)
+    return replace(outcome, files=files, is_persisted=True)
 
 
 def _make_place(record: str) -> None:
@@ -190,15 +190,15 @@ def _closeable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
 
 
 @contextmanager
-def _recorder(batch: Batch) -> Iterator[Recorder]:
+def _recorder(batch: Batch) -> Iterator[JournalWriter]:
     """A record that this process keeps: of fits that ran in it, or that a backend handed over."""
     if not batch.record.startswith("s3://"):
-        with Recorder(Path(batch.record), batch) as recorder:
+        with JournalWriter(Path(batch.record), batch) as recorder:
             yield recorder
         return
     with (
-        private_folder() as folder,
-        Push(folder, open_store(batch.record)),
-        Recorder(folder, batch) as recorder,
+        temporary_folder() as folder,
+        JournalUploader(folder, open_store(batch.record)),
+        JournalWriter(folder, batch) as recorder,
     ):
         yield recorder

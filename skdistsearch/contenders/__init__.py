@@ -9,10 +9,10 @@ Contents
 Imports `skdistsearch.model_selection` and `skdistsearch.early_stopping`. Start reading at `_spec`.
 """
 
-from skdistsearch.contenders._baseline import with_baseline
+from skdistsearch.contenders._baseline import add_baseline
 from skdistsearch.contenders._spec import contenders_from_spec
 
 __all__ = [
+    "add_baseline",
     "contenders_from_spec",
-    "with_baseline",
 ]

@@ -1,4 +1,4 @@
-"""`with_baseline`: a contender that learns nothing but the mean, to compare others with."""
+"""`add_baseline`: a contender that learns nothing but the mean, to compare others with."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.pipeline import Pipeline
 
 
-def with_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
+def add_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
     """``param_grid`` with one more contender, which takes no notice of X.
 
     It is a `~sklearn.dummy.DummyRegressor` (always the mean of the targets) or a
     `~sklearn.dummy.DummyClassifier` (always how frequent the classes are) in place of the
     pipeline's last step: a candidate as all others are, scored on the same splits by the same
-    scorer, with a rank in `skdistsearch.report.standings`. What loses to it has learnt nothing.
+    scorer, with a rank in `skdistsearch.report.leaderboard`. What loses to it has learnt nothing.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def with_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.pipeline import Pipeline
-    >>> from skdistsearch import DistributedSearchCV, with_baseline
-    >>> from skdistsearch.report import standings
+    >>> from skdistsearch import DistributedSearchCV, add_baseline
+    >>> from skdistsearch.report import leaderboard
     >>> pipe = Pipeline([("model", Ridge())])
-    >>> grid = with_baseline(pipe, {"model__alpha": [0.1, 1.0]})
+    >>> grid = add_baseline(pipe, {"model__alpha": [0.1, 1.0]})
     >>> search = DistributedSearchCV(pipe, grid, cv=5).fit(*load_diabetes(return_X_y=True))
-    >>> standings(search)["contender"].tolist()
+    >>> leaderboard(search)["contender"].tolist()
     ['Ridge', 'Ridge', 'DummyRegressor']
     """
     if not isinstance(estimator, Pipeline):

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.utils.metadata_routing import UNUSED
 
-from skdistsearch._meta_estimator import Delegating
+from skdistsearch._meta_estimator import DelegatingEstimator
 
 
 class FitParams:
@@ -38,7 +38,7 @@ class FitParams:
     __hash__ = None  # type: ignore[assignment]
 
 
-class WithFitParams(Delegating):
+class WithFitParams(DelegatingEstimator):
     """An estimator, and what its ``fit`` is given besides the data.
 
     Parameters

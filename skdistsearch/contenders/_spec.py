@@ -261,13 +261,13 @@ class _Read:
     def _check_stopping(self, model: Any) -> None:
         key = self.keys["stopping", "patience"]
         try:
-            family = early_stopping.family_of(model)
+            family = early_stopping.find_family(model)
         except FamilyError as exc:
             self._mistake(key, str(exc))
             return
         for name, values in self.values["watched"].items():
             key = self.keys["watched", name]
-            if family.name != early_stopping.keras().name:
+            if family.name != early_stopping.keras_family().name:
                 self._mistake(key, f"only Keras has it, not {family.name}.")
             elif not isinstance(values, list) or len(values) != 1:
                 self._mistake(key, f"only one value is possible, got {values!r}.")
@@ -291,7 +291,7 @@ class _Read:
 
     def _stopping(self, model: Any) -> EarlyStopping:
         watched = {name: values[0] for name, values in self.values["watched"].items()}
-        family = early_stopping.keras(**watched) if watched else "auto"
+        family = early_stopping.keras_family(**watched) if watched else "auto"
         return EarlyStopping(model, family=family, random_state=self.random_state)
 
 

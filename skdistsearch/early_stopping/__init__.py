@@ -12,17 +12,17 @@ Imports the modules beside the packages only; the model libraries are imported b
 reading at `_base`, then `_hist_gradient_boosting`.
 """
 
-from skdistsearch.early_stopping._base import Family, Part
+from skdistsearch.early_stopping._base import Family, FitData
 from skdistsearch.early_stopping._estimator import EarlyStopping
-from skdistsearch.early_stopping._keras import keras
-from skdistsearch.early_stopping._registry import family_of, known, register
+from skdistsearch.early_stopping._keras import keras_family
+from skdistsearch.early_stopping._registry import all_families, find_family, register_family
 
 __all__ = [
     "EarlyStopping",
     "Family",
-    "Part",
-    "family_of",
-    "keras",
-    "known",
-    "register",
+    "FitData",
+    "all_families",
+    "find_family",
+    "keras_family",
+    "register_family",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Part:
+class FitData:
     """Rows for one call of ``fit``, or rows to validate on."""
 
     X: Any
@@ -52,7 +52,7 @@ class Family:
     ...     matches=lambda estimator: isinstance(estimator, GradientBoostingRegressor),
     ...     fit_with_validation=fit_with_validation,
     ...     set_iterations=lambda model, n: model.set_params(n_estimators=n),
-    ...     predicts_best=False,
+    ...     restores_best=False,
     ... )
 
     ``EarlyStopping(model, family=family)`` uses it, wherever it is fitted; ``register(family)``
@@ -64,18 +64,18 @@ class Family:
     matches: Callable[[Any], bool]
     """``matches(estimator)``: whether the estimator is of this family. Must not import what may
     be missing: see `is_a`."""
-    fit_with_validation: Callable[[Any, Part, Part, int], int]
+    fit_with_validation: Callable[[Any, FitData, FitData, int], int]
     """``fit_with_validation(model, train, validation, patience)``: fit the model on ``train``, end
     once ``patience`` iterations in a row have not bettered it on ``validation``, and return the
     best number of iterations, at least 1."""
     set_iterations: Callable[[Any, int], Any]
     """``set_iterations(model, n)``: let ``model.fit`` run ``n`` iterations on all rows that it
     gets, with no stopping of its own."""
-    predicts_best: bool = True
+    restores_best: bool = True
     """Whether a model predicts with its best iteration after ``fit_with_validation``. If not,
     ``EarlyStopping(refit=False)`` fits once more, on the same rows."""
-    validation_curve: Callable[[Any, int], tuple[str, Sequence[float]]] | None = None
-    """``validation_curve(model, best)``: after ``fit_with_validation``, which returned ``best``,
+    validation_history: Callable[[Any, int], tuple[str, Sequence[float]]] | None = None
+    """``validation_history(model, best)``: after ``fit_with_validation``, which returned ``best``,
     the name of what was watched and its value after each iteration. None where nobody can tell."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skdistsearch.early_stopping._base import Family, Part, is_a, watched_series
+from skdistsearch.early_stopping._base import Family, FitData, is_a, watched_series
 
 _ITERATIONS = ("iterations", "n_estimators", "num_boost_round", "num_trees")  # one at most
 _COLUMNS = ("cat_features", "text_features", "embedding_features")
@@ -18,7 +18,7 @@ def _matches(estimator: Any) -> bool:
     )
 
 
-def _fit_with_validation(model: Any, train: Part, validation: Part, patience: int) -> int:
+def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     from catboost import Pool
 
     columns = {**model.get_params(), **train.params}
@@ -56,5 +56,5 @@ FAMILY = Family(
     _matches,
     _fit_with_validation,
     _set_iterations,
-    validation_curve=_validation_curve,
+    validation_history=_validation_curve,
 )

@@ -14,13 +14,13 @@ from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, get_routing_for_object
 from sklearn.utils.multiclass import type_of_target
 
-from skdistsearch._meta_estimator import Delegating, model_of, path_of
-from skdistsearch.early_stopping._base import Family, Part
-from skdistsearch.early_stopping._registry import family_of
+from skdistsearch._meta_estimator import DelegatingEstimator, last_step, last_step_names
+from skdistsearch.early_stopping._base import Family, FitData
+from skdistsearch.early_stopping._registry import find_family
 from skdistsearch.early_stopping._validation_split import length, parts, split
 
 
-class EarlyStopping(Delegating):
+class EarlyStopping(DelegatingEstimator):
     """A model that stops early, on a part of the very rows it is given to train on.
 
     ``fit`` sets a validation part of its rows aside, fits the model on the others while the model
@@ -41,14 +41,14 @@ class EarlyStopping(Delegating):
         validation part.
     max_iter : int or None, default=None
         The most iterations. None leaves the model's own setting (``n_estimators``, ``epochs``).
-    validation : float or cross-validation splitter, default=0.2
+    validation_split : float or cross-validation splitter, default=0.2
         The fraction of the rows to validate on, drawn at random: stratified for classifiers,
         whole groups if ``fit`` is given ``groups``. Or a splitter, the last of whose splits is
         used: of `~sklearn.model_selection.TimeSeriesSplit` the one with the latest rows.
     refit : bool, default=True
         Whether to fit once more, on all rows. If not, the model that was fitted on the inner
         training part predicts, with its best iteration.
-    rescale : bool, default=False
+    rescale_iterations : bool, default=False
         Whether the last fit runs more iterations in proportion to its greater number of rows.
     random_state : int, RandomState instance or None, default=None
         Seed of the drawing of the validation part. The model's own seed is the model's.
@@ -61,11 +61,11 @@ class EarlyStopping(Delegating):
         The number of iterations, from 1, with which the model did best on the validation part.
     n_iter_ : int
         The number of iterations of ``estimator_``: ``best_iteration_``, unless rescaled.
-    validation_curve_ : ndarray of shape (n_iterations,) or None
+    validation_history_ : ndarray of shape (n_iterations,) or None
         What the model told of the validation part after each iteration that it ran, those after
         the best included; None if its family does not tell.
     validation_metric_ : str or None
-        What ``validation_curve_`` is of, as the model calls it.
+        What ``validation_history_`` is of, as the model calls it.
     estimator_ : estimator object
         The fitted model, or pipeline.
     classes_ : ndarray of shape (n_classes,), or list of such
@@ -78,7 +78,7 @@ class EarlyStopping(Delegating):
     See Also
     --------
     skdistsearch.early_stopping.register : Adds a family of models.
-    skdistsearch.report.ProgressDisplay : Draws what the model told of the validation part.
+    skdistsearch.report.TrainingHistoryDisplay : Draws what the model told of the validation part.
 
     Notes
     -----
@@ -110,12 +110,12 @@ class EarlyStopping(Delegating):
 
     _required_parameters = ["estimator"]  # scikit-learn < 1.6 asks for it
     _parameter_constraints: dict[str, Any] = {
-        "estimator": "no_validation",  # `family_of` says what is valid
+        "estimator": "no_validation",  # `find_family` says what is valid
         "patience": [numbers.Integral],
         "max_iter": [numbers.Integral, None],
-        "validation": [numbers.Real, "cv_object"],
+        "validation_split": [numbers.Real, "cv_object"],
         "refit": ["boolean"],
-        "rescale": ["boolean"],
+        "rescale_iterations": ["boolean"],
         "random_state": ["random_state"],
         "family": "no_validation",
     }
@@ -128,18 +128,18 @@ class EarlyStopping(Delegating):
         *,
         patience: int = 10,
         max_iter: int | None = None,
-        validation: Any = 0.2,
+        validation_split: Any = 0.2,
         refit: bool = True,
-        rescale: bool = False,
+        rescale_iterations: bool = False,
         random_state: Any = None,
         family: str | Family = "auto",
     ) -> None:
         self.estimator = estimator
         self.patience = patience
         self.max_iter = max_iter
-        self.validation = validation
+        self.validation_split = validation_split
         self.refit = refit
-        self.rescale = rescale
+        self.rescale_iterations = rescale_iterations
         self.random_state = random_state
         self.family = family
 
@@ -187,15 +187,15 @@ class EarlyStopping(Delegating):
         if groups is not None and get_config()["enable_metadata_routing"]:
             params["groups"] = groups
         params = self._routed("fit", params)
-        whole = Part(X, y, params)
-        train, held = split(self.validation, X, y, self._labels(y), groups, self.random_state)
+        whole = FitData(X, y, params)
+        train, held = split(self.validation_split, X, y, self._labels(y), groups, self.random_state)
         inner, validation = parts(whole, train, held)
         fitted, self.best_iteration_ = self._watched(family, inner, validation)
-        self.validation_metric_, self.validation_curve_ = self._curve(family, model_of(fitted))
+        self.validation_metric_, self.validation_history_ = self._curve(family, last_step(fitted))
         self.n_iter_ = self.best_iteration_
-        if self.refit and self.rescale:
+        if self.refit and self.rescale_iterations:
             self.n_iter_ = max(1, round(self.best_iteration_ * length(X) / len(train)))
-        if self.refit or not family.predicts_best:
+        if self.refit or not family.restores_best:
             fitted = self._fitted(family, whole if self.refit else inner)
         self._keep(fitted)
         return self
@@ -217,7 +217,7 @@ class EarlyStopping(Delegating):
             for name, value in counts.items()
             if value is not None and value < 1
         ]
-        fraction: Any = self.validation
+        fraction: Any = self.validation_split
         if fraction is None or (isinstance(fraction, numbers.Real) and not 0 < float(fraction) < 1):
             mistakes.append(
                 "The 'validation' parameter of EarlyStopping must be a float between 0 and 1, "
@@ -234,12 +234,12 @@ class EarlyStopping(Delegating):
                 "The 'family' parameter of EarlyStopping must be 'auto' or a "
                 f"skdistsearch.early_stopping.Family. Got {self.family!r} instead."
             )
-        return family_of(model_of(self.estimator))
+        return find_family(last_step(self.estimator))
 
     def _weights_name(self) -> str:
         """As the estimator's ``fit`` calls them; without routing a pipeline asks for the step."""
         routing = get_config()["enable_metadata_routing"]
-        return "__".join([*([] if routing else path_of(self.estimator)), "sample_weight"])
+        return "__".join([*([] if routing else last_step_names(self.estimator)), "sample_weight"])
 
     def _labels(self, y: Any) -> Any:
         """The classes of the rows, where they are to be stratified."""
@@ -247,10 +247,10 @@ class EarlyStopping(Delegating):
             return np.asarray(y).ravel()
         return None
 
-    def _watched(self, family: Family, train: Part, validation: Part) -> tuple[Any, int]:
+    def _watched(self, family: Family, train: FitData, validation: FitData) -> tuple[Any, int]:
         """The estimator fitted on the inner training part, and its best iteration."""
         pipeline = clone(self.estimator)
-        model = model_of(pipeline)
+        model = last_step(pipeline)
         if self.max_iter is not None:
             family.set_iterations(model, self.max_iter)
         seen = _prepared(pipeline, train)
@@ -261,19 +261,19 @@ class EarlyStopping(Delegating):
             for name, value in seen.params.items()
             if id(value) in names
         }
-        watched = Part(_transformed(pipeline, validation.X), validation.y, aligned)
+        watched = FitData(_transformed(pipeline, validation.X), validation.y, aligned)
         best = family.fit_with_validation(model, seen, watched, self.patience)
         return _with_model(pipeline, model), best
 
     def _curve(self, family: Family, model: Any) -> tuple[str | None, NDArray[np.float64] | None]:
-        if family.validation_curve is None:
+        if family.validation_history is None:
             return None, None
-        name, values = family.validation_curve(model, self.best_iteration_)
+        name, values = family.validation_history(model, self.best_iteration_)
         return name, np.array(values, dtype=float)
 
-    def _fitted(self, family: Family, part: Part) -> Any:
+    def _fitted(self, family: Family, part: FitData) -> Any:
         pipeline = clone(self.estimator)
-        family.set_iterations(model_of(pipeline), self.n_iter_)
+        family.set_iterations(last_step(pipeline), self.n_iter_)
         return pipeline.fit(part.X, part.y, **part.params)
 
 
@@ -285,7 +285,7 @@ class _Caught(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> _Caught:
         """Keep the rows."""
-        self.part_ = Part(X, y, params)
+        self.part_ = FitData(X, y, params)
         return self
 
     def get_metadata_routing(self) -> Any:
@@ -294,15 +294,15 @@ class _Caught(BaseEstimator):  # type: ignore[misc]
 
 
 def _with_model(pipeline: Any, model: Any) -> Any:
-    path = path_of(pipeline)
+    path = last_step_names(pipeline)
     return pipeline.set_params(**{"__".join(path): model}) if path else model
 
 
-def _prepared(pipeline: Any, part: Part) -> Part:
+def _prepared(pipeline: Any, part: FitData) -> FitData:
     """What the model at the end is given; fits the steps before it."""
     if not isinstance(pipeline, Pipeline):
         return part
-    caught = _Caught(model_of(pipeline))
+    caught = _Caught(last_step(pipeline))
     _with_model(pipeline, caught).fit(part.X, part.y, **part.params)
     return caught.part_
 

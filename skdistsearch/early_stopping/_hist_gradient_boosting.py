@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from skdistsearch.early_stopping._base import Family, Part, is_a
+from skdistsearch.early_stopping._base import Family, FitData, is_a
 
 
 def _matches(estimator: Any) -> bool:
@@ -18,7 +18,7 @@ def _matches(estimator: Any) -> bool:
     return is_a(estimator, "sklearn", *names)
 
 
-def _fit_with_validation(model: Any, train: Part, validation: Part, patience: int) -> int:
+def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     if "X_val" not in inspect.signature(model.fit).parameters:  # scikit-learn < 1.7
         return _watched_from_outside(model, train, validation, patience)
     model.set_params(early_stopping=True, n_iter_no_change=patience)
@@ -34,7 +34,7 @@ def _fit_with_validation(model: Any, train: Part, validation: Part, patience: in
     return max(1, int(np.argmax(model.validation_score_)))  # the first is that of no tree
 
 
-def _watched_from_outside(model: Any, train: Part, validation: Part, patience: int) -> int:
+def _watched_from_outside(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     """The same where scikit-learn takes no validation part: twice as many trees at each look."""
     loss, staged = _loss(model)
     weights = validation.params.get("sample_weight")
@@ -110,6 +110,6 @@ FAMILY = Family(
     _matches,
     _fit_with_validation,
     _set_iterations,
-    predicts_best=False,
-    validation_curve=_validation_curve,
+    restores_best=False,
+    validation_history=_validation_curve,
 )

@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.utils import check_array
 
-from skdistsearch.early_stopping._base import Family, Part, is_a
+from skdistsearch.early_stopping._base import Family, FitData, is_a
 
 _CALLBACKS = "fit__callbacks"
 
@@ -18,7 +18,7 @@ def _matches(estimator: Any) -> bool:
     return is_a(estimator, "scikeras", "BaseWrapper")
 
 
-def keras(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
+def keras_family(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
     """The family of nets, and what of them is watched.
 
     Parameters
@@ -36,13 +36,13 @@ def keras(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
     """
     fit = partial(_fit_with_validation, monitor=monitor, min_delta=min_delta)
     curve = partial(_validation_curve, monitor=monitor)
-    return Family("Keras (scikeras)", _matches, fit, _set_iterations, validation_curve=curve)
+    return Family("Keras (scikeras)", _matches, fit, _set_iterations, validation_history=curve)
 
 
 def _fit_with_validation(
     model: Any,
-    train: Part,
-    validation: Part,
+    train: FitData,
+    validation: FitData,
     patience: int,
     *,
     monitor: str,
@@ -65,7 +65,7 @@ def _fit_with_validation(
     return int(stop.best_epoch) + 1
 
 
-def _encoded(model: Any, train: Part, validation: Part) -> tuple[Any, ...]:
+def _encoded(model: Any, train: FitData, validation: FitData) -> tuple[Any, ...]:
     """The validation part as the net sees it; scikeras encodes only what it trains on."""
     like = clone(model).initialize(train.X, train.y)
     X = check_array(validation.X, accept_sparse=True, allow_nd=True, dtype=None)
@@ -97,4 +97,4 @@ def _validation_curve(model: Any, best: int, *, monitor: str) -> tuple[str, Sequ
     return monitor.removeprefix("val_"), model.history_[monitor]
 
 
-FAMILY = keras()
+FAMILY = keras_family()

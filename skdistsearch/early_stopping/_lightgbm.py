@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skdistsearch.early_stopping._base import Family, Part, is_a, watched_series
+from skdistsearch.early_stopping._base import Family, FitData, is_a, watched_series
 
 # One of these beside n_estimators would win over it.
 _TREES = (
@@ -33,7 +33,7 @@ def _matches(estimator: Any) -> bool:
     )
 
 
-def _fit_with_validation(model: Any, train: Part, validation: Part, patience: int) -> int:
+def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     from lightgbm import early_stopping
 
     if model.boosting_type == "dart":
@@ -79,5 +79,5 @@ FAMILY = Family(
     _matches,
     _fit_with_validation,
     _set_iterations,
-    validation_curve=_validation_curve,
+    validation_history=_validation_curve,
 )

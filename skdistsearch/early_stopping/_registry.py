@@ -11,7 +11,7 @@ from skdistsearch.exceptions import FamilyError
 _REGISTERED: list[Family] = []
 
 
-def register(family: Family) -> None:
+def register_family(family: Family) -> None:
     """Make a family known to this process; of two that match, the one registered last is used.
 
     Worker processes and containers do not hear of it. They know it if the call stands in the
@@ -34,12 +34,12 @@ def register(family: Family) -> None:
     _REGISTERED.insert(0, family)
 
 
-def known() -> list[Family]:
+def all_families() -> list[Family]:
     """All families: registered ones, the last first, then those that come with this package."""
     return [*_REGISTERED, *_built_in()]
 
 
-def family_of(estimator: Any) -> Family:
+def find_family(estimator: Any) -> Family:
     """The family of an estimator.
 
     Parameters
@@ -50,17 +50,17 @@ def family_of(estimator: Any) -> Family:
     Returns
     -------
     family : Family
-        The first of `known` that matches.
+        The first of `all_families` that matches.
 
     Raises
     ------
     FamilyError
         There is none; the message lists those that there are, and says how to add one.
     """
-    for family in known():
+    for family in all_families():
         if family.matches(estimator):
             return family
-    names = ", ".join(sorted(family.name for family in known()))
+    names = ", ".join(sorted(family.name for family in all_families()))
     raise FamilyError(
         f"EarlyStopping cannot stop {type(estimator).__name__}: it is of no known family. Known: "
         f"{names}. If it has such a model within, put EarlyStopping around that one. For another "

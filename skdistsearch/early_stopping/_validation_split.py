@@ -15,7 +15,7 @@ from sklearn.model_selection import (
     check_cv,
 )
 
-from skdistsearch.early_stopping._base import Part
+from skdistsearch.early_stopping._base import FitData
 
 
 def split(
@@ -37,13 +37,13 @@ def split(
         held = held[np.isin(labels[held], labels[train])]
     if not len(held) or not len(train):
         raise ValueError(
-            f"validation={validation!r} leaves {len(train)} rows to train on and {len(held)} to "
+            f"validation_split={validation!r} leaves {len(train)} rows to train on and {len(held)} to "
             "validate on, of classes that are among the former."
         )
     return train, held
 
 
-def parts(whole: Part, train: Any, held: Any) -> tuple[Part, Part]:
+def parts(whole: FitData, train: Any, held: Any) -> tuple[FitData, FitData]:
     """The rows of both parts, and what belongs to them of the parameters of ``fit``."""
     n = length(whole.X)
     aligned = {name: value for name, value in whole.params.items() if _is_aligned(value, n)}
@@ -85,8 +85,8 @@ def _indices(rows: Any) -> Any:
     return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
-def _taken(whole: Part, rows: Any, params: Mapping[str, Any]) -> Part:
-    return Part(_rows(whole.X, rows), _rows(whole.y, rows), params)
+def _taken(whole: FitData, rows: Any, params: Mapping[str, Any]) -> FitData:
+    return FitData(_rows(whole.X, rows), _rows(whole.y, rows), params)
 
 
 def _each(aligned: Mapping[str, Any], rows: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skdistsearch.early_stopping._base import Family, Part, is_a, watched_series
+from skdistsearch.early_stopping._base import Family, FitData, is_a, watched_series
 
 _FOR_VALIDATION = {
     "sample_weight": "sample_weight_eval_set",
@@ -19,7 +19,7 @@ def _matches(estimator: Any) -> bool:
     return is_a(estimator, "xgboost", "XGBModel") and not is_a(estimator, "xgboost", *others)
 
 
-def _fit_with_validation(model: Any, train: Part, validation: Part, patience: int) -> int:
+def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     model.set_params(early_stopping_rounds=patience)
     watched = {
         _FOR_VALIDATION[name]: [value]
@@ -45,5 +45,5 @@ FAMILY = Family(
     _matches,
     _fit_with_validation,
     _set_iterations,
-    validation_curve=_validation_curve,
+    validation_history=_validation_curve,
 )

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skdistsearch._meta_estimator import model_of
+from skdistsearch._meta_estimator import last_step
 from skdistsearch.ensemble._predictions import (
     classes_of,
     labels,
@@ -63,7 +63,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         - "weighted": non-negative weights of sum one with the least squared error, or for
           classifiers with the greatest likelihood.
         - "stack": ``final_estimator`` fitted on out-of-fold predictions.
-    top : int or None, default=None
+    n_best : int or None, default=None
         How many candidates may take part, the best first; None for all.
     final_estimator : estimator object or None, default=None
         The meta-model of "stack". By default `~sklearn.linear_model.RidgeCV`, or
@@ -84,8 +84,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     weights_ : dict of str -> float
         Their weights, of sum one. Not if ``final_estimator_`` decides.
     final_estimator_ : estimator object
-        The fitted meta-model of "stack". Not if ``fell_back_``.
-    fell_back_ : bool
+        The fitted meta-model of "stack". Not if ``used_fallback_``.
+    used_fallback_ : bool
         Whether what the method found scored worse than the best single candidate, which then is
         the only member.
     best_candidate_ : str
@@ -143,7 +143,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     _parameter_constraints: dict[str, Any] = {
         "estimators": "no_validation",  # `_mistakes` says what is valid
         "method": "no_validation",
-        "top": "no_validation",
+        "n_best": "no_validation",
         "final_estimator": "no_validation",
         "cv": ["cv_object"],
         "scoring": "no_validation",  # as `check_scoring` has it
@@ -155,7 +155,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         estimators: Named,
         *,
         method: str = "greedy",
-        top: int | None = None,
+        n_best: int | None = None,
         final_estimator: Any = None,
         cv: Any = None,
         scoring: Any = None,
@@ -163,7 +163,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.estimators = estimators
         self.method = method
-        self.top = top
+        self.n_best = n_best
         self.final_estimator = final_estimator
         self.cv = cv
         self.scoring = scoring
@@ -177,7 +177,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         y: Any,
         *,
         method: str = "greedy",
-        top: int | None = None,
+        n_best: int | None = None,
         members: str = "refit",
         final_estimator: Any = None,
         cv: Any = None,
@@ -193,7 +193,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             Of this package, with ``keep="predictions"``.
         X, y : array-like
             What the search was fitted on, in the same order.
-        method, top, final_estimator, n_jobs
+        method, n_best, final_estimator, n_jobs
             As of the class.
         members : {"refit", "folds"}, default="refit"
             Whether the members are fitted on all rows, or are the means of the models that the
@@ -221,7 +221,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         ensemble = cls(
             _candidates(search),
             method=method,
-            top=top,
+            n_best=n_best,
             final_estimator=final_estimator,
             cv=search.cv if cv is None else cv,
             scoring=_scoring(search) if scoring is None else scoring,
@@ -335,7 +335,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         **params : dict of str -> object
-            Such as ``top=5``, ``ridge=Ridge()`` or ``ridge__alpha=1``.
+            Such as ``n_best=5``, ``ridge=Ridge()`` or ``ridge__alpha=1``.
 
         Returns
         -------
@@ -360,7 +360,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("\n".join(mistakes))
         X, y, groups, classes = self._checked(X, y, groups)
         chooser = Chooser(
-            self.method, self.top, score_by(self.scoring, classes), classes, self._final(classes)
+            self.method, self.n_best, score_by(self.scoring, classes), classes, self._final(classes)
         )
         cv = check_cv(self.cv, y, classifier=classes is not None)
         splits = list(cv.split(X, y, groups))
@@ -436,7 +436,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             self.final_estimator_ = blend.final
         else:
             self.weights_ = dict(zip(self.members_, map(float, blend.weights), strict=True))
-        self.fell_back_, self.best_candidate_ = chosen.fell_back, best
+        self.used_fallback_, self.best_candidate_ = chosen.fell_back, best
         self.oof_score_, self.best_candidate_oof_score_ = chosen.score, chosen.best_score
         (self.nested_score_, self.nested_std_error_), of_best = map(_mean_and_error, nested)
         self.best_candidate_nested_score_, self.best_candidate_nested_std_error_ = of_best
@@ -477,8 +477,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         mistakes = []
         if self.method not in METHODS:
             mistakes.append(f"method={self.method!r} must be one of: {', '.join(METHODS)}.")
-        if self.top is not None and not (_is_integer(self.top) and self.top >= 1):
-            mistakes.append(f"top={self.top!r} must be None or an integer of at least 1.")
+        if self.n_best is not None and not (_is_integer(self.n_best) and self.n_best >= 1):
+            mistakes.append(f"n_best={self.n_best!r} must be None or an integer of at least 1.")
         if self.final_estimator is not None and self.method == "stack":
             kind, found = self._kind(), _kind_of(self.final_estimator)
             if found != kind:
@@ -555,7 +555,7 @@ def _kind_of(estimator: Any) -> str | None:
         return "classifier"
     if is_regressor(estimator):
         return "regressor"
-    return getattr(model_of(estimator), "_estimator_type", None)
+    return getattr(last_step(estimator), "_estimator_type", None)
 
 
 def _is_integer(value: Any) -> bool:

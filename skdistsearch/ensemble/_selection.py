@@ -62,7 +62,7 @@ class Chooser:
     """A method with its settings."""
 
     method: str
-    top: int | None
+    n_best: int | None
     score: Score
     classes: Any
     """The labels; None for regressors."""
@@ -72,7 +72,7 @@ class Chooser:
     def choose(self, predictions: Any, y: Any, folds: Sequence[Any]) -> Chosen:
         """The blend of these rows; ``folds`` are masks of rows."""
         singles = np.array([self._score(candidate, y) for candidate in predictions])
-        used = np.argsort(-singles, kind="stable")[: self.top]
+        used = np.argsort(-singles, kind="stable")[: self.n_best]
         best, best_score = int(used[0]), float(singles[used[0]])
         blend, score = self._blended(used, predictions[used], y, folds)
         if fell_back := not score >= best_score:

@@ -13,22 +13,28 @@ Contents
 Imports `skdistsearch.storage` and `skdistsearch.scheduling`. Start reading at `_runner`.
 """
 
-from skdistsearch.execution._model_extraction import ABSENT, Keep, Noted, classes, levels
+from skdistsearch.execution._model_extraction import (
+    MISSING_ATTRIBUTE,
+    ModelExtractor,
+    Noted,
+    classes,
+    split_path,
+)
 from skdistsearch.execution._runner import Runner, with_budget
-from skdistsearch.execution._shared_work import sharing, with_common
+from skdistsearch.execution._shared_work import share_work, with_shared_work
 from skdistsearch.execution._split_data import n_samples
 from skdistsearch.execution._transformer_slots import with_parameters
 
 __all__ = [
-    "ABSENT",
-    "Keep",
+    "MISSING_ATTRIBUTE",
+    "ModelExtractor",
     "Noted",
     "Runner",
     "classes",
-    "levels",
     "n_samples",
-    "sharing",
+    "share_work",
+    "split_path",
     "with_budget",
-    "with_common",
     "with_parameters",
+    "with_shared_work",
 ]

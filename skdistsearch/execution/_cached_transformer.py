@@ -8,17 +8,19 @@ from typing import Any
 
 from sklearn.base import clone
 
-from skdistsearch.execution._transform_cache import Memo, Piece, Token
-from skdistsearch.execution._transformer_slots import Spot, key_of
+from skdistsearch.execution._transform_cache import CachedFit, Token, TransformCache
+from skdistsearch.execution._transformer_slots import TransformerSlot, key_of
 
 _OWN = ("_inner", "_memo", "_number", "_columns", "_key", "_piece")
 
 
-def equip(found: Iterable[Spot], numbers: Iterable[int | None], memo: Memo) -> None:
+def install_cached_transformers(
+    found: Iterable[TransformerSlot], numbers: Iterable[int | None], memo: TransformCache
+) -> None:
     """Have the transformers at these spots share their work; not those whose number is None."""
     for spot, number in zip(found, numbers, strict=True):
         if number is not None and _can_be_shared(spot.transformer):
-            cls = _SharedSequence if hasattr(spot.transformer, "__getitem__") else Shared
+            cls = _SharedSequence if hasattr(spot.transformer, "__getitem__") else CachedTransformer
             spot.replace(cls(spot.transformer, memo, number, spot.columns))
 
 
@@ -26,7 +28,7 @@ def _can_be_shared(transformer: Any) -> bool:
     return hasattr(transformer, "transform") and hasattr(transformer, "fit")
 
 
-class Shared:
+class CachedTransformer:
     """Stands for a transformer; looks up what it does before it does it.
 
     To all but the memo it is the transformer: its class, attributes, copies and pickles are the
@@ -35,11 +37,11 @@ class Shared:
 
     __slots__ = _OWN
 
-    def __init__(self, inner: Any, memo: Memo, number: int, columns: Any) -> None:
+    def __init__(self, inner: Any, memo: TransformCache, number: int, columns: Any) -> None:
         self._inner, self._memo, self._columns = inner, memo, columns
         self._number: int | None = number
         self._key = key_of(inner)
-        self._piece: Piece | None = None
+        self._piece: CachedFit | None = None
 
     def fit(self, X: Any, *y: Any, **params: Any) -> Any:
         """Fit the transformer, or become one that was fitted on the same."""
@@ -134,7 +136,7 @@ class Shared:
         return repr(self._inner)
 
 
-class _SharedSequence(Shared):
+class _SharedSequence(CachedTransformer):
     """The same for a Pipeline, whose steps can be counted and had."""
 
     __slots__ = ()

@@ -25,10 +25,10 @@ _NAMED = ("named_steps", "named_transformers_", "named_transformers", "named_est
 
 
 @dataclass(frozen=True)
-class Keep:
+class ModelExtractor:
     """Notes what is wanted of the model of a fit, while it is there."""
 
-    record: Noted
+    extract: Noted
     """Numbers: by name an attribute path or a function of the model."""
     methods: tuple[str, ...]
     """Predictions for the test part, by these methods."""
@@ -42,39 +42,41 @@ class Keep:
         outcome = replace(outcome, result=result)
         if model is None or result.get("fit_error"):
             return outcome
-        troubles: dict[str, str] = {}
+        extraction_errors: dict[str, str] = {}
         with config_context(**batch.settings):
-            notes = {
-                name: _tried(troubles, name, partial(number, model, what))
-                for name, what in self.record.items()
+            extracted = {
+                name: _tried(extraction_errors, name, partial(number, model, what))
+                for name, what in self.extract.items()
             }
             data = _Data(batch, outcome.fit, prepared)
             files = {
-                method: _tried(troubles, method, partial(_predicted, model, method, data))
+                method: _tried(extraction_errors, method, partial(_predicted, model, method, data))
                 for method in self.methods
             }
             if self.models:
-                files[MODEL] = _tried(troubles, MODEL, lambda: model_bytes(model))
+                files[MODEL] = _tried(extraction_errors, MODEL, lambda: model_bytes(model))
         return replace(
             outcome,
-            notes={name: math.nan if note is None else note for name, note in notes.items()},
-            troubles=troubles,
+            extracted={
+                name: math.nan if note is None else note for name, note in extracted.items()
+            },
+            extraction_errors=extraction_errors,
             files={what: data for what, data in files.items() if data is not None},
         )
 
 
-def _tried(troubles: dict[str, str], name: str, get: Callable[[], Any]) -> Any:
-    """What ``get`` gives; None, and a word in ``troubles``, if it raises."""
+def _tried(extraction_errors: dict[str, str], name: str, get: Callable[[], Any]) -> Any:
+    """What ``get`` gives; None, and a word in ``extraction_errors``, if it raises."""
     try:
         return get()
     except Exception as exc:  # of the user's code: the fit itself is none the worse
-        troubles[name] = f"{type(exc).__name__}: {exc}"
+        extraction_errors[name] = f"{type(exc).__name__}: {exc}"
         if isinstance(exc, AttributeError):
-            troubles[name] = f"{ABSENT}{exc}"
+            extraction_errors[name] = f"{MISSING_ATTRIBUTE}{exc}"
         return None
 
 
-ABSENT = "AttributeError: "
+MISSING_ATTRIBUTE = "AttributeError: "
 """A trouble that begins with it is that a model has no such thing: others may have it."""
 
 
@@ -90,13 +92,13 @@ def number(model: Any, what: str | Callable[[Any], Any]) -> float:
     return float(value)
 
 
-def levels(path: str) -> list[str]:
+def split_path(path: str) -> list[str]:
     """The names in an attribute path: ``"regressor___n_iter_"`` is ``regressor_``, ``n_iter_``."""
     return re.split("__(?!_)", path)
 
 
 def _attribute(model: Any, path: str) -> Any:
-    for name in levels(path):
+    for name in split_path(path):
         model = _part(model, name)
     return model
 

@@ -19,10 +19,15 @@ from typing import Any
 
 from skdistsearch._batch import Batch, Prepared
 from skdistsearch._outcome import Outcome
-from skdistsearch.execution._cached_transformer import equip
-from skdistsearch.execution._split_data import Slices
-from skdistsearch.execution._transform_cache import Memo
-from skdistsearch.execution._transformer_slots import is_pairwise, may_write, spots, with_parameters
+from skdistsearch.execution._cached_transformer import install_cached_transformers
+from skdistsearch.execution._split_data import SplitData
+from skdistsearch.execution._transform_cache import TransformCache
+from skdistsearch.execution._transformer_slots import (
+    is_pairwise,
+    iter_slots,
+    may_modify_input,
+    with_parameters,
+)
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _PART_OF_MEMORY = 0.25  # that shared work may take: the fits themselves need the rest
@@ -115,8 +120,8 @@ class Runner:
             assert batch.common is not None
             self._now = None  # the data of the last split goes before that of the next comes
             budget_mb = batch.common.budget_mb or memory_mb() * _PART_OF_MEMORY
-            memo = Memo(budget_mb, self._users[number].__getitem__)
-            slices = Slices(batch.arguments, batch.keywords_of(fit), memo)
+            memo = TransformCache(budget_mb, self._users[number].__getitem__)
+            slices = SplitData(batch.arguments, batch.keywords_of(fit), memo)
             self._now = _Split(number, memo, slices)
         return self._now
 
@@ -125,11 +130,11 @@ class Runner:
         estimator = with_parameters(batch.arguments[0], batch.fits[fit].parameters)
         candidate = batch.fits[fit].candidate
         if candidate not in self._may_write:
-            self._may_write[candidate] = may_write(estimator)
+            self._may_write[candidate] = may_modify_input(estimator)
         if self._may_write[candidate] or is_pairwise(estimator, batch.arguments[1]):
             return None
         keywords = dict(now.slices.keywords)
-        equip(spots(estimator), pieces, now.memo)
+        install_cached_transformers(iter_slots(estimator), pieces, now.memo)
         if batch.verbose <= 1:  # above, scikit-learn prints them
             keywords["parameters"] = None  # set already: what a candidate brought is equipped too
         return Prepared((estimator, *now.slices.data), keywords)
@@ -161,8 +166,8 @@ class _Split:
     """What is kept of the split whose fits are run now."""
 
     number: int
-    memo: Memo
-    slices: Slices
+    memo: TransformCache
+    slices: SplitData
     began_s: float = 0.0
     """Seconds that all slices had cost before the fit at hand."""
 

@@ -12,10 +12,16 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skdistsearch._batch import Batch, Common
+from skdistsearch._batch import Batch, SharedWork
 from skdistsearch._outcome import Outcome, closeable
-from skdistsearch.execution._split_data import Slices
-from skdistsearch.execution._transformer_slots import Spot, key_of, size_mb, spots, with_parameters
+from skdistsearch.execution._split_data import SplitData
+from skdistsearch.execution._transformer_slots import (
+    TransformerSlot,
+    iter_slots,
+    key_of,
+    size_mb,
+    with_parameters,
+)
 
 Run = Callable[[Batch], Iterator[Outcome]]
 
@@ -23,15 +29,15 @@ _WITH_SPOTS = (Pipeline, FeatureUnion, ColumnTransformer)
 _DATA_MIN_MB = 1.0  # of X: less is sliced in less time than it takes to share the slices
 
 
-def sharing(run: Run, budget_mb: float | None) -> Run:
+def share_work(run: Run, budget_mb: float | None) -> Run:
     """``run``, with what fits have in common noted; equal fits are run once."""
     if budget_mb is not None and not budget_mb >= 0:
-        raise ValueError(f"share_mb={budget_mb!r} must be None or at least 0 megabytes.")
+        raise ValueError(f"cache_mb={budget_mb!r} must be None or at least 0 megabytes.")
     if budget_mb == 0:
         return run
 
     def shared(batch: Batch) -> Generator[Outcome]:
-        batch = with_common(batch, budget_mb)
+        batch = with_shared_work(batch, budget_mb)
         firsts = _firsts(batch)
         alike = defaultdict(list)
         for fit, first in enumerate(firsts):
@@ -52,8 +58,12 @@ def _divided(outcome: Outcome, fits: list[int]) -> Iterator[Outcome]:
         times = [name for name in ("fit_time", "score_time") if name in result]
         result = {**result, **{name: result[name] / len(fits) for name in times}}
     for number, fit in enumerate(fits):
-        printed, told = (outcome.printed, outcome.told) if number == 0 else ("", False)
-        yield replace(outcome, fit=fit, result=result, printed=printed, told=told)
+        stdout, callbacks_fired = (
+            (outcome.stdout, outcome.callbacks_fired) if number == 0 else ("", False)
+        )
+        yield replace(
+            outcome, fit=fit, result=result, stdout=stdout, callbacks_fired=callbacks_fired
+        )
 
 
 def _firsts(batch: Batch) -> list[int]:
@@ -96,16 +106,16 @@ def _data(batch: Batch, fit: int) -> tuple[int, int]:
     return id(keywords["train"]), id(keywords["test"])
 
 
-def with_common(batch: Batch, budget_mb: float | None) -> Batch:
+def with_shared_work(batch: Batch, budget_mb: float | None) -> Batch:
     """The batch, with the work that its fits can share, if there is any."""
     if not _has_one_split_per_number(batch):
         return batch
-    if not Slices.fits(batch.arguments, batch.keywords_of(0), batch.settings):
+    if not SplitData.fits(batch.arguments, batch.keywords_of(0), batch.settings):
         return batch
     pieces = _pieces(batch)
     if not any(pieces) and not _is_big(batch):
         return batch
-    return replace(batch, common=Common(pieces, budget_mb))
+    return replace(batch, common=SharedWork(pieces, budget_mb))
 
 
 def _has_one_split_per_number(batch: Batch) -> bool:
@@ -124,7 +134,7 @@ def _is_big(batch: Batch) -> bool:
 def _pieces(batch: Batch) -> list[tuple[int | None, ...]]:
     """Per fit, the numbers of its shared pieces; an empty tuple where there are none."""
     numbers: dict[Any, int] = {}
-    of_key: dict[Any, list[Spot]] = {}
+    of_key: dict[Any, list[TransformerSlot]] = {}
     of_candidate: dict[int, list[tuple[int, Any]]] = {}
     if _may_have_spots(batch):
         for fit in batch.fits:
@@ -167,8 +177,8 @@ def _may_have_spots(batch: Batch) -> bool:
     return isinstance(batch.arguments[0], _WITH_SPOTS)
 
 
-def _spots(estimator: Any, parameters: Any) -> list[Spot]:
+def _spots(estimator: Any, parameters: Any) -> list[TransformerSlot]:
     try:
-        return list(spots(with_parameters(estimator, parameters)))
+        return list(iter_slots(with_parameters(estimator, parameters)))
     except Exception:  # a candidate that cannot be set: its fit says so
         return []

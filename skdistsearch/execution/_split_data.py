@@ -15,13 +15,13 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
-from skdistsearch.execution._transform_cache import Memo, Original
+from skdistsearch.execution._transform_cache import ProtectedValue, TransformCache
 
 _MARKS = {"train": np.array([0]), "test": np.array([1])}
 _PARAMS = ("fit_params", "score_params")  # dicts of what else may be sliced
 
 
-class Slices:
+class SplitData:
     """What scikit-learn's function gets instead of X, y, train and test.
 
     Parameters
@@ -34,7 +34,9 @@ class Slices:
         Where the parts are kept.
     """
 
-    def __init__(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], memo: Memo) -> None:
+    def __init__(
+        self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], memo: TransformCache
+    ) -> None:
         _, X, y = arguments
         self._n = n_samples(X)
         indices = {part: keywords[part] for part in ("train", "test")}
@@ -79,7 +81,7 @@ class Slices:
 class _Parts:
     """Makes the parts. It knows nothing of who asks: what is a cycle stays in memory for long."""
 
-    def __init__(self, indices: Mapping[str, Any], memo: Memo, n_samples: int) -> None:
+    def __init__(self, indices: Mapping[str, Any], memo: TransformCache, n_samples: int) -> None:
         self._indices, self._memo = indices, memo
         self.n_samples = n_samples
         """Of the whole."""
@@ -92,11 +94,11 @@ class _Parts:
         self.seconds += time.perf_counter() - begin
         return found
 
-    def original(self, value: Any, name: str, part: str) -> Original | None:
+    def original(self, value: Any, name: str, part: str) -> ProtectedValue | None:
         """What was made, kept if it can be shared."""
         return self._memo.root(value, (name, part) if name else part)
 
-    def hand_out(self, original: Original, whole: Any, part: str) -> Any:
+    def hand_out(self, original: ProtectedValue, whole: Any, part: str) -> Any:
         """What is shared, for the fit at hand."""
         return self._memo.hand_out(original, lambda: self.part(whole, part))
 
@@ -106,7 +108,7 @@ class _View:
 
     def __init__(self, parts: _Parts, whole: Any, name: str) -> None:
         self._parts, self._whole, self._name = parts, whole, name
-        self._made: dict[str, Original | None] = {}
+        self._made: dict[str, ProtectedValue | None] = {}
 
     @property
     def shape(self) -> tuple[int]:

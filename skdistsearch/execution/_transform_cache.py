@@ -28,7 +28,7 @@ _LOOKED_AT = 100  # longest list of which each part is looked at for changes
 _SPARSE = ("data", "indices", "indptr", "row", "col", "coords")
 
 
-class Original:
+class ProtectedValue:
     """A value that fits can share, because none of them can change it."""
 
     def __init__(self, value: Any, token: Token) -> None:
@@ -41,7 +41,7 @@ class Original:
         return _is_frame(self.value) and not _copies_on_write()
 
     @classmethod
-    def of(cls, value: Any, token: Token, *, can_be_remade: bool = False) -> Original | None:
+    def of(cls, value: Any, token: Token, *, can_be_remade: bool = False) -> ProtectedValue | None:
         """``value``, protected from now on; None if it cannot be."""
         protected = (
             _freeze(value)
@@ -100,15 +100,15 @@ def _copies_on_write() -> bool:
 
 
 @dataclass(eq=False)
-class Piece:
+class CachedFit:
     """A transformer that was fitted, and what came of it."""
 
     key: Any
     fitted: Any
-    output: Original | None
+    output: ProtectedValue | None
     """Of the training part; None if ``fit`` alone was asked for."""
     seconds: float
-    transforms: dict[Any, tuple[Original, float]] = field(default_factory=dict)
+    transforms: dict[Any, tuple[ProtectedValue, float]] = field(default_factory=dict)
     """By token of the input: output and seconds."""
     stays: bool = True
     """Whether other fits can have it."""
@@ -128,7 +128,7 @@ class Times:
     score: float = 0.0
 
 
-class Memo:
+class TransformCache:
     """What is shared by the fits on one split, in one process.
 
     Parameters
@@ -141,9 +141,9 @@ class Memo:
 
     def __init__(self, budget_mb: float, users: Callable[[int], int]) -> None:
         self._budget_mb, self._users = budget_mb, users
-        self._known: dict[int, tuple[Any, Original]] = {}
-        self._handed_out: dict[int, tuple[Any, Original]] = {}
-        self._pieces: dict[Any, Piece] = {}
+        self._known: dict[int, tuple[Any, ProtectedValue]] = {}
+        self._handed_out: dict[int, tuple[Any, ProtectedValue]] = {}
+        self._pieces: dict[Any, CachedFit] = {}
         self._sizes_mb: dict[Any, float] = {}
         self._inputs: list[Token] = []
         self._counted: set[Any] = set()
@@ -161,14 +161,14 @@ class Memo:
         for key in [key for key in self._pieces if not is_needed(key[0])]:
             self._drop(key)
 
-    def root(self, value: Any, token: Token) -> Original | None:
+    def root(self, value: Any, token: Token) -> ProtectedValue | None:
         """The data of the split, which is known from the start."""
-        original = Original.of(value, token, can_be_remade=True)
+        original = ProtectedValue.of(value, token, can_be_remade=True)
         if original is not None:
             self._known[id(value)] = value, original
         return original
 
-    def hand_out(self, original: Original, remake: Callable[[], Any] | None = None) -> Any:
+    def hand_out(self, original: ProtectedValue, remake: Callable[[], Any] | None = None) -> Any:
         """A shared value, for the fit at hand."""
         value = remake() if remake and original.must_be_remade else original.hand_out()
         if value is not original.value:
@@ -195,7 +195,7 @@ class Memo:
 
     def piece(
         self, key: Any, transformer: Any, X: Any, compute: Callable[[], Any]
-    ) -> tuple[Piece, bool]:
+    ) -> tuple[CachedFit, bool]:
         """The piece with ``key``, and if it is new: ``compute`` fits ``transformer`` on ``X``.
 
         ``key`` begins with the piece's number and the token of ``X``.
@@ -207,17 +207,17 @@ class Memo:
         output, seconds = self._timed(key[1], compute)
         fitted_only = output is transformer
         original = self._original(output, key) if self._is_still(X) and not fitted_only else None
-        piece = Piece(key, transformer, original, seconds)
+        piece = CachedFit(key, transformer, original, seconds)
         piece.stays = original is not None or (fitted_only and self._is_still(X))
         if piece.stays:
             self._pieces[key] = piece
             self._keep(piece)
         elif not fitted_only:
-            piece.output = Original(output, None)
+            piece.output = ProtectedValue(output, None)
         return piece, True
 
     def transformed(
-        self, piece: Piece, token: Token, X: Any, compute: Callable[[], Any]
+        self, piece: CachedFit, token: Token, X: Any, compute: Callable[[], Any]
     ) -> tuple[Any, float, bool]:
         """The piece's transform of what ``token`` stands for, its seconds, and if it is new."""
         found = piece.transforms.get(token)
@@ -232,7 +232,7 @@ class Memo:
         self._keep(piece)
         return self.hand_out(original), seconds, True
 
-    def watched(self, piece: Piece, X: Any, compute: Callable[[], Any]) -> Any:
+    def watched(self, piece: CachedFit, X: Any, compute: Callable[[], Any]) -> Any:
         """What ``compute``, a transform of ``X`` by the piece, gives.
 
         If that changes the transformer or ``X``, it is shared no more: to transform once more
@@ -246,7 +246,7 @@ class Memo:
                 self._drop(piece.key)
         return value
 
-    def charge(self, piece: Piece, phase: str, seconds: float, *, paid: bool) -> None:
+    def charge(self, piece: CachedFit, phase: str, seconds: float, *, paid: bool) -> None:
         """Have the fit at hand bear its part of a cost that it has ``paid`` in whole, or not.
 
         ``phase`` is the time that the cost is a part of: ``"fit"`` or ``"score"``.
@@ -273,16 +273,16 @@ class Memo:
         finally:
             self._inputs.pop()
 
-    def _original(self, value: Any, token: Token) -> Original | None:
+    def _original(self, value: Any, token: Token) -> ProtectedValue | None:
         found = self._known.get(id(value))
         if found is not None:  # handed on as it came
             return found[1]
-        original = Original.of(value, token)
+        original = ProtectedValue.of(value, token)
         if original is not None:
             self._known[id(value)] = value, original
         return original
 
-    def _keep(self, piece: Piece) -> None:
+    def _keep(self, piece: CachedFit) -> None:
         self._sizes_mb[piece.key] = piece.mb
         for key in list(self._pieces):  # the one used longest ago first
             if sum(self._sizes_mb.values()) <= self._budget_mb:

@@ -25,7 +25,7 @@ _NO_TRANSFORMER = (None, "passthrough", "drop")
 
 
 @dataclass(frozen=True)
-class Spot:
+class TransformerSlot:
     """A transformer within an estimator, and where it is."""
 
     transformer: Any
@@ -37,7 +37,7 @@ class Spot:
     """Puts another object in its place."""
 
 
-def spots(estimator: Any, context: Any = ()) -> Iterator[Spot]:
+def iter_slots(estimator: Any, context: Any = ()) -> Iterator[TransformerSlot]:
     """The transformers whose work can be shared, in the order in which data comes to them.
 
     Only of scikit-learn's own classes, because a subclass may do anything with its steps, and not
@@ -51,27 +51,27 @@ def spots(estimator: Any, context: Any = ()) -> Iterator[Spot]:
         yield from _of_branches(estimator, "transformers", context)
 
 
-def _of_pipeline(pipeline: Pipeline, context: Any) -> Iterator[Spot]:
+def _of_pipeline(pipeline: Pipeline, context: Any) -> Iterator[TransformerSlot]:
     for number, (name, step) in enumerate(pipeline.steps):
         if number == len(pipeline.steps) - 1:
-            yield from spots(step, context)  # a Pipeline as the last step of another
+            yield from iter_slots(step, context)  # a Pipeline as the last step of another
         elif not _is_none(step):
             key = (context, key_of(step))
-            yield from spots(step, context)
-            yield Spot(step, key, None, _setter(pipeline.steps, number, name))
+            yield from iter_slots(step, context)
+            yield TransformerSlot(step, key, None, _setter(pipeline.steps, number, name))
             context = key
 
 
-def _of_branches(union: Any, attribute: str, context: Any) -> Iterator[Spot]:
+def _of_branches(union: Any, attribute: str, context: Any) -> Iterator[TransformerSlot]:
     branches = getattr(union, attribute)
     for number, (name, branch, *rest) in enumerate(branches):
         if _is_none(branch):
             continue
         columns = ("columns", *map(key_of, rest)) if rest else None
         inner = (context, columns) if rest else context
-        yield from spots(branch, inner)
+        yield from iter_slots(branch, inner)
         replace = _setter(branches, number, name, *rest)
-        yield Spot(branch, (inner, key_of(branch)), columns, replace)
+        yield TransformerSlot(branch, (inner, key_of(branch)), columns, replace)
 
 
 def _is_none(step: Any) -> bool:
@@ -90,7 +90,7 @@ def with_parameters(estimator: Any, parameters: Any) -> Any:
     return clone(estimator).set_params(**clone(dict(parameters), safe=False))
 
 
-def may_write(estimator: Any) -> bool:
+def may_modify_input(estimator: Any) -> bool:
     """Whether a part of the estimator was told that it may write to what it is given.
 
     Of what is read-only scikit-learn's estimators then make a copy, without a word.

@@ -11,10 +11,10 @@ The worker's half is `skdistsearch.execution._model_extraction`. Imports `skdist
 and `skdistsearch.storage`. Start reading at `_output_options`, then `_collector`.
 """
 
-from skdistsearch.model_outputs._collector import Gathered
-from skdistsearch.model_outputs._output_options import Wanted
+from skdistsearch.model_outputs._collector import OutputCollector
+from skdistsearch.model_outputs._output_options import OutputOptions
 
 __all__ = [
-    "Gathered",
-    "Wanted",
+    "OutputCollector",
+    "OutputOptions",
 ]

@@ -14,19 +14,19 @@ import numpy as np
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome, closeable
-from skdistsearch.execution import ABSENT, classes, n_samples
+from skdistsearch.execution import MISSING_ATTRIBUTE, classes, n_samples
 from skdistsearch.model_outputs._fold_estimators import FoldModels
 from skdistsearch.model_outputs._oof_predictions import Made, _alike, _assembled
-from skdistsearch.model_outputs._output_options import Wanted, _classifies
-from skdistsearch.storage import MODEL, array_of, content
+from skdistsearch.model_outputs._output_options import OutputOptions, _classifies
+from skdistsearch.storage import MODEL, load_array, read_verified
 
 Run = Callable[[Batch], Iterator[Outcome]]
 
 
-class Gathered:
+class OutputCollector:
     """What came of the fits of one search beside scikit-learn's record of them."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: OutputOptions) -> None:
         self._wanted = wanted
         self.times: list[tuple[int, int, float, float, str]] = []
         """Of each fit: candidate, split, when it began and ended in seconds since 1970, worker."""
@@ -43,16 +43,16 @@ class Gathered:
         def watch(batch: Batch) -> Generator[Outcome]:
             first = self._n_candidates
             batch = self._begun(batch)
-            troubles: dict[str, list[str]] = defaultdict(list)
+            extraction_errors: dict[str, list[str]] = defaultdict(list)
             n_models = 0
             with closing(closeable(run(batch))) as outcomes:
                 for outcome in outcomes:
                     self._take(batch, outcome, first)
-                    for name, trouble in outcome.troubles.items():
-                        troubles[name].append(f"{batch.fits[outcome.fit]}: {trouble}")
+                    for name, trouble in outcome.extraction_errors.items():
+                        extraction_errors[name].append(f"{batch.fits[outcome.fit]}: {trouble}")
                     n_models += _has_model(outcome)
                     yield outcome if batch.keep is None else replace(outcome, files={})
-            for name, found in troubles.items():
+            for name, found in extraction_errors.items():
                 self._tell(name, found, n_models)
 
         return watch
@@ -82,25 +82,25 @@ class Gathered:
     def _take(self, batch: Batch, outcome: Outcome, first: int) -> None:
         fit = batch.fits[outcome.fit]
         candidate = first + fit.candidate
-        if outcome.ended:
-            times = outcome.began, outcome.ended, outcome.worker
+        if outcome.finished_at:
+            times = outcome.started_at, outcome.finished_at, outcome.worker
             self.times.append((candidate, fit.split, *times))
-        for name, note in outcome.notes.items():
+        for name, note in outcome.extracted.items():
             self._notes[name][candidate, fit.split] = note
         for what, file in outcome.files.items():
             if what == MODEL:
-                self.models.take((candidate, fit.split), file, lasting=outcome.recorded)
+                self.models.take((candidate, fit.split), file, lasting=outcome.is_persisted)
             else:
                 rows = np.asarray(batch.keywords_of(outcome.fit)["test"])
                 rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-                self._made[what].append((candidate, rows, array_of(content(file))))
+                self._made[what].append((candidate, rows, load_array(read_verified(file))))
 
     def _tell(self, name: str, found: list[str], n_models: int) -> None:
         """Say what could not be had of how many models; an error if of all, by a mistake."""
-        n_absent = sum(ABSENT in trouble for trouble in found)
+        n_absent = sum(MISSING_ATTRIBUTE in trouble for trouble in found)
         asked = f"keep={'estimators' if name == MODEL else name!r}"
-        if name in self._wanted.record:
-            asked = f"record={{{name!r}: {self._wanted.record[name]!r}}}"
+        if name in self._wanted.extract:
+            asked = f"extract={{{name!r}: {self._wanted.extract[name]!r}}}"
             if n_absent == len(found) < n_models:
                 return  # other contenders have it
         said = f"{asked} could not be had of {len(found)} of {n_models} models. First {found[0]}"
@@ -121,7 +121,7 @@ class Gathered:
     def _columns(self) -> dict[str, Any]:
         """For ``cv_results_``, of all rounds so far."""
         columns: dict[str, Any] = {}
-        for name in self._wanted.record:
+        for name in self._wanted.extract:
             values = np.full((self._n_candidates, self._n_splits), math.nan)
             for where, note in self._notes[name].items():
                 values[where] = note
@@ -136,7 +136,7 @@ class Gathered:
         found: dict[str, Any] = {"_fit_times": self.times}
         if best_index is not None:
             columns = self._columns()
-            for name in self._wanted.record:
+            for name in self._wanted.extract:
                 found[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
         if self._methods:
             found["oof_predictions_"] = dict(self._all_predictions())

@@ -9,8 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from skdistsearch._outcome import File
-from skdistsearch.storage import MODEL, FolderStore, content, model_of, named, private_folder
+from skdistsearch._outcome import ArtifactRef
+from skdistsearch.storage import (
+    MODEL,
+    FolderStore,
+    artifact_ref,
+    load_model,
+    read_verified,
+    temporary_folder,
+)
 
 Where = tuple[int, int]
 """Candidate, split."""
@@ -24,7 +31,7 @@ class FoldModels(Sequence[Sequence[Any]]):
     """
 
     def __init__(self) -> None:
-        self._files: dict[Where, File] = {}
+        self._files: dict[Where, ArtifactRef] = {}
         self._shape = 0, 0
         self._folder: Path | None = None
 
@@ -33,20 +40,20 @@ class FoldModels(Sequence[Sequence[Any]]):
         self._shape = n_candidates, n_splits
         return self
 
-    def take(self, where: Where, file: bytes | File, *, lasting: bool) -> None:
+    def take(self, where: Where, file: bytes | ArtifactRef, *, lasting: bool) -> None:
         """Keep a model, or where it is, if that place is ``lasting`` or far away."""
-        if isinstance(file, File) and (lasting or file.url.startswith("s3://")):
+        if isinstance(file, ArtifactRef) and (lasting or file.url.startswith("s3://")):
             self._files[where] = file
             return
-        folder, data = self._own_folder(), content(file)
-        kept = named(MODEL, data, "-".join(map(str, where)))
+        folder, data = self._own_folder(), read_verified(file)
+        kept = artifact_ref(MODEL, data, "-".join(map(str, where)))
         FolderStore(folder).put(kept.name, data)
-        self._files[where] = File(kept.name, kept.crc32, str(folder))
+        self._files[where] = ArtifactRef(kept.name, kept.crc32, str(folder))
 
     def _own_folder(self) -> Path:
         if self._folder is None:
             stack = ExitStack()
-            self._folder = stack.enter_context(private_folder())
+            self._folder = stack.enter_context(temporary_folder())
             weakref.finalize(self, _closed, stack, os.getpid())
         return self._folder
 
@@ -64,7 +71,7 @@ class FoldModels(Sequence[Sequence[Any]]):
     def load(self, where: Where) -> Any:
         """The model; None if there is none."""
         file = self._files.get(where)
-        return None if file is None else model_of(content(file))
+        return None if file is None else load_model(read_verified(file))
 
     @property
     def n_splits(self) -> int:
@@ -74,7 +81,8 @@ class FoldModels(Sequence[Sequence[Any]]):
     def __getstate__(self) -> dict[str, Any]:
         own = str(self._folder)
         files = {
-            where: content(file) if file.url == own else file for where, file in self._files.items()
+            where: read_verified(file) if file.url == own else file
+            for where, file in self._files.items()
         }
         return {"shape": self._shape, "files": files}
 

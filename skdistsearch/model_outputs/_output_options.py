@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.base import is_classifier
 
 from skdistsearch._batch import Batch
-from skdistsearch.execution import Keep, Noted, levels, with_parameters
+from skdistsearch.execution import ModelExtractor, Noted, split_path, with_parameters
 
 METHODS = ("predict", "predict_proba", "decision_function")
 _KEPT = ("predictions", *METHODS, "estimators")
@@ -18,20 +18,20 @@ _TAKEN = {"fit_time", "score_time", "score", "index", "params", "estimator", *ME
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputOptions:
     """What a user wants to know of the fitted models, checked."""
 
-    record: Noted
+    extract: Noted
     keep: tuple[str, ...]
 
     @classmethod
-    def of(cls, record: Any, keep: Any, *, subsamples: bool) -> Wanted:
-        """What ``record=`` and ``keep=`` ask for; an error that names every mistake in them."""
+    def of(cls, extract: Any, keep: Any, *, subsamples: bool) -> OutputOptions:
+        """What ``extract=`` and ``keep=`` ask for; an error that names every mistake in them."""
         kept = (keep,) if isinstance(keep, str) else tuple(keep) if _is_listed(keep) else None
-        wrong_types = [*_wrong_types(record), *([] if kept is not None else [_KEEP.format(keep)])]
+        wrong_types = [*_wrong_types(extract), *([] if kept is not None else [_KEEP.format(keep)])]
         if wrong_types:
             raise TypeError("\n".join(wrong_types))
-        wrong = [*_wrong_names(record or {})]
+        wrong = [*_wrong_names(extract or {})]
         wrong += [_KEEP.format(one) for one in kept or () if one not in _KEPT]
         if subsamples and set(kept or ()) - {"estimators"}:
             wrong.append(
@@ -40,17 +40,17 @@ class Wanted:
             )
         if wrong:
             raise ValueError("\n".join(wrong))
-        return cls(dict(record or {}), kept or ())
+        return cls(dict(extract or {}), kept or ())
 
     def __bool__(self) -> bool:
-        return bool(self.record or self.keep)
+        return bool(self.extract or self.keep)
 
-    def of_batch(self, batch: Batch) -> Keep:
+    def of_batch(self, batch: Batch) -> ModelExtractor:
         """The same for a batch: it depends on the estimator what predictions are."""
         usual = "predict_proba" if _classifies(batch) else "predict"
         asked = [usual if one == "predictions" else one for one in self.keep]
         methods = tuple(method for method in METHODS if method in asked)
-        return Keep(self.record, methods, "estimators" in self.keep)
+        return ModelExtractor(self.extract, methods, "estimators" in self.keep)
 
 
 _KEEP = (
@@ -65,36 +65,36 @@ def _is_listed(value: Any) -> bool:
     )
 
 
-def _wrong_types(record: Any) -> Iterator[str]:
-    if record is None:
+def _wrong_types(extract: Any) -> Iterator[str]:
+    if extract is None:
         return
-    if not isinstance(record, Mapping):
+    if not isinstance(extract, Mapping):
         yield (
-            f"record={record!r} must be None or a dict of names to attribute paths or functions, "
+            f"extract={extract!r} must be None or a dict of names to attribute paths or functions, "
             'such as {"n_iter": "model__best_iteration_"}.'
         )
         return
-    for name, what in record.items():
+    for name, what in extract.items():
         if not isinstance(name, str):
-            yield f"record: the name {name!r} must be a string."
+            yield f"extract: the name {name!r} must be a string."
         if not (isinstance(what, str) or callable(what)):
             yield (
-                f"record[{name!r}]={what!r} must be an attribute path (a string) or a function of "
+                f"extract[{name!r}]={what!r} must be an attribute path (a string) or a function of "
                 "the fitted estimator."
             )
 
 
-def _wrong_names(record: Noted) -> Iterator[str]:
-    for name, what in record.items():
+def _wrong_names(extract: Noted) -> Iterator[str]:
+    for name, what in extract.items():
         if not name.isidentifier():
-            yield f"record: the name {name!r} must be an identifier, such as 'n_iter'."
+            yield f"extract: the name {name!r} must be an identifier, such as 'n_iter'."
         if name in _TAKEN or name.startswith(("test_", "train_")):
-            yield f"record: the name {name!r} is taken by the search itself; give it another."
-        if name.removeprefix("error_") != name and name.removeprefix("error_") in record:
-            yield f"record: 'std_{name}' would be a column of two of its names; give it another."
-        if isinstance(what, str) and not all(level.isidentifier() for level in levels(what)):
+            yield f"extract: the name {name!r} is taken by the search itself; give it another."
+        if name.removeprefix("error_") != name and name.removeprefix("error_") in extract:
+            yield f"extract: 'std_{name}' would be a column of two of its names; give it another."
+        if isinstance(what, str) and not all(level.isidentifier() for level in split_path(what)):
             yield (
-                f"record[{name!r}]={what!r} is no attribute path: names with '__' between them, "
+                f"extract[{name!r}]={what!r} is no attribute path: names with '__' between them, "
                 "such as 'model__best_iteration_'."
             )
 

@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from skdistsearch.backends import resolve
-from skdistsearch.checkpoints import locate, resuming
+from skdistsearch.backends import get_backend
+from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
 from skdistsearch.exceptions import PlanError
-from skdistsearch.execution import sharing, with_common
-from skdistsearch.model_outputs import Gathered, Wanted
+from skdistsearch.execution import share_work, with_shared_work
+from skdistsearch.model_outputs import OutputCollector, OutputOptions
 from skdistsearch.model_selection._joblib_capture import Capture, Run
-from skdistsearch.model_selection._plan import FixedSplits, Plan, Planned, make_plan, sorted_out
-from skdistsearch.model_selection._progress_log import told
-from skdistsearch.model_selection._signals import ended_in_order
+from skdistsearch.model_selection._plan import (
+    BatchReady,
+    Plan,
+    PrecomputedSplits,
+    make_plan,
+    match_outcomes,
+)
+from skdistsearch.model_selection._progress_log import log_progress
+from skdistsearch.model_selection._signals import unwind_on_sigterm
 
 if TYPE_CHECKING:
     from sklearn.model_selection._search import BaseSearchCV as _Mixed
@@ -24,10 +30,10 @@ else:
 
 
 OURS: dict[str, Any] = {
-    "backend": "no_validation",  # `resolve` names the backends there are
-    "checkpoint": "no_validation",  # `locate` says what is valid
-    "share_mb": [Real, None],
-    "record": "no_validation",  # `Wanted.of` names every mistake
+    "backend": "no_validation",  # `get_backend` names the backends there are
+    "checkpoint": "no_validation",  # `checkpoint_url` says what is valid
+    "cache_mb": [Real, None],
+    "extract": "no_validation",  # `OutputOptions.of` names every mistake
     "keep": "no_validation",
 }
 """Constraints of the parameters that all searches have."""
@@ -76,18 +82,18 @@ class Distributed(_Mixed):  # type: ignore[misc]
         self._validate_params()
         run = self._run()
         self._check_candidates()
-        with ended_in_order():
+        with unwind_on_sigterm():
             return self._fit_captured(run, X, y, params)
 
     def _run(self) -> Run:
         """What runs a batch: the backend, and around it who keeps and who tells."""
-        backend = resolve(self.backend)
+        backend = get_backend(self.backend)
         getattr(backend, "check", _nothing)()
         run: Run = backend.run
         if self.checkpoint is not None:
             root = getattr(backend, "checkpoint_root", str)()
-            run = resuming(run, locate(self.checkpoint, root))
-        return told(sharing(run, self.share_mb))
+            run = resume_from_checkpoint(run, checkpoint_url(self.checkpoint, root))
+        return log_progress(share_work(run, self.cache_mb))
 
     def plan(self, X: Any, y: Any = None, **params: Any) -> Plan:
         """Make the splits, the candidates and the chunks, and fit nothing.
@@ -119,16 +125,16 @@ class Distributed(_Mixed):  # type: ignore[misc]
                 "or plan a DistributedSearchCV or DistributedRandomizedSearchCV."
             )
         self._validate_params()
-        fits_per_task = getattr(resolve(self.backend), "fits_per_task", "auto")
+        fits_per_task = getattr(get_backend(self.backend), "fits_per_task", "auto")
         self._check_candidates()
         twin = copy.copy(self)
         twin.__dict__.pop("_skl_callbacks", None)  # they belong to the fit that `assemble` ends
         try:
-            twin._fit_captured(Planned.raised_by, X, y, params)
-        except Planned as planned:
+            twin._fit_captured(BatchReady.raised_by, X, y, params)
+        except BatchReady as planned:
             batch = planned.batch
-            if self.share_mb != 0:
-                batch = with_common(batch, self.share_mb)
+            if self.cache_mb != 0:
+                batch = with_shared_work(batch, self.cache_mb)
             return make_plan(batch, fits_per_task, X, y, params)
         raise PlanError(f"{type(self).__name__} made no fits.")
 
@@ -152,9 +158,9 @@ class Distributed(_Mixed):  # type: ignore[misc]
         PlanError
             Outcomes are missing, doubled or of another plan: the message says which.
         """
-        ordered = sorted_out(plan, outcomes)
+        ordered = match_outcomes(plan, outcomes)
         twin = copy.copy(self)
-        twin.cv = FixedSplits(plan.splits, self.cv)
+        twin.cv = PrecomputedSplits(plan.splits, self.cv)
         twin._planned = plan
         twin._fit_captured(lambda batch: iter(ordered), plan.X, plan.y, plan.params)
         of_the_plan = ("cv", "_checked_cv_orig", "_planned")
@@ -165,7 +171,9 @@ class Distributed(_Mixed):  # type: ignore[misc]
         """Raise an error if the candidates make no sense; called before any fit."""
 
     def _fit_captured(self, run: Callable[..., Any], X: Any, y: Any, params: Any) -> Any:
-        gathered = Gathered(Wanted.of(self.record, self.keep, subsamples=self._subsamples))
+        gathered = OutputCollector(
+            OutputOptions.of(self.extract, self.keep, subsamples=self._subsamples)
+        )
         with Capture(gathered.watching(run), self.n_jobs, self.verbose).entered() as capture:
             self._capture, self._gathered = capture, gathered
             try:

@@ -115,7 +115,7 @@ class Capture(ParallelBackendBase):  # type: ignore[misc]
         return [results[number] for number in range(len(calls))]
 
     def _note_run(self, outcome: Outcome) -> None:
-        run = "/".join(outcome.origin.split("/")[:2])  # flow/run of flow/run/step/task
+        run = "/".join(outcome.task_pathspec.split("/")[:2])  # flow/run of flow/run/step/task
         if run and run not in self.runs:
             self.runs.append(run)
 
@@ -144,11 +144,11 @@ class Call:
 
     def result(self, outcome: Outcome) -> dict[str, Any]:
         """scikit-learn's record of the fit; raises what the fit raised."""
-        if outcome.printed:
-            sys.stdout.write(outcome.printed)
+        if outcome.stdout:
+            sys.stdout.write(outcome.stdout)
         if outcome.status == "lost":
             return self._lost(outcome)
-        if not outcome.told:
+        if not outcome.callbacks_fired:
             self._fire_callbacks()
         if outcome.raised is not None:
             raise outcome.raised.to_exception()

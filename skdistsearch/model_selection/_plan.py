@@ -15,7 +15,14 @@ from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import PlanError
 from skdistsearch.execution import Runner
-from skdistsearch.scheduling import Chunk, arranged, dealt, grouped, shares_work, spread
+from skdistsearch.scheduling import (
+    Chunk,
+    balanced_chunks,
+    consecutive_chunks,
+    group_by_shared_work,
+    interleaved_chunks,
+    shares_work,
+)
 
 _CHUNKS_MAX = 100  # Metaflow's own limit of a foreach, --max-num-splits
 _NAMED_MAX = 5  # fits that an error message names
@@ -98,7 +105,7 @@ def _unpickled(fields: bytes) -> Plan:
     return Plan(**pickle.loads(fields))
 
 
-class Planned(BaseException):
+class BatchReady(BaseException):
     """Leaves scikit-learn's ``fit`` with the batch that it was about to run."""
 
     def __init__(self, batch: Batch) -> None:
@@ -117,15 +124,17 @@ def make_plan(
     """A plan of ``batch`` with chunks of ``fits_per_task`` fits."""
     fits = range(len(batch))
     if isinstance(fits_per_task, int):
-        chunks = grouped([fit for group in arranged(batch, fits) for fit in group], fits_per_task)
+        chunks = consecutive_chunks(
+            [fit for group in group_by_shared_work(batch, fits) for fit in group], fits_per_task
+        )
     elif shares_work(batch):
-        chunks = spread(batch, fits, _CHUNKS_MAX)
+        chunks = balanced_chunks(batch, fits, _CHUNKS_MAX)
     else:
-        chunks = dealt(fits, _CHUNKS_MAX)
+        chunks = interleaved_chunks(fits, _CHUNKS_MAX)
     return Plan(batch.travelling(far=True), tuple(chunks), X, y, params)
 
 
-def sorted_out(plan: Plan, outcomes: Iterable[Any]) -> list[Outcome]:
+def match_outcomes(plan: Plan, outcomes: Iterable[Any]) -> list[Outcome]:
     """One outcome of each fit of ``plan``; `PlanError` names what is missing, doubled, foreign."""
     flat = list(_flat(outcomes))
     foreign = [outcome for outcome in flat if outcome.batch != plan.batch.key]
@@ -161,7 +170,7 @@ def _names(plan: Plan, fits: list[int]) -> str:
     return "; ".join(names) + more
 
 
-class FixedSplits:
+class PrecomputedSplits:
     """A splitter whose splits were made before, asked for as the original one would be."""
 
     def __init__(self, splits: list[tuple[Any, Any]], original: Any) -> None:

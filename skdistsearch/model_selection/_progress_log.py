@@ -20,7 +20,7 @@ _log = logging.getLogger("skdistsearch")
 Run = Callable[[Batch], Iterator[Outcome]]
 
 
-def told(run: Run) -> Run:
+def log_progress(run: Run) -> Run:
     """``run``, with a line in the log every ten seconds, and at the end of each round."""
 
     def telling(batch: Batch) -> Generator[Outcome]:

@@ -60,11 +60,11 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         missing, and gives the same ``cv_results_`` to the bit; a grown grid runs only what is
         new. A change of data, estimator, scorer, splits, or of a version that matters starts
         afresh, and the log says why. See `skdistsearch.checkpoints`.
-    share_mb : float or None, default=None
+    cache_mb : float or None, default=None
         How many megabytes each process may hold of what fits have in common, in addition to the
         data of one split; None is a quarter of the memory, divided by the processes; 0 shares
         nothing. See Notes.
-    record : dict or None, default=None
+    extract : dict or None, default=None
         Numbers to note of each fitted model: names, and for each an attribute path, or a function
         of the model. A path goes through steps, attributes and estimators within, with ``"__"``
         between them: ``{"n_iter": "model__best_iteration_"}``, or ``"regressor___n_iter_"`` for
@@ -84,7 +84,7 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
     runs_ : list of str
         Pathspecs of the Metaflow runs in which the fits ran. Only if there were any.
     best_<name>_ : float
-        For each name in ``record``, the mean over the splits of the best candidate. In
+        For each name in ``extract``, the mean over the splits of the best candidate. In
         ``cv_results_`` are ``split0_<name>``, ..., ``mean_<name>``, ``std_<name>`` and
         ``std_error_<name>``.
     oof_predictions_ : dict of str to ndarray
@@ -99,7 +99,7 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
 
     See Also
     --------
-    skdistsearch.report.standings : The candidates, ranked, as a DataFrame.
+    skdistsearch.report.leaderboard : The candidates, ranked, as a DataFrame.
 
     Notes
     -----
@@ -155,8 +155,8 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         random_state: Any = None,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
-        share_mb: float | None = None,
-        record: Any = None,
+        cache_mb: float | None = None,
+        extract: Any = None,
         keep: Any = (),
     ) -> None:
         super().__init__(
@@ -174,8 +174,8 @@ class DistributedSearchCV(Distributed, BaseSearchCV):  # type: ignore[misc]
         self.random_state = random_state
         self.backend = backend
         self.checkpoint = checkpoint
-        self.share_mb = share_mb
-        self.record = record
+        self.cache_mb = cache_mb
+        self.extract = extract
         self.keep = keep
 
     def _check_candidates(self) -> None:
@@ -208,9 +208,9 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         Where the fits run; see `DistributedSearchCV`.
     checkpoint : str, path or None, default=None
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
-    share_mb : float or None, default=None
+    cache_mb : float or None, default=None
         Memory for what fits have in common; see `DistributedSearchCV`.
-    record, keep
+    extract, keep
         What is noted and kept of fitted models; see `DistributedSearchCV`.
     """
 
@@ -236,8 +236,8 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         return_train_score: bool = False,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
-        share_mb: float | None = None,
-        record: Any = None,
+        cache_mb: float | None = None,
+        extract: Any = None,
         keep: Any = (),
     ) -> None:
         super().__init__(
@@ -256,6 +256,6 @@ class DistributedRandomizedSearchCV(Distributed, RandomizedSearchCV):  # type: i
         )
         self.backend = backend
         self.checkpoint = checkpoint
-        self.share_mb = share_mb
-        self.record = record
+        self.cache_mb = cache_mb
+        self.extract = extract
         self.keep = keep

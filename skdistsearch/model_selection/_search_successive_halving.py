@@ -29,9 +29,9 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         Where the fits run; see `DistributedSearchCV`.
     checkpoint : str, path or None, default=None
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
-    share_mb : float or None, default=None
+    cache_mb : float or None, default=None
         Memory for what fits have in common; see `DistributedSearchCV`.
-    record, keep
+    extract, keep
         What is noted and kept of fitted models; see `DistributedSearchCV`. Of predictions there
         are none: a round has a part of the rows only.
     """
@@ -63,8 +63,8 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         verbose: int = 0,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
-        share_mb: float | None = None,
-        record: Any = None,
+        cache_mb: float | None = None,
+        extract: Any = None,
         keep: Any = (),
     ) -> None:
         super().__init__(
@@ -86,8 +86,8 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         )
         self.backend = backend
         self.checkpoint = checkpoint
-        self.share_mb = share_mb
-        self.record = record
+        self.cache_mb = cache_mb
+        self.extract = extract
         self.keep = keep
 
 
@@ -104,9 +104,9 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         Where the fits run; see `DistributedSearchCV`.
     checkpoint : str, path or None, default=None
         Where finished fits are kept and looked for; see `DistributedSearchCV`.
-    share_mb : float or None, default=None
+    cache_mb : float or None, default=None
         Memory for what fits have in common; see `DistributedSearchCV`.
-    record, keep
+    extract, keep
         What is noted and kept of fitted models; see `DistributedSearchCV`. Of predictions there
         are none: a round has a part of the rows only.
     """
@@ -139,8 +139,8 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         verbose: int = 0,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
-        share_mb: float | None = None,
-        record: Any = None,
+        cache_mb: float | None = None,
+        extract: Any = None,
         keep: Any = (),
     ) -> None:
         super().__init__(
@@ -163,6 +163,6 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         )
         self.backend = backend
         self.checkpoint = checkpoint
-        self.share_mb = share_mb
-        self.record = record
+        self.cache_mb = cache_mb
+        self.extract = extract
         self.keep = keep

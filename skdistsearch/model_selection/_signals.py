@@ -19,7 +19,7 @@ class _Ended(BaseException):
 
 
 @contextmanager
-def ended_in_order() -> Iterator[None]:
+def unwind_on_sigterm() -> Iterator[None]:
     """Within it a signal that would end the process at once unwinds it first.
 
     Then the process ends by that signal. A handler of the user's own is left alone, and so is a

@@ -16,12 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report import _html_page
-from skdistsearch.report._leaderboard import parameter_names, readable_value, standings
-from skdistsearch.report._parameters_display import ParametersDisplay
-from skdistsearch.report._progress_display import ProgressDisplay, early_stopping_in
-from skdistsearch.report._scores_display import ScoresDisplay
+from skdistsearch.report._cv_scores_display import CVScoresDisplay
+from skdistsearch.report._leaderboard import leaderboard, parameter_names, readable_value
+from skdistsearch.report._parameter_scores_display import ParameterScoresDisplay
 from skdistsearch.report._style import bare_axes, clipped, counted, height_of, score_name
 from skdistsearch.report._timeline_display import TimelineDisplay
+from skdistsearch.report._training_history_display import TrainingHistoryDisplay, early_stopping_in
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -59,7 +59,7 @@ def html_report(
 ) -> Path:
     """A report on a fitted search, as one HTML file with everything in it.
 
-    It has a summary, the standings of contenders and candidates, pictures (scores, scores against
+    It has a summary, the leaderboard of contenders and candidates, pictures (scores, scores against
     each parameter, progress of the best model if it is `skdistsearch.EarlyStopping`, timeline),
     settings and versions. It has no script and asks for nothing from the network.
 
@@ -72,7 +72,7 @@ def html_report(
     title : str or None, default=None
         None is the class of the search.
     metric : str or None, default=None
-        What to rank by, as in `skdistsearch.report.standings`.
+        What to rank by, as in `skdistsearch.report.leaderboard`.
     top : int, default=30
         How many candidates the first table and the box plot show; the others are folded.
     sections : sequence of (str, object), default=()
@@ -109,7 +109,7 @@ def html_report(
         raise ReportError(f"top={top!r} must be at least 1.")
     for number, section in enumerate(sections):
         _check(number, section)
-    table = standings(search, metric=metric)
+    table = leaderboard(search, metric=metric)
     parts = [
         *_summary(search, table),
         *(
@@ -223,7 +223,7 @@ def _facts(search: Any) -> str:
 
 def _standings(search: Any, table: DataFrame, top: int) -> list[str]:
     metric, digits = table.attrs["metric"], _digits(table)
-    contenders = standings(search, by="contender", metric=metric)
+    contenders = leaderboard(search, by="contender", metric=metric)
     score = score_name(search, metric).partition(" (")[0]
 
     def ranking(table: DataFrame) -> str:
@@ -275,7 +275,7 @@ def _pictures(search: Any, table: DataFrame, top: int) -> list[str]:
     parts = []
     if not scored.empty:
         ax = bare_axes(10, height_of(min(len(scored), top)))
-        scores = ScoresDisplay.from_search(search, metric=metric, ax=ax, top=top)
+        scores = CVScoresDisplay.from_search(search, metric=metric, ax=ax, top=top)
         parts += [
             _html_page.heading("Scores on the splits"),
             _html_page.picture(scores.figure_, "box plots"),
@@ -283,7 +283,7 @@ def _pictures(search: Any, table: DataFrame, top: int) -> list[str]:
         parts += _parameters(search, scored)
     model = early_stopping_in(getattr(search, "best_estimator_", None))
     if model is not None:
-        progress = ProgressDisplay.from_estimator(model, ax=bare_axes(10, 4.5))
+        progress = TrainingHistoryDisplay.from_estimator(model, ax=bare_axes(10, 4.5))
         parts += [
             _html_page.heading("Progress of the best model, as it was refitted"),
             _html_page.picture(progress.figure_, "metric on the validation part by iteration"),
@@ -311,7 +311,7 @@ def _parameters(search: Any, scored: DataFrame) -> list[str]:
     pictures = []
     for name in varied[:_PARAMETERS]:
         ax = bare_axes(6.4, 4.4)
-        display = ParametersDisplay.from_search(search, name, metric=metric, ax=ax)
+        display = ParameterScoresDisplay.from_search(search, name, metric=metric, ax=ax)
         pictures.append(_html_page.picture(display.figure_, f"scores against {known[name]}"))
     if not pictures:
         return []

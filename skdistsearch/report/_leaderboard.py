@@ -1,4 +1,4 @@
-"""`standings`: the candidates of a search, ranked."""
+"""`leaderboard`: the candidates of a search, ranked."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from skdistsearch._cv_results import (
     split_scores,
     standard_error,
 )
-from skdistsearch._meta_estimator import Delegating
+from skdistsearch._meta_estimator import DelegatingEstimator
 from skdistsearch.exceptions import ReportError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_WRAPPERS = ((TransformedTargetRegressor, "regressor"), (Delegating, "estimator"))
+_WRAPPERS = ((TransformedTargetRegressor, "regressor"), (DelegatingEstimator, "estimator"))
 """Estimators that stand for the one they hold, and the parameter that holds it."""
 
 
-def standings(
+def leaderboard(
     search: Any,
     *,
     by: Literal["candidate", "contender"] = "candidate",
@@ -57,7 +57,7 @@ def standings(
         - ``parameters``: all others as text, by the last parts of their names.
         - ``mean_score``, ``std_error``: over the splits, in units of the metric.
         - ``fit_time_s``: mean over the splits, in seconds.
-        - ``mean_<name>``: for each name of the search's ``record``, such as the number of
+        - ``mean_<name>``: for each name of the search's ``extract``, such as the number of
           iterations; NaN where a contender has none.
         - ``difference``, ``difference_std_error``: mean over the splits of the score minus that of
           the first row on the same split, in units of the metric. NaN between rounds of
@@ -85,18 +85,18 @@ def standings(
     >>> from sklearn.linear_model import Lasso, Ridge
     >>> from sklearn.pipeline import Pipeline
     >>> from skdistsearch import DistributedSearchCV
-    >>> from skdistsearch.report import standings
+    >>> from skdistsearch.report import leaderboard
     >>> X, y = load_diabetes(return_X_y=True)
     >>> grid = [{"model": [Ridge(), Lasso()], "model__alpha": [0.1, 1.0]}]
     >>> search = DistributedSearchCV(Pipeline([("model", Ridge())]), grid, cv=5).fit(X, y)
-    >>> table = standings(search)
+    >>> table = leaderboard(search)
     >>> print(table[["contender", "parameters", "mean_score"]].round(2).to_string(index=False))
     contender parameters  mean_score
         Ridge  alpha=0.1        0.48
         Lasso  alpha=0.1        0.48
         Ridge    alpha=1        0.41
         Lasso    alpha=1        0.34
-    >>> standings(search, by="contender")["candidates"].tolist()
+    >>> leaderboard(search, by="contender")["candidates"].tolist()
     [2, 2]
     """
     if by not in ("candidate", "contender"):

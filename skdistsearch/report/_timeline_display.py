@@ -31,8 +31,8 @@ class Bar(NamedTuple):
 
     contender: str
     """Or `FAILED`."""
-    began: float
-    ended: float
+    started_at: float
+    finished_at: float
     worker: str
 
 
@@ -106,11 +106,11 @@ class TimelineDisplay:
         bars = [
             Bar(
                 names[candidate] if np.isfinite(scores[candidate, split]) else FAILED,
-                began,
-                ended,
+                started_at,
+                finished_at,
                 worker,
             )
-            for candidate, split, began, ended, worker in times
+            for candidate, split, started_at, finished_at, worker in times
         ]
         return cls(bars=bars, contenders=sorted(set(names))).plot(ax)
 
@@ -129,12 +129,12 @@ class TimelineDisplay:
         """
         from matplotlib.collections import PolyCollection
 
-        timed = sorted(self.bars, key=lambda bar: bar.began)
+        timed = sorted(self.bars, key=lambda bar: bar.started_at)
         row_of = rows_of(timed)
         rows = list(dict.fromkeys(row_of.values()))
         self.ax_ = new_axes(10, height_of(len(rows))) if ax is None else ax
         self.figure_: Any = self.ax_.figure
-        first, last = timed[0].began, max(bar.ended for bar in timed)
+        first, last = timed[0].started_at, max(bar.finished_at for bar in timed)
         unit, unit_s = next((u for u in _UNITS if last - first >= 2 * u[1]), _UNITS[-1])
         self.ax_.set_xlim(0, max(last - first, 1e-9) / unit_s)
         self.ax_.set_ylim(len(rows) - 0.5, -0.5)  # the first worker on top
@@ -147,7 +147,7 @@ class TimelineDisplay:
             bars = PolyCollection(corners, label=name, **look, **style)
             self.bars_[name] = self.ax_.add_collection(bars, autolim=False)
         self._label(rows, unit)
-        workers, busy_s = len(row_of), sum(bar.ended - bar.began for bar in timed)
+        workers, busy_s = len(row_of), sum(bar.finished_at - bar.started_at for bar in timed)
         share = busy_s / (max(last - first, 1e-9) * len(rows))
         self.note_ = note(
             self.ax_,
@@ -168,7 +168,7 @@ class TimelineDisplay:
     def _edge(self, timed: Sequence[Bar], span_s: float) -> str:
         """A dark edge, unless it would be all there is to see of most bars."""
         width = 72 * self.figure_.get_figwidth() * self.ax_.get_position().width
-        usual_s = float(np.median([bar.ended - bar.began for bar in timed]))
+        usual_s = float(np.median([bar.finished_at - bar.started_at for bar in timed]))
         return "#333333" if width * usual_s >= _NARROW * span_s else ""
 
     def _label(self, rows: Sequence[str], unit: str) -> None:
@@ -186,6 +186,6 @@ class TimelineDisplay:
 
 
 def _corners(bar: Bar, first: float, unit_s: float, row: int) -> NDArray[np.float64]:
-    left, right = (bar.began - first) / unit_s, (bar.ended - first) / unit_s
+    left, right = (bar.started_at - first) / unit_s, (bar.finished_at - first) / unit_s
     top, bottom = row - 0.4, row + 0.4
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])

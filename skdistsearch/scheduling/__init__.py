@@ -12,25 +12,30 @@ Knows nothing of how a fit runs, or where. Imports the modules beside the packag
 reading at `_chunks`, then `_retries`.
 """
 
-from skdistsearch.scheduling._chunks import Chunk, dealt, grouped
-from skdistsearch.scheduling._factoring import seconds_by_candidate, sized
-from skdistsearch.scheduling._grouping import arranged, by_group, shares_work, spread
-from skdistsearch.scheduling._retries import Death, Ledger
-from skdistsearch.scheduling._work_stealing import Groups, taken, units
+from skdistsearch.scheduling._chunks import Chunk, consecutive_chunks, interleaved_chunks
+from skdistsearch.scheduling._factoring import factoring_chunks, seconds_by_candidate
+from skdistsearch.scheduling._grouping import (
+    balanced_chunks,
+    chunk_per_group,
+    group_by_shared_work,
+    shares_work,
+)
+from skdistsearch.scheduling._retries import PendingFits, WorkerDeath
+from skdistsearch.scheduling._work_stealing import Groups, claim_units, split_into_units
 
 __all__ = [
     "Chunk",
-    "Death",
     "Groups",
-    "Ledger",
-    "arranged",
-    "by_group",
-    "dealt",
-    "grouped",
+    "PendingFits",
+    "WorkerDeath",
+    "balanced_chunks",
+    "chunk_per_group",
+    "claim_units",
+    "consecutive_chunks",
+    "factoring_chunks",
+    "group_by_shared_work",
+    "interleaved_chunks",
     "seconds_by_candidate",
     "shares_work",
-    "sized",
-    "spread",
-    "taken",
-    "units",
+    "split_into_units",
 ]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, groupby
 
-from skdistsearch.scheduling._chunks import TURN, Chunk
+from skdistsearch.scheduling._chunks import GOLDEN_RATIO, Chunk
 
 # Constants: benchmarks/bench_chunks.py
 _TASK_S = 30.0  # what a task takes before its first fit: a container starts in 5 to 60 s
@@ -19,7 +19,7 @@ _WAVES_MAX = 4  # the last wave has 1/15 of the work: more of them cost more tha
 _SHRINK = 0.5  # a wave's fits, of those of the wave before: "factoring" of Hummel et al., 1992
 
 
-def sized(
+def factoring_chunks(
     fits: Sequence[int],
     workers: int,
     *,
@@ -93,7 +93,7 @@ def _dealt(fits: Sequence[int], workers: int, n_tasks: int) -> list[Chunk]:
     for number, (_, wave, size) in enumerate(sorted(rounds, key=lambda of: of[0])):
         # Each round begins at another chunk: a grid repeats itself, and the long fits of its
         # repetitions would meet in one chunk
-        begin = int(number * TURN % 1 * len(wave))
+        begin = int(number * GOLDEN_RATIO % 1 * len(wave))
         for position, fit in enumerate(fits[first : first + size], begin):
             wave[position % len(wave)].append(fit)
         first += size
@@ -117,7 +117,7 @@ def _packed(expected: Mapping[int, float], n_queues: int, waves: int) -> list[Ch
     queues: list[list[int]] = [[] for _ in range(n_queues)]
     ends = [(0.0, number) for number in range(n_queues)]
     # Equal times: in no order that repeats itself, see _dealt
-    order = sorted(expected, key=lambda fit: (-expected[fit], fit * TURN % 1))
+    order = sorted(expected, key=lambda fit: (-expected[fit], fit * GOLDEN_RATIO % 1))
     for fit in order:
         end, number = ends[0]
         queues[number].append(fit)

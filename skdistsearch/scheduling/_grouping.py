@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from itertools import accumulate, groupby
 
 from skdistsearch._batch import Batch
-from skdistsearch.scheduling._chunks import TURN, Chunk, grouped
+from skdistsearch.scheduling._chunks import GOLDEN_RATIO, Chunk, consecutive_chunks
 
 
-def arranged(batch: Batch, fits: Sequence[int]) -> list[Chunk]:
+def group_by_shared_work(batch: Batch, fits: Sequence[int]) -> list[Chunk]:
     """The fits, in groups that share data and work, in the order in which to run them.
 
     Where nothing is shared, all are one group.
@@ -37,12 +37,12 @@ def shares_work(batch: Batch) -> bool:
     return batch.common is not None and any(batch.common.pieces)
 
 
-def spread(batch: Batch, fits: Sequence[int], n_chunks: int) -> list[Chunk]:
+def balanced_chunks(batch: Batch, fits: Sequence[int], n_chunks: int) -> list[Chunk]:
     """Chunks that take equally long, as far as is known, and cut few groups that share work.
 
     Chunks run apart: what two of them need, each does for itself.
     """
-    order = [fit for group in arranged(batch, fits) for fit in _mixed(batch, group)]
+    order = [fit for group in group_by_shared_work(batch, fits) for fit in _mixed(batch, group)]
     known = batch.seconds or {}
     usual = statistics.fmean(known.values()) if known else 1.0
     begins = [0.0, *accumulate(known.get(fit, usual) for fit in order)]
@@ -52,17 +52,19 @@ def spread(batch: Batch, fits: Sequence[int], n_chunks: int) -> list[Chunk]:
     return sorted(chunks, key=lambda chunk: -sum(known.get(fit, usual) for fit in chunk))
 
 
-def by_group(batch: Batch, fits: Sequence[int], workers: int, chunks_max: int = 200) -> list[Chunk]:
+def chunk_per_group(
+    batch: Batch, fits: Sequence[int], workers: int, chunks_max: int = 200
+) -> list[Chunk]:
     """A chunk for each group that shares work; several where there are more workers than groups.
 
     For tasks that start when a worker is free, so that nobody has to know how long a group takes.
     """
-    groups = [_mixed(batch, group) for group in arranged(batch, fits)]
+    groups = [_mixed(batch, group) for group in group_by_shared_work(batch, fits)]
     if len(groups) > max(chunks_max, workers):
-        return spread(batch, fits, max(chunks_max, workers))
+        return balanced_chunks(batch, fits, max(chunks_max, workers))
     n_parts = max(1, workers // len(groups))
     size = {len(group): math.ceil(len(group) / n_parts) for group in groups}
-    chunks = [part for group in groups for part in grouped(group, size[len(group)])]
+    chunks = [part for group in groups for part in consecutive_chunks(group, size[len(group)])]
     known = batch.seconds or {}
     usual = statistics.fmean(known.values()) if known else 1.0
     return sorted(chunks, key=lambda chunk: -sum(known.get(fit, usual) for fit in chunk))
@@ -78,7 +80,9 @@ def _mixed(batch: Batch, group: Chunk) -> Chunk:
     """A group whose fits share all alike, in an order in which each part is like the whole."""
     if batch.common is None or len({batch.common.pieces[fit] for fit in group}) > 1:
         return group
-    return tuple(fit for _, fit in sorted((n * TURN % 1, fit) for n, fit in enumerate(group)))
+    return tuple(
+        fit for _, fit in sorted((n * GOLDEN_RATIO % 1, fit) for n, fit in enumerate(group))
+    )
 
 
 def _first(pieces: tuple[int | None, ...]) -> int:

@@ -15,18 +15,18 @@ _RECLAIMS = 8  # a fit whose machine was taken away: no fault of its own, but it
 
 
 @dataclass(frozen=True)
-class Death:
+class WorkerDeath:
     """A worker died while a fit ran in it."""
 
     fit: int
     """Number of the fit within its batch."""
     reason: str
     """Why, as far as is known: sentences."""
-    of_host: bool = False
+    host_lost: bool = False
     """Whether its machine went away, which is no fault of the fit's."""
 
 
-class Ledger:
+class PendingFits:
     """Which fits of a batch are owed, and how often a worker died in each."""
 
     def __init__(self, batch: Batch) -> None:
@@ -44,7 +44,9 @@ class Ledger:
                 self._moved = True
                 yield outcome
 
-    def blame(self, deaths: Iterable[Death], idle: str, origin: str = "") -> Iterator[Outcome]:
+    def blame(
+        self, deaths: Iterable[WorkerDeath], idle: str, task_pathspec: str = ""
+    ) -> Iterator[Outcome]:
         """Workers died: give up the fits that had their tries.
 
         ``idle`` is what to say if they died, time and again, before they had begun a fit.
@@ -55,7 +57,7 @@ class Ledger:
         if self._idle >= _TRIES:
             raise BackendError(f"No fit began {_TRIES} times in a row. {idle}")
         for death in blamed:
-            (self._reclaims if death.of_host else self._deaths)[death.fit] += 1
+            (self._reclaims if death.host_lost else self._deaths)[death.fit] += 1
         for fit, reason in {death.fit: death.reason for death in blamed}.items():
             if self._deaths[fit] >= _TRIES or self._reclaims[fit] >= _RECLAIMS:
                 del self._owed[fit]
@@ -64,7 +66,7 @@ class Ledger:
                     fit,
                     "lost",
                     reason=f"{self._batch.fits[fit]}: its worker died {times} times. {reason}",
-                    origin=origin,
+                    task_pathspec=task_pathspec,
                     batch=self._batch.key,
                 )
 

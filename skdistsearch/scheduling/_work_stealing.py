@@ -17,7 +17,7 @@ Groups = Sequence[Sequence[Chunk]]
 """Of each group, the units that it is taken in."""
 
 
-def units(groups: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
+def split_into_units(groups: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
     """The groups, cut into units that shrink towards the end: guided self-scheduling."""
     left = sum(map(len, groups))
     found = []
@@ -32,7 +32,7 @@ def units(groups: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
     return found
 
 
-def taken(
+def claim_units(
     groups: Groups, folder: Path, others: Callable[[Iterable[int]], None], label: str = ""
 ) -> Iterator[Chunk]:
     """Units that this process has taken, until none is left.

@@ -11,7 +11,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
-from skdistsearch._outcome import File
+from skdistsearch._outcome import ArtifactRef
 from skdistsearch.exceptions import RecordError
 from skdistsearch.storage._store import open_store
 
@@ -27,7 +27,7 @@ def array_bytes(values: Any) -> bytes:
     return file.getvalue()
 
 
-def array_of(data: bytes) -> Any:
+def load_array(data: bytes) -> Any:
     """What `array_bytes` made bytes of. Runs no code that is in them."""
     return np.load(io.BytesIO(data), allow_pickle=False)
 
@@ -38,18 +38,18 @@ def model_bytes(model: Any) -> bytes:
     return data
 
 
-def model_of(data: bytes) -> Any:
+def load_model(data: bytes) -> Any:
     """The model. Unpickling runs what is in it: for a user who asks only."""
     return pickle.loads(data)
 
 
-def named(what: str, data: bytes, stem: str) -> File:
+def artifact_ref(what: str, data: bytes, stem: str) -> ArtifactRef:
     """A file's name, which begins with ``0-`` for listings to skip, and its checksum."""
-    return File(f"0-{stem}-{what}{_SUFFIXES[what == MODEL]}", zlib.crc32(data))
+    return ArtifactRef(f"0-{stem}-{what}{_SUFFIXES[what == MODEL]}", zlib.crc32(data))
 
 
 def is_file(name: str) -> bool:
-    """Whether an object of a store is what `named` names."""
+    """Whether an object of a store is what `artifact_ref` names."""
     return name.startswith("0-") and name.endswith(tuple(_SUFFIXES.values()))
 
 
@@ -58,7 +58,7 @@ def is_model(name: str) -> bool:
     return is_file(name) and name.endswith(_SUFFIXES[True])
 
 
-def content(file: bytes | File) -> bytes:
+def read_verified(file: bytes | ArtifactRef) -> bytes:
     """The bytes, checked against their checksum."""
     if isinstance(file, bytes):
         return file
@@ -71,9 +71,11 @@ def content(file: bytes | File) -> bytes:
     return data
 
 
-def located(files: Mapping[str, bytes | File], url: str) -> dict[str, bytes | File]:
+def with_store_url(
+    files: Mapping[str, bytes | ArtifactRef], url: str
+) -> dict[str, bytes | ArtifactRef]:
     """The files, which are in the store at ``url``."""
     return {
-        what: File(file.name, file.crc32, url) if isinstance(file, File) else file
+        what: ArtifactRef(file.name, file.crc32, url) if isinstance(file, ArtifactRef) else file
         for what, file in files.items()
     }

@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Any
 
 from skdistsearch._batch import Batch
-from skdistsearch._outcome import File, Outcome
+from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch.exceptions import RecordError, StoreError
-from skdistsearch.storage._artifacts import content, is_model, located, named
+from skdistsearch.storage._artifacts import artifact_ref, is_model, read_verified, with_store_url
 from skdistsearch.storage._store import FolderStore
 
 FORMAT = 2
@@ -31,17 +31,17 @@ _SYNC_S = 0.5  # what a power failure may cost of a record that is to outlive th
 _DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
-def label_of(origin: str) -> str:
+def journal_prefix(task_pathspec: str) -> str:
     """What the files of a Metaflow task begin with: its run and number."""
-    return "-".join(origin.split("/")[1::2]) if origin else str(os.getpid())
+    return "-".join(task_pathspec.split("/")[1::2]) if task_pathspec else str(os.getpid())
 
 
-class Recorder:
+class JournalWriter:
     """Writes what one worker does. Use it in a ``with`` statement."""
 
-    def __init__(self, folder: Path, batch: Batch, origin: str = "") -> None:
+    def __init__(self, folder: Path, batch: Batch, task_pathspec: str = "") -> None:
         self._batch, self._folder = batch, folder
-        self._stem = f"{label_of(origin)}-{secrets.token_hex(4)}"
+        self._stem = f"{journal_prefix(task_pathspec)}-{secrets.token_hex(4)}"
         self._path = folder / f"{self._stem}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         try:
@@ -51,7 +51,9 @@ class Recorder:
             raise StoreError(f"No record of the fits can be made in {folder}: {exc}") from exc
         self._size, self._synced = 0, time.monotonic()
         job = os.environ.get("AWS_BATCH_JOB_ID", "")
-        self._write({"format": FORMAT, "batch": batch.key, "origin": origin, "job": job})
+        self._write(
+            {"format": FORMAT, "batch": batch.key, "task_pathspec": task_pathspec, "job": job}
+        )
 
     def started(self, fit: int) -> None:
         """Say that ``fit`` begins."""
@@ -69,9 +71,9 @@ class Recorder:
             self._write(fields)
         return outcome
 
-    def _put(self, fit: int, what: str, file: bytes | File) -> File:
-        data = content(file)
-        kept = named(what, data, f"{self._stem}-{fit}")
+    def _put(self, fit: int, what: str, file: bytes | ArtifactRef) -> ArtifactRef:
+        data = read_verified(file)
+        kept = artifact_ref(what, data, f"{self._stem}-{fit}")
         FolderStore(self._folder).put(kept.name, data)
         return replace(kept, url=str(self._folder))
 
@@ -96,7 +98,7 @@ class Recorder:
         while line:  # a disk that fills up takes a part, then refuses the rest
             line = line[os.write(self._file, line) :]
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> JournalWriter:
         return self
 
     def __exit__(
@@ -109,12 +111,12 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class Interrupted:
+class InterruptedFit:
     """A fit that had begun when its worker died."""
 
     fit: int
     """Number of the fit within its batch."""
-    origin: str
+    task_pathspec: str
     """Pathspec of the Metaflow task it ran in, if it ran in one."""
     job: str = ""
     """Id of the AWS Batch job that the task was."""
@@ -125,15 +127,15 @@ class _Worker:
     """What is known from one worker's file."""
 
     read: int = 0
-    origin: str = ""
+    task_pathspec: str = ""
     job: str = ""
     running: int | None = None
 
 
-class Record:
+class JournalReader:
     """Reads what all workers of one batch wrote into a folder.
 
-    ``only``: those of one `label_of`. ``kept``: the folder is where the batch is to be recorded.
+    ``only``: those of one `journal_prefix`. ``kept``: the folder is where the batch is to be recorded.
     ``models``: the store where models are, if not in the folder.
     """
 
@@ -154,7 +156,7 @@ class Record:
 
     def new(self) -> Iterator[Outcome]:
         """Outcomes that came since the last call."""
-        for name in files_of(self._folder, self._only):
+        for name in journal_names(self._folder, self._only):
             yield from self._new_of(name, self._workers.setdefault(name, _Worker()))
 
     @property
@@ -170,10 +172,10 @@ class Record:
     @property
     def retried(self) -> int:
         """How many tries of Metaflow tasks there were beyond the first."""
-        tasks = [worker.origin for worker in self._workers.values() if worker.origin]
+        tasks = [worker.task_pathspec for worker in self._workers.values() if worker.task_pathspec]
         return len(tasks) - len(set(tasks))
 
-    def interrupted(self) -> list[Interrupted]:
+    def interrupted(self) -> list[InterruptedFit]:
         """Fits that had begun when their workers died, each death once.
 
         Ask when no worker is left.
@@ -181,7 +183,7 @@ class Record:
         found = []
         for worker in self._workers.values():
             if worker.running is not None:
-                found.append(Interrupted(worker.running, worker.origin, worker.job))
+                found.append(InterruptedFit(worker.running, worker.task_pathspec, worker.job))
                 worker.running = None
         return found
 
@@ -204,11 +206,11 @@ class Record:
                 outcome = Outcome.from_fields(fields["outcome"])
                 worker.running = None
                 self._check_fit(outcome.fit)
-                yield replace(outcome, recorded=self._kept, files=self._found(outcome))
+                yield replace(outcome, is_persisted=self._kept, files=self._found(outcome))
             elif "started" in fields:
                 worker.running = self._check_fit(fields["started"])
             elif (fields["format"], fields["batch"]) == (FORMAT, self._batch):
-                worker.origin, worker.job = str(fields["origin"]), str(fields["job"])
+                worker.task_pathspec, worker.job = str(fields["task_pathspec"]), str(fields["job"])
             else:
                 raise ValueError(f"of another format or batch: {fields}")
         except _DAMAGE as exc:
@@ -216,11 +218,11 @@ class Record:
 
     def _found(self, outcome: Outcome) -> dict[str, Any]:
         """Where the files are that an outcome tells of."""
-        files = located(outcome.files, str(self._folder))
+        files = with_store_url(outcome.files, str(self._folder))
         return {
             what: replace(file, url=self._models) if is_model(file.name) else file
             for what, file in files.items()
-            if isinstance(file, File)
+            if isinstance(file, ArtifactRef)
         }
 
     def _check_fit(self, fit: object) -> int:
@@ -229,15 +231,15 @@ class Record:
         return fit
 
 
-def recorded_near(batch: Batch, otherwise: Path) -> Record:
+def open_local_journal(batch: Batch, otherwise: Path) -> JournalReader:
     """A record on this machine: where the batch is to be recorded, if that is here."""
     kept = bool(batch.record) and not batch.record.startswith("s3://")
     folder = Path(batch.record) if kept else otherwise
-    return Record(folder, batch.key, len(batch), kept=kept)
+    return JournalReader(folder, batch.key, len(batch), kept=kept)
 
 
-def files_of(folder: Path, label: str = "") -> list[str]:
-    """Names of the record files in a folder, sorted; those of one `label_of` if given."""
+def journal_names(folder: Path, label: str = "") -> list[str]:
+    """Names of the record files in a folder, sorted; those of one `journal_prefix` if given."""
     try:
         entries = os.listdir(folder)
     except FileNotFoundError:  # no worker has begun
@@ -248,12 +250,12 @@ def files_of(folder: Path, label: str = "") -> list[str]:
     return sorted(name for name in entries if name.endswith(SUFFIX) and name.startswith(begin))
 
 
-def kept_in(folder: Path) -> Iterator[tuple[str, Outcome]]:
+def iter_recorded(folder: Path) -> Iterator[tuple[str, Outcome]]:
     """Key and outcome of each fit that any batch of a folder has finished.
 
     A last line that was cut short, by a death or a full disk, counts as not written.
     """
-    for name in files_of(folder):
+    for name in journal_names(folder):
         try:
             with open(folder / name, "rb") as file:
                 yield from _kept_in_file(folder / name, file)
@@ -288,7 +290,9 @@ def file_names(lines: bytes) -> list[str]:
         if b'"files": {' in line:
             with suppress(*_DAMAGE):  # whoever reads the record says so
                 outcome = Outcome.from_fields(json.loads(line)["outcome"])
-                names += [file.name for file in outcome.files.values() if isinstance(file, File)]
+                names += [
+                    file.name for file in outcome.files.values() if isinstance(file, ArtifactRef)
+                ]
     return names
 
 

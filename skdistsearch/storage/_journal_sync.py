@@ -18,8 +18,8 @@ from types import TracebackType
 
 from skdistsearch.exceptions import RecordError, StoreError
 from skdistsearch.storage._artifacts import is_file, is_model
-from skdistsearch.storage._journal import SUFFIX, file_names, files_of
-from skdistsearch.storage._paths import private_folder
+from skdistsearch.storage._journal import SUFFIX, file_names, journal_names
+from skdistsearch.storage._paths import temporary_folder
 from skdistsearch.storage._store import FolderStore, Store, open_store
 
 _PUSH_S = 0.2  # how often new lines are looked for: what a machine's death may cost
@@ -42,7 +42,7 @@ def _parsed(name: str) -> tuple[str, int]:
         raise RecordError(f"{name!r} is no piece of a record") from exc
 
 
-class Push:
+class JournalUploader:
     """Sends what is new in a folder's record files to a store, while a ``with`` block runs."""
 
     def __init__(self, folder: Path, store: Store) -> None:
@@ -53,7 +53,7 @@ class Push:
         self._lock, self._end = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True)
 
-    def __enter__(self) -> Push:
+    def __enter__(self) -> JournalUploader:
         self._thread.start()
         return self
 
@@ -93,7 +93,7 @@ class Push:
 
     def _send(self) -> None:
         with self._lock:
-            for name in files_of(self._folder):
+            for name in journal_names(self._folder):
                 with open(self._folder / name, "rb") as file:
                     file.seek(self._sent[name])
                     data = file.read()
@@ -114,7 +114,7 @@ class Push:
                 path.unlink()
 
 
-class Pull:
+class JournalDownloader:
     """Brings what workers have pushed to a store into a folder, as the files they wrote.
 
     ``files``: with what lines tell of; ``models``: models too.
@@ -172,7 +172,7 @@ class Pull:
         self._newest_ms = max(self._newest_ms, int(name.split("-", 1)[0]))
 
 
-def fetch(store: Store, place: str) -> Generator[Path]:
+def iter_journal_folders(store: Store, place: str) -> Generator[Path]:
     """Folders with the record files of every batch that is recorded in a part of a store.
 
     Close it: what came from far away is in a temporary folder.
@@ -181,7 +181,9 @@ def fetch(store: Store, place: str) -> Generator[Path]:
         yield from sorted(path for path in Path(store.url, place).glob("*") if path.is_dir())
         return
     batches = sorted({name.split("/")[1] for name in store.names(f"{place}/")})
-    with private_folder() as folder:
+    with temporary_folder() as folder:
         for batch in batches:
-            Pull(open_store(f"{store.url}/{place}/{batch}"), folder / batch)(everything=True)
+            JournalDownloader(open_store(f"{store.url}/{place}/{batch}"), folder / batch)(
+                everything=True
+            )
             yield folder / batch

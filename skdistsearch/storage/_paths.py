@@ -13,7 +13,7 @@ from loky.backend import resource_tracker
 
 
 @contextmanager
-def private_folder(within: str | None = None) -> Iterator[Path]:
+def temporary_folder(within: str | None = None) -> Iterator[Path]:
     """A temporary folder that only this user can enter, gone afterwards.
 
     joblib's ``JOBLIB_TEMP_FOLDER`` says where, else Python's own temporary folder. If this process
@@ -38,7 +38,7 @@ def private_folder(within: str | None = None) -> Iterator[Path]:
 _CACHE_S = 7 * 24 * 3600
 
 
-def data_folder(otherwise: Path) -> Path:
+def cache_dir(otherwise: Path) -> Path:
     """Where big data is kept on this machine, for the next search on the same.
 
     A cache: what nobody has used for a week goes. ``otherwise``: where no cache can be made.
@@ -54,7 +54,7 @@ def data_folder(otherwise: Path) -> Path:
     return cache if os.access(cache, os.W_OK) else otherwise / "data"
 
 
-def private_root() -> Path:
+def default_data_dir() -> Path:
     """Where what is kept goes that nobody has configured a place for."""
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data, "skdistsearch")

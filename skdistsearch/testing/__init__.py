@@ -10,11 +10,11 @@ Imports everything; nothing imports it. Start reading at `_suite`.
 """
 
 from skdistsearch.testing._aws import LocalAWS
-from skdistsearch.testing._estimators import Scripted
+from skdistsearch.testing._estimators import FaultyRegressor
 from skdistsearch.testing._suite import BackendSuite
 
 __all__ = [
     "BackendSuite",
+    "FaultyRegressor",
     "LocalAWS",
-    "Scripted",
 ]

@@ -11,17 +11,17 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, RegressorMixin
 
-FATES = ("fit", "raise", "exit", "kill", "exit once", "sleep")
+BEHAVIORS = ("fit", "raise", "exit", "kill", "exit once", "sleep")
 
 
-class Scripted(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A regressor that predicts the mean of y times ``factor``, unless its fate is another.
+class FaultyRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A regressor that predicts the mean of y times ``factor``, unless its behavior is another.
 
     Parameters
     ----------
     factor : float, default=1.0
         What the mean of y is multiplied by.
-    fate : {"fit", "raise", "exit", "kill", "exit once", "sleep"}, default="fit"
+    behavior : {"fit", "raise", "exit", "kill", "exit once", "sleep"}, default="fit"
         What `fit` does: fit; raise a ZeroDivisionError; end the process; kill the process, as
         the kernel does when memory runs out; end the process the first time (per ``folder``);
         sleep an hour.
@@ -34,27 +34,27 @@ class Scripted(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         factor: float = 1.0,
-        fate: str = "fit",
+        behavior: str = "fit",
         folder: str | None = None,
         duration_s: float = 0.0,
     ) -> None:
         self.factor = factor
-        self.fate = fate
+        self.behavior = behavior
         self.folder = folder
         self.duration_s = duration_s
 
-    def fit(self, X: Any, y: Any) -> Scripted:
-        """Meet the fate."""
-        before = self.fits_begun(self.folder, self.fate)
+    def fit(self, X: Any, y: Any) -> FaultyRegressor:
+        """Meet the behavior."""
+        before = self.fits_begun(self.folder, self.behavior)
         if self.folder is not None:
-            Path(self.folder, f"{self.fate}-{secrets.token_hex(8)}").touch()
-        if self.fate == "raise":
+            Path(self.folder, f"{self.behavior}-{secrets.token_hex(8)}").touch()
+        if self.behavior == "raise":
             raise ZeroDivisionError(f"factor={self.factor} was meant to fail")
-        if self.fate == "exit" or (self.fate == "exit once" and not before):
+        if self.behavior == "exit" or (self.behavior == "exit once" and not before):
             os._exit(3)
-        if self.fate == "kill":
+        if self.behavior == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.fate == "sleep":
+        if self.behavior == "sleep":
             time.sleep(3600)
         time.sleep(self.duration_s)
         self.mean_ = float(sum(y) / len(y)) * self.factor
@@ -65,6 +65,6 @@ class Scripted(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return [self.mean_] * len(X)
 
     @staticmethod
-    def fits_begun(folder: str | None, fate: str) -> int:
-        """How many times `fit` was called with this fate and folder, in whatever process."""
-        return 0 if folder is None else len(list(Path(folder).glob(f"{fate}-*")))
+    def fits_begun(folder: str | None, behavior: str) -> int:
+        """How many times `fit` was called with this behavior and folder, in whatever process."""
+        return 0 if folder is None else len(list(Path(folder).glob(f"{behavior}-*")))

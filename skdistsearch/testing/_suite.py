@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skdistsearch import DistributedSearchCV
 from skdistsearch.backends import Backend
 from skdistsearch.exceptions import FitLostError, NotPicklableError
-from skdistsearch.testing._estimators import Scripted
+from skdistsearch.testing._estimators import FaultyRegressor
 
 
 class BackendSuite:
@@ -92,29 +92,34 @@ class BackendSuite:
         """With the traceback of where it happened in scikit-learn's warning."""
         X, y = make_regression(20, 2, random_state=0)
         search = self.search(
-            Scripted(folder=str(tmp_path)), {"fate": ["fit", "raise"]}, error_score=-7
+            FaultyRegressor(folder=str(tmp_path)), {"behavior": ["fit", "raise"]}, error_score=-7
         )
         with pytest.warns(FitFailedWarning, match=r"(?s)2 fits failed.*was meant to fail"):
             search.fit(X, y)
         assert list(search.cv_results_["split0_test_score"][1:]) == [-7]
         assert np.isfinite(search.cv_results_["mean_test_score"][0])
-        assert Scripted.fits_begun(str(tmp_path), "raise") == 2
+        assert FaultyRegressor.fits_begun(str(tmp_path), "raise") == 2
 
     def test_error_score_raise_gives_the_original_type(self) -> None:
         """And the traceback of where it happened in the message."""
         X, y = make_regression(20, 2, random_state=0)
-        search = self.search(Scripted(), {"fate": ["raise"]}, error_score="raise")
+        search = self.search(FaultyRegressor(), {"behavior": ["raise"]}, error_score="raise")
         with pytest.raises(ZeroDivisionError, match=r"(?s)was meant to fail.*Traceback.*in fit"):
             search.fit(X, y)
 
-    @pytest.mark.parametrize("fate", ["exit", "kill"])
-    def test_dead_worker_costs_its_own_fit_only(self, fate: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("behavior", ["exit", "kill"])
+    def test_dead_worker_costs_its_own_fit_only(self, behavior: str, tmp_path: Path) -> None:
         """The fit is tried once more, then named in the failure; all others are as ever."""
         X, y = make_regression(20, 2, random_state=0)
-        grid = [{"factor": [0.5, 1.0, 1.5, 2.0]}, {"fate": [fate], "folder": [str(tmp_path)]}]
-        expected = GridSearchCV(Scripted(), grid[:1], cv=2).fit(X, y)
-        search = self.search(Scripted(), grid)
-        named = rf"(?s)candidate 4 \(.*fate='{fate}'.*\), split [01]: its worker died 2 times"
+        grid = [
+            {"factor": [0.5, 1.0, 1.5, 2.0]},
+            {"behavior": [behavior], "folder": [str(tmp_path)]},
+        ]
+        expected = GridSearchCV(FaultyRegressor(), grid[:1], cv=2).fit(X, y)
+        search = self.search(FaultyRegressor(), grid)
+        named = (
+            rf"(?s)candidate 4 \(.*behavior='{behavior}'.*\), split [01]: its worker died 2 times"
+        )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
             with pytest.warns(FitFailedWarning, match=named):
@@ -124,14 +129,14 @@ class BackendSuite:
         assert np.isnan(scores[4])
         # Two splits, each tried twice. Where workers share a pool, the death of one can end the
         # other between the note that its fit begins and the estimator's own count.
-        assert 3 <= Scripted.fits_begun(str(tmp_path), fate) <= 2 * self.tries_max
+        assert 3 <= FaultyRegressor.fits_begun(str(tmp_path), behavior) <= 2 * self.tries_max
 
     def test_worker_that_dies_once_loses_nothing(self, tmp_path: Path) -> None:
         """Its fit is done again elsewhere."""
         X, y = make_regression(20, 2, random_state=0)
-        grid = {"factor": [0.5, 1.0, 1.5], "fate": ["exit once"], "folder": [str(tmp_path)]}
-        expected = GridSearchCV(Scripted(), {"factor": grid["factor"]}, cv=2).fit(X, y)
-        search = self.search(Scripted(), grid).fit(X, y)
+        grid = {"factor": [0.5, 1.0, 1.5], "behavior": ["exit once"], "folder": [str(tmp_path)]}
+        expected = GridSearchCV(FaultyRegressor(), {"factor": grid["factor"]}, cv=2).fit(X, y)
+        search = self.search(FaultyRegressor(), grid).fit(X, y)
         np.testing.assert_array_equal(
             search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
         )
@@ -139,26 +144,26 @@ class BackendSuite:
     def test_lost_fit_raises_if_asked_to(self) -> None:
         """With ``error_score="raise"``: one error that says which fit was lost, and how."""
         X, y = make_regression(20, 2, random_state=0)
-        search = self.search(Scripted(), {"fate": ["exit"]}, error_score="raise")
-        with pytest.raises(FitLostError, match=r"candidate 0 \(fate='exit'\), split [01]"):
+        search = self.search(FaultyRegressor(), {"behavior": ["exit"]}, error_score="raise")
+        with pytest.raises(FitLostError, match=r"candidate 0 \(behavior='exit'\), split [01]"):
             search.fit(X, y)
 
     def test_what_cannot_be_pickled_is_named_before_the_first_fit(self, tmp_path: Path) -> None:
         """By the name the user knows it by."""
         X, y = make_regression(20, 2, random_state=0)
-        pipe = make_pipeline(FunctionTransformer(), Scripted(folder=str(tmp_path)))
+        pipe = make_pipeline(FunctionTransformer(), FaultyRegressor(folder=str(tmp_path)))
         generator = (i for i in "not picklable")
         grid = {"functiontransformer__kw_args": [None, {"stream": generator}]}
         with pytest.raises(
             NotPicklableError, match=r"functiontransformer__kw_args\.stream \(generator\)"
         ):
             self.search(pipe, grid).fit(X, y)
-        assert Scripted.fits_begun(str(tmp_path), "fit") == 0
+        assert FaultyRegressor.fits_begun(str(tmp_path), "fit") == 0
 
     def test_verbose_speaks_where_the_user_looks(self, capsys: pytest.CaptureFixture[str]) -> None:
         """What scikit-learn prints of each fit appears on the caller's own stdout."""
         X, y = make_regression(20, 2, random_state=0)
-        self.search(Scripted(), {"factor": [1.0, 2.0]}, verbose=3).fit(X, y)
+        self.search(FaultyRegressor(), {"factor": [1.0, 2.0]}, verbose=3).fit(X, y)
         printed = capsys.readouterr().out
         assert "Fitting 2 folds for each of 2 candidates, totalling 4 fits" in printed
         assert printed.count("[CV 1/2] END") == printed.count("[CV 2/2] END") == 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skdistsearch.backends import LocalBackend, MetaflowBackend, resolve
+from skdistsearch.backends import LocalBackend, MetaflowBackend, get_backend
 from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.testing import BackendSuite
 
@@ -23,14 +23,14 @@ class TestMetaflowBackend(BackendSuite):
 def test_unknown_backend_lists_the_known_ones_and_suggests_the_nearest(name, hint):
     known = "Known: batch, kubernetes, local, metaflow, or an object"
     with pytest.raises(BackendConfigError, match=known) as info:
-        resolve(name)
+        get_backend(name)
     assert hint in str(info.value)
 
 
 @pytest.mark.parametrize("backend", [None, 3, object(), LocalBackend])
 def test_backend_without_run_is_refused(backend):
     with pytest.raises(BackendConfigError, match="needs a method run"):
-        resolve(backend)
+        get_backend(backend)
 
 
 def test_own_backend_with_a_run_method_is_taken_as_it_is():
@@ -39,4 +39,4 @@ def test_own_backend_with_a_run_method_is_taken_as_it_is():
             return map(batch.run, range(len(batch)))
 
     mine = Mine()
-    assert resolve(mine) is mine
+    assert get_backend(mine) is mine

@@ -23,8 +23,8 @@ from threadpoolctl import threadpool_info
 
 from skdistsearch import DistributedSearchCV, LocalBackend
 from skdistsearch.exceptions import BackendError
-from skdistsearch.scheduling._chunks import dealt, grouped
-from skdistsearch.testing import Scripted
+from skdistsearch.scheduling._chunks import consecutive_chunks, interleaved_chunks
+from skdistsearch.testing import FaultyRegressor
 
 X, y = load_diabetes(return_X_y=True)
 GRID = {"alpha": np.logspace(-3, 3, 12)}
@@ -168,8 +168,8 @@ def test_n_jobs_of_zero_is_refused(backend):
 def test_workers_of_a_search_that_failed_are_gone_at_once(tmp_path):
     """Not when garbage is collected: that came amid a later search, and it never ended."""
     X, y = make_regression(20, 2, random_state=0)
-    grid = {"fate": ["sleep", "raise"], "folder": [str(tmp_path)]}
-    search = DistributedSearchCV(Scripted(), grid, cv=2, n_jobs=3, error_score="raise")
+    grid = {"behavior": ["sleep", "raise"], "folder": [str(tmp_path)]}
+    search = DistributedSearchCV(FaultyRegressor(), grid, cv=2, n_jobs=3, error_score="raise")
     gc.disable()
     try:
         with pytest.raises(ZeroDivisionError) as info:
@@ -196,7 +196,11 @@ def test_lost_fit_has_all_that_scikit_learn_records_of_a_failed_one():
         "error_score": -3,
     }
     search = DistributedSearchCV(
-        Scripted(), {"fate": ["exit", "fit"]}, n_jobs=2, return_train_score=True, **options
+        FaultyRegressor(),
+        {"behavior": ["exit", "fit"]},
+        n_jobs=2,
+        return_train_score=True,
+        **options,
     )
     with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 4"):
         search.fit(X, y)
@@ -208,10 +212,10 @@ def test_lost_fit_has_all_that_scikit_learn_records_of_a_failed_one():
 def test_collateral_fits_are_not_lost(tmp_path):
     """A death kills the other worker too: its fit is only suspect, and succeeds alone."""
     X, y = make_regression(20, 2, random_state=0)
-    grid = [{"fate": ["exit"], "folder": [str(tmp_path)]}, {"factor": np.linspace(1, 2, 40)}]
+    grid = [{"behavior": ["exit"], "folder": [str(tmp_path)]}, {"factor": np.linspace(1, 2, 40)}]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        search = DistributedSearchCV(Scripted(), grid, cv=2, n_jobs=2).fit(X, y)
+        search = DistributedSearchCV(FaultyRegressor(), grid, cv=2, n_jobs=2).fit(X, y)
     assert np.isnan(search.cv_results_["mean_test_score"]).sum() == 1
 
 
@@ -235,7 +239,7 @@ def test_backend_is_comparable():
 
 @pytest.mark.parametrize("n", [1, 2, 7, 100, 1000])
 def test_chunks_hold_each_fit_once(n):
-    for chunks in (dealt(range(n), 3), grouped(range(n), 4)):
+    for chunks in (interleaved_chunks(range(n), 3), consecutive_chunks(range(n), 4)):
         assert sorted(fit for chunk in chunks for fit in chunk) == list(range(n))
         assert all(chunks)
 
@@ -264,7 +268,7 @@ class TestCallbacks:
         X, y = make_regression(20, 2, random_state=0)
         heard = Heard(str(tmp_path))
         grid = {"factor": np.arange(4.0), "folder": [heard.folder], "duration_s": [0.3]}
-        search = DistributedSearchCV(Scripted(), grid, cv=2, refit=False, **options)
+        search = DistributedSearchCV(FaultyRegressor(), grid, cv=2, refit=False, **options)
         search.set_callbacks(heard).fit(X, y)
         assert heard.begun == len(heard.fits_begun_when_one_ended) == 8
         assert heard.fits_begun_when_one_ended[0] < 8
@@ -293,7 +297,7 @@ class Heard:
 
     def on_fit_task_end(self, estimator, context):
         if context.task_name == "candidate-split-evaluation":
-            self.fits_begun_when_one_ended.append(Scripted.fits_begun(self.folder, "fit"))
+            self.fits_begun_when_one_ended.append(FaultyRegressor.fits_begun(self.folder, "fit"))
 
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"])

@@ -58,7 +58,7 @@ def test_listed_are_names_with_the_last_used_first(root):
 
 def test_failed_fits_are_counted(tmp_path):
     with pytest.warns(FitFailedWarning):
-        keep("mine", Counted(folder=str(tmp_path)), {"fate": ["fit", "raise"]}, error_score=0)
+        keep("mine", Counted(folder=str(tmp_path)), {"behavior": ["fit", "raise"]}, error_score=0)
     (found,) = checkpoints.list()
     assert (found.n_fits, found.n_failed) == (4, 2)
     assert "mine: 4 fits, 2 of them failed; < 0.1 MB; last used 20" in repr(found)

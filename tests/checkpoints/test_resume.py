@@ -27,14 +27,14 @@ from skdistsearch import (
     checkpoints,
 )
 from skdistsearch._outcome import Outcome, Raised
-from skdistsearch.checkpoints._resume import locate, resuming
+from skdistsearch.checkpoints._resume import checkpoint_url, resume_from_checkpoint
 from skdistsearch.exceptions import (
     CheckpointError,
     NotPicklableError,
     RecordError,
     StoreError,
 )
-from skdistsearch.storage._journal import Recorder
+from skdistsearch.storage._journal import JournalWriter
 
 X, y = make_regression(40, 3, random_state=0)
 WEIGHT = np.linspace(1, 2, len(y))
@@ -167,10 +167,10 @@ def test_fit_is_the_same_in_a_batch_of_whatever_size(sizes, lab):
 
 def test_equal_candidates_that_are_not_shared_stay_fits_of_their_own(lab):
     grid = {"factor": [1.0, 1.0, 2.0, 1.0]}
-    results, n_fits = lab.run(grid, estimator=Random, share_mb=0)
+    results, n_fits = lab.run(grid, estimator=Random, cache_mb=0)
     assert n_fits == 8
     assert len(set(results["mean_test_score"])) == 4
-    again, n_fits = lab.run(grid, estimator=Random, share_mb=0)
+    again, n_fits = lab.run(grid, estimator=Random, cache_mb=0)
     assert n_fits == 0
     assert_equal_results(again, results)
 
@@ -356,7 +356,7 @@ def test_function_of_the_users_own_is_known_by_what_it_does(
 
 
 def test_fit_that_failed_is_kept_with_its_story(lab):
-    grid = {"factor": [1.0, 2.0], "fate": ["fit", "raise"]}
+    grid = {"factor": [1.0, 2.0], "behavior": ["fit", "raise"]}
     with pytest.warns(FitFailedWarning, match="meant to fail"):
         results, n_fits = lab.run(grid, error_score=-7)
     with pytest.warns(FitFailedWarning, match="(?s)4 fits failed.*meant to fail"):
@@ -366,7 +366,7 @@ def test_fit_that_failed_is_kept_with_its_story(lab):
 
 
 def test_fit_that_raised_is_run_again_and_those_before_it_are_not(lab):
-    grid = [{"factor": [1.0]}, {"fate": ["raise"]}]
+    grid = [{"factor": [1.0]}, {"behavior": ["raise"]}]
     for n_fits in (3, 1):
         before = lab.count()
         with pytest.raises(ZeroDivisionError):
@@ -383,13 +383,13 @@ class Unlucky:
 
     def run(self, batch):
         ends = {"lost": {"reason": "no memory"}, "raised": {"raised": Raised((), "no", "")}}
-        with Recorder(Path(batch.record), batch) as recorder:
+        with JournalWriter(Path(batch.record), batch) as recorder:
             for number in range(len(batch)):
                 outcome = batch.run_here(number)
                 if number % 2:
                     outcome = Outcome(number, self.status, batch=batch.key, **ends[self.status])
                 recorder.finished(outcome)
-                yield replace(outcome, recorded=True)
+                yield replace(outcome, is_persisted=True)
 
 
 @pytest.mark.parametrize("status", ["lost", "raised"])
@@ -422,7 +422,9 @@ def test_first_outcome_of_a_fit_stays_the_one(lab):
         yield from run(batch_)
 
     def scores_from(run):
-        outcomes = sorted(resuming(run, str(lab.place))(batch), key=lambda outcome: outcome.fit)
+        outcomes = sorted(
+            resume_from_checkpoint(run, str(lab.place))(batch), key=lambda outcome: outcome.fit
+        )
         return [outcome.result["test_scores"] for outcome in outcomes]
 
     first = scores_from(run_while_another_does)
@@ -432,10 +434,10 @@ def test_first_outcome_of_a_fit_stays_the_one(lab):
 
 def test_what_a_fit_has_printed_is_not_printed_again(lab):
     def run(batch):
-        yield Outcome(0, "ok", {"test_scores": 1.0, "fit_error": None}, printed="[CV] END")
+        yield Outcome(0, "ok", {"test_scores": 1.0, "fit_error": None}, stdout="[CV] END")
 
     batch = lab.search().plan(X, y).batch.only([0])
-    printed = [next(resuming(run, str(lab.place))(batch)).printed for _ in range(2)]
+    printed = [next(resume_from_checkpoint(run, str(lab.place))(batch)).stdout for _ in range(2)]
     assert printed == ["[CV] END", ""]
 
 
@@ -450,8 +452,8 @@ def test_known_times_of_a_candidate_are_expected_of_its_other_splits(lab):
 
     batch = lab.search({"factor": [1.0, 2.0, 3.0]}, cv=3).plan(X, y).batch
     some = [n for n, fit in enumerate(batch.fits) if fit.split == 1 and fit.candidate < 2]
-    list(resuming(run, str(lab.place))(batch.only(some)))
-    list(resuming(run, str(lab.place))(batch))
+    list(resume_from_checkpoint(run, str(lab.place))(batch.only(some)))
+    list(resume_from_checkpoint(run, str(lab.place))(batch))
     assert seen[0].seconds is None
     expected = {(0, 0): 1.5, (0, 2): 1.5, (1, 0): 2.5, (1, 2): 2.5}
     fits = {
@@ -643,8 +645,12 @@ def test_what_is_no_checkpoint_is_told_what_would_be(checkpoint, lab):
 def test_place_of_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert locate("mine-1.0") == f"{tmp_path}/skdistsearch/checkpoints/mine-1.0"
-    assert locate("mine", "s3://b/checkpoints") == "s3://b/checkpoints/mine"
-    assert locate("s3://b/a/") == "s3://b/a"
-    assert locate("./a") == locate(Path("a")) == locate("b/../a").replace("b/../", "")
-    assert locate("~/a") == str(Path.home() / "a")
+    assert checkpoint_url("mine-1.0") == f"{tmp_path}/skdistsearch/checkpoints/mine-1.0"
+    assert checkpoint_url("mine", "s3://b/checkpoints") == "s3://b/checkpoints/mine"
+    assert checkpoint_url("s3://b/a/") == "s3://b/a"
+    assert (
+        checkpoint_url("./a")
+        == checkpoint_url(Path("a"))
+        == checkpoint_url("b/../a").replace("b/../", "")
+    )
+    assert checkpoint_url("~/a") == str(Path.home() / "a")

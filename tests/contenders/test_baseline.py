@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdistsearch import DistributedSearchCV, with_baseline
+from skdistsearch import DistributedSearchCV, add_baseline
 
 PIPE = Pipeline([("scale", StandardScaler()), ("model", Ridge())])
 
@@ -18,7 +18,7 @@ PIPE = Pipeline([("scale", StandardScaler()), ("model", Ridge())])
 def test_baseline_is_scored_on_the_same_splits():
     data, cv = load_diabetes(return_X_y=True), KFold(4, shuffle=True, random_state=1)
     grid = {"model__alpha": [0.1, 1.0]}
-    search = DistributedSearchCV(PIPE, with_baseline(PIPE, grid), cv=cv, scoring="r2")
+    search = DistributedSearchCV(PIPE, add_baseline(PIPE, grid), cv=cv, scoring="r2")
     results = search.fit(*data).cv_results_
     scores = [results[f"split{split}_test_score"][2] for split in range(4)]
     alone = cross_val_score(DummyRegressor(), *data, cv=cv, scoring="r2")
@@ -29,7 +29,7 @@ def test_baseline_is_scored_on_the_same_splits():
 @pytest.mark.parametrize("last", [LogisticRegression(), "passthrough", None])
 def test_classifiers_get_a_classifier_wherever_they_stand(last):
     pipe = Pipeline([("scale", StandardScaler()), ("model", last)])
-    grid = with_baseline(pipe, [{"model": [LogisticRegression()], "model__C": [1.0]}])
+    grid = add_baseline(pipe, [{"model": [LogisticRegression()], "model__C": [1.0]}])
     assert isinstance(grid[-1]["model"][0], DummyClassifier)
     cv = StratifiedKFold(5)
     search = DistributedSearchCV(pipe, grid, cv=cv, scoring="accuracy", refit=False)
@@ -39,6 +39,6 @@ def test_classifiers_get_a_classifier_wherever_they_stand(last):
 
 def test_what_has_no_baseline_is_an_error():
     with pytest.raises(ValueError, match=r"Ridge is no Pipeline\. .*Pipeline\(\[\('model',"):
-        with_baseline(Ridge(), {"alpha": [1.0]})
+        add_baseline(Ridge(), {"alpha": [1.0]})
     with pytest.raises(ValueError, match="'pca', is neither a classifier nor a regressor"):
-        with_baseline(Pipeline([("pca", PCA())]), {"pca__n_components": [1]})
+        add_baseline(Pipeline([("pca", PCA())]), {"pca__n_components": [1]})

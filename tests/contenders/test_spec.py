@@ -124,7 +124,7 @@ def test_early_stopping_is_that_of_the_training_rows(name):
     estimator, grid = contenders_from_spec(spec, random_state=1)
     search = DistributedSearchCV(estimator, grid, cv=3).fit(*DIABETES)
     model = HistGradientBoostingRegressor(random_state=0)
-    by_hand = EarlyStopping(model, patience=5, validation=0.3, max_iter=50, random_state=1)
+    by_hand = EarlyStopping(model, patience=5, validation_split=0.3, max_iter=50, random_state=1)
     rates = {"estimator__learning_rate": [0.1, 0.3]}
     expected = GridSearchCV(by_hand, rates, cv=3).fit(*DIABETES)
     np.testing.assert_array_equal(

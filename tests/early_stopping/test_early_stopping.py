@@ -163,7 +163,7 @@ def test_lightgbm_equals_the_same_done_by_hand(kind, weights):
     assert ours.best_iteration_ == inner.best_iteration_ < 500
     assert ours.validation_metric_ == ("l2" if kind == "regressor" else "multi_logloss")
     (told,) = inner.evals_result_.values()
-    np.testing.assert_array_equal(ours.validation_curve_, told[ours.validation_metric_])
+    np.testing.assert_array_equal(ours.validation_history_, told[ours.validation_metric_])
     predict = "predict" if kind == "regressor" else "predict_proba"
     np.testing.assert_array_equal(
         getattr(ours, predict)(features), getattr(final, predict)(features)
@@ -195,7 +195,7 @@ def test_hist_gradient_boosting_equals_the_same_done_by_hand(kind):
     ours = EarlyStopping(cls(**params), patience=5, random_state=3).fit(features, target)
     assert ours.best_iteration_ == ours.n_iter_ == ours.estimator_.n_iter_ == best < inner.n_iter_
     assert ours.validation_metric_ == cls().loss
-    np.testing.assert_array_equal(ours.validation_curve_, -inner.validation_score_[1:])
+    np.testing.assert_array_equal(ours.validation_history_, -inner.validation_score_[1:])
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
     kept = clone(ours).set_params(refit=False).fit(features, target)
     assert kept.estimator_.n_iter_ == best
@@ -215,9 +215,9 @@ def test_hist_gradient_boosting_is_watched_from_outside_before_1_7(patience):
         if n - best >= patience and loss >= losses[best]:
             break
         best = n if loss < losses[best] else best
-    train, validation = early_stopping.Part(X_in, y_in), early_stopping.Part(X_val, y_val)
+    train, validation = early_stopping.FitData(X_in, y_in), early_stopping.FitData(X_val, y_val)
     assert _watched_from_outside(model, train, validation, patience) == best + 1
-    metric, told = early_stopping.family_of(model).validation_curve(model, best + 1)
+    metric, told = early_stopping.find_family(model).validation_history(model, best + 1)
     assert metric == "squared_error"
     np.testing.assert_allclose(told, losses[: best + patience + 1])
 
@@ -232,7 +232,7 @@ def test_hist_gradient_boosting_stops_alike_from_outside(loss):
         "outside",
         matches=lambda estimator: False,
         fit_with_validation=_watched_from_outside,
-        set_iterations=early_stopping.family_of(model).set_iterations,
+        set_iterations=early_stopping.find_family(model).set_iterations,
     )
     same = clone(inside).set_params(family=outside).fit(*DIABETES)
     assert same.best_iteration_ == inside.best_iteration_ < 100
@@ -240,7 +240,7 @@ def test_hist_gradient_boosting_stops_alike_from_outside(loss):
 
 def test_hist_gradient_boosting_before_1_7_needs_the_loss():
     model = HistGradientBoostingRegressor(scoring="r2")
-    part = early_stopping.Part(*DIABETES)
+    part = early_stopping.FitData(*DIABETES)
     with pytest.raises(ValueError, match=r"scoring='r2'\) needs scikit-learn 1.7 or later"):
         _watched_from_outside(model, part, part, 10)
 
@@ -277,7 +277,7 @@ def test_xgboost_equals_the_same_done_by_hand(kind):
     ours.fit(features, target, sample_weight=weights)
     assert ours.best_iteration_ == best < 300
     (told,) = inner.evals_result().values()
-    np.testing.assert_array_equal(ours.validation_curve_, told[ours.validation_metric_])
+    np.testing.assert_array_equal(ours.validation_history_, told[ours.validation_metric_])
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
 
 
@@ -314,7 +314,7 @@ def test_catboost_equals_the_same_done_by_hand(kind):
     ours.fit(features, target, sample_weight=weights)
     assert ours.best_iteration_ == best < 300
     told = inner.get_evals_result()["validation"]
-    np.testing.assert_array_equal(ours.validation_curve_, told[ours.validation_metric_])
+    np.testing.assert_array_equal(ours.validation_history_, told[ours.validation_metric_])
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
 
 
@@ -368,7 +368,7 @@ def test_keras_equals_the_same_done_by_hand(kind):
     ours.fit(features, target, sample_weight=WEIGHTS)
     assert ours.best_iteration_ == stop.best_epoch + 1 < 40
     assert ours.validation_metric_ == "loss"
-    np.testing.assert_array_equal(ours.validation_curve_, inner.history_["val_loss"])
+    np.testing.assert_array_equal(ours.validation_history_, inner.history_["val_loss"])
     assert is_classifier(ours) == classes
     assert is_regressor(ours) == (not classes)
     np.testing.assert_array_equal(ours.predict(features), final.predict(features))
@@ -401,16 +401,16 @@ def test_without_refit_only_the_inner_part_is_fitted():
     np.testing.assert_array_equal(model.predict(X[:1]), Y[inner].mean())
 
 
-@pytest.mark.parametrize(("rescale", "n"), [(False, 7), (True, 9)])
-def test_rescale_runs_more_iterations_in_proportion_to_the_rows(rescale, n):
-    model = stopping(rescale=rescale).fit(X, Y)
+@pytest.mark.parametrize(("rescale_iterations", "n"), [(False, 7), (True, 9)])
+def test_rescale_runs_more_iterations_in_proportion_to_the_rows(rescale_iterations, n):
+    model = stopping(rescale_iterations=rescale_iterations).fit(X, Y)
     assert (model.best_iteration_, model.n_iter_) == (7, n)
     assert model.estimator_.iterations == n
 
 
 def test_family_that_does_not_tell_of_iterations_gives_no_curve():
     model = stopping().fit(X, Y)
-    assert model.validation_curve_ is None
+    assert model.validation_history_ is None
     assert model.validation_metric_ is None
 
 
@@ -419,7 +419,7 @@ def test_of_several_metrics_the_one_that_stopped_the_model_is_kept():
     rising = (lambda y, predicted: ("rising", float(np.abs(predicted - 50).mean()), True),)
     model = EarlyStopping(lightgbm.LGBMRegressor(**LGBM | {"n_estimators": 500}), random_state=3)
     model.fit(*DIABETES, eval_metric=["l1", *rising])
-    curve, best = model.validation_curve_, model.best_iteration_
+    curve, best = model.validation_history_, model.best_iteration_
     assert model.validation_metric_ in {"l1", "l2", "rising"}
     assert curve[best - 1] in (curve.min(), curve.max())
 
@@ -525,27 +525,27 @@ def test_validation_rows_of_unknown_classes_are_left_out():
     groups = np.repeat([0, 1, 2, 3], 25)
     y = np.array(["a", "b"] * 45 + ["only here"] * 10)
     rows = np.random.default_rng(0).normal(size=(100, 2))
-    model = EarlyStopping(LGBMClassifier(**LGBM), validation=LeaveOneGroupOut())
+    model = EarlyStopping(LGBMClassifier(**LGBM), validation_split=LeaveOneGroupOut())
     model.fit(rows, y, groups=groups)
     assert model.classes_.tolist() == ["a", "b", "only here"]
 
 
 def test_last_split_of_a_splitter_is_used():
-    stopping(validation=TimeSeriesSplit(4)).fit(X, Y)
+    stopping(validation_split=TimeSeriesSplit(4)).fit(X, Y)
     assert seen("validate") == [list(range(32, 40))]
     assert seen("fit")[0] == list(range(32))
 
 
 def test_masks_and_predefined_splits_are_splitters_too():
     fold = np.where(np.arange(N) < 30, -1, 0)
-    stopping(validation=PredefinedSplit(fold)).fit(X, Y)
-    stopping(validation=[(fold == -1, fold == 0)]).fit(X.tolist(), Y)
+    stopping(validation_split=PredefinedSplit(fold)).fit(X, Y)
+    stopping(validation_split=[(fold == -1, fold == 0)]).fit(X.tolist(), Y)
     assert seen("validate") == [list(range(30, 40))] * 2
 
 
 def test_empty_validation_part_is_an_error():
     with pytest.raises(ValueError, match="leaves 40 rows to train on and 0 to validate on"):
-        stopping(validation=[(np.arange(N), [])]).fit(X, Y)
+        stopping(validation_split=[(np.arange(N), [])]).fit(X, Y)
 
 
 @pytest.mark.parametrize("container", [list, "frame", sparse.csr_matrix, sparse.coo_matrix])
@@ -758,7 +758,7 @@ def test_unknown_family_is_an_error_before_any_fit():
 
 def test_all_parameters_out_of_range_are_named():
     with pytest.raises(ValueError, match=r"'patience' .* at least 1") as info:
-        stopping(patience=0, max_iter=0, validation=1.5).fit(X, Y)
+        stopping(patience=0, max_iter=0, validation_split=1.5).fit(X, Y)
     assert "'max_iter'" in str(info.value)
     assert "a float between 0 and 1, neither included, or a splitter. Got 1.5" in str(info.value)
     with pytest.raises(ValueError, match="'family' parameter of EarlyStopping must be 'auto' or"):
@@ -785,23 +785,23 @@ def registry(monkeypatch):
 
 @pytest.mark.usefixtures("registry")
 def test_registered_family_is_found_and_can_be_replaced():
-    early_stopping.register(FAMILY)
+    early_stopping.register_family(FAMILY)
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 7
     other = dataclasses.replace(FAMILY, fit_with_validation=_validate_and_one)
-    early_stopping.register(other)
+    early_stopping.register_family(other)
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 1
-    assert [family.name for family in early_stopping.known()].count("watched") == 1
-    early_stopping.register(dataclasses.replace(FAMILY, name="the last"))
+    assert [family.name for family in early_stopping.all_families()].count("watched") == 1
+    early_stopping.register_family(dataclasses.replace(FAMILY, name="the last"))
     assert EarlyStopping(Watched()).fit(X, Y).best_iteration_ == 7
     with pytest.raises(FamilyError, match=r"Not a skdistsearch.early_stopping.Family: 'mine'"):
-        early_stopping.register("mine")
+        early_stopping.register_family("mine")
 
 
 def test_subclasses_are_of_their_family():
     class Mine(HistGradientBoostingRegressor):
         pass
 
-    assert early_stopping.family_of(Mine()).name == "HistGradientBoosting"
+    assert early_stopping.find_family(Mine()).name == "HistGradientBoosting"
     assert not is_a(BaseEstimator(), "lightgbm", "BaseEstimator")
 
 
@@ -809,7 +809,7 @@ def test_subclasses_are_of_their_family():
 def test_lightgbm_iterations_under_any_name(name):
     lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
     model = lightgbm.LGBMRegressor(**{**LGBM, name: 20}, early_stopping_round=3)
-    early_stopping.family_of(model).set_iterations(model, 4)
+    early_stopping.find_family(model).set_iterations(model, 4)
     assert model.get_params()[name] == 4
     assert model.get_params()["early_stopping_round"] is None
 

@@ -140,7 +140,7 @@ def test_falls_back_on_the_best_candidate():
     X, y = DATA["diabetes"]()
     bad = DummyRegressor(strategy="constant", constant=0.0)
     found = Ensemble(REGRESSORS, method="stack", final_estimator=bad, cv=FIVE).fit(X, y)
-    assert found.fell_back_
+    assert found.used_fallback_
     assert not hasattr(found, "final_estimator_")
     assert found.weights_ == {"ridge": 1.0}
     np.testing.assert_array_equal(found.predict(X), Ridge().fit(X, y).predict(X))
@@ -191,7 +191,7 @@ def test_several_labels_a_row():
 
     sure = [("one", KNeighborsClassifier(1)), ("two", KNeighborsClassifier(2))]  # too sure
     stacked = Ensemble(sure, method="stack", scoring=brier, cv=3).fit(X, y)
-    assert not stacked.fell_back_
+    assert not stacked.used_fallback_
     of_each_label = stacked.final_estimator_.estimators_
     assert [model.coef_.shape for model in of_each_label] == [(1, 2 * 3)] * 3
 
@@ -209,11 +209,11 @@ def test_rows_that_no_split_predicts_and_candidates_that_failed_are_left_out():
     assert found.score(X, y) > 0.4
 
 
-def test_top_clone_pickle_and_reproducible():
+def test_n_best_clone_pickle_and_reproducible():
     X, y = DATA["diabetes"]()
-    found = Ensemble(REGRESSORS, top=1, cv=FIVE).fit(X, y)
+    found = Ensemble(REGRESSORS, n_best=1, cv=FIVE).fit(X, y)
     assert found.weights_ == {"ridge": 1.0}
-    again = clone(found).set_params(top=None, ridge__alpha=0.1).fit(X, y)
+    again = clone(found).set_params(n_best=None, ridge__alpha=0.1).fit(X, y)
     assert dict(again.estimators)["ridge"].alpha == 0.1
     once_more = pickle.loads(pickle.dumps(again))
     np.testing.assert_array_equal(once_more.predict(X), again.predict(X))
@@ -235,10 +235,10 @@ def test_within_scikit_learn():
     ("params", "said"),
     [
         ({"method": "best"}, "method='best' must be one of: greedy, mean, stack, weighted"),
-        ({"top": 0}, "top=0 must be None or an integer of at least 1"),
+        ({"n_best": 0}, "n_best=0 must be None or an integer of at least 1"),
         ({"estimators": []}, "a list of pairs of name and estimator"),
         ({"estimators": [("a__b", Ridge())]}, "without '__'"),
-        ({"estimators": [("top", Ridge())]}, "names of parameters: top"),
+        ({"estimators": [("n_best", Ridge())]}, "names of parameters: n_best"),
         ({"estimators": [("a", Ridge()), ("b", GaussianNB())]}, "all regressors, or all class"),
         ({"estimators": [("a", LinearSVC())]}, "a .LinearSVC. has no predict_proba"),
         ({"method": "stack", "final_estimator": GaussianNB()}, "final_estimator must be a regr"),

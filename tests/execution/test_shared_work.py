@@ -27,10 +27,13 @@ from sklearn.tree import DecisionTreeRegressor
 
 from skdistsearch import DistributedSearchCV
 from skdistsearch.backends import LocalBackend
-from skdistsearch.execution._cached_transformer import Shared, equip
-from skdistsearch.execution._transform_cache import Memo
-from skdistsearch.execution._transformer_slots import key_of, spots
-from skdistsearch.scheduling._grouping import by_group, spread
+from skdistsearch.execution._cached_transformer import (
+    CachedTransformer,
+    install_cached_transformers,
+)
+from skdistsearch.execution._transform_cache import TransformCache
+from skdistsearch.execution._transformer_slots import iter_slots, key_of
+from skdistsearch.scheduling._grouping import balanced_chunks, chunk_per_group
 
 CALLS = []
 """What `Noted` transformers have done in this process."""
@@ -209,10 +212,10 @@ def assert_equal(found, expected):
 def test_sharing_changes_no_number(drawn):
     held, pipeline, grid, options = drawn
     expected = GridSearchCV(pipeline, grid, **options).fit(*data(held)).cv_results_
-    for share_mb in (None, 0.001, 0):
+    for cache_mb in (None, 0.001, 0):
         X, y = data(held)
         before = pickle.dumps(X), pickle.dumps(y)
-        search = DistributedSearchCV(pipeline, grid, share_mb=share_mb, **options).fit(X, y)
+        search = DistributedSearchCV(pipeline, grid, cache_mb=cache_mb, **options).fit(X, y)
         assert_equal(search.cv_results_, expected)
         assert (pickle.dumps(X), pickle.dumps(y)) == before
         if isinstance(X, np.ndarray):
@@ -241,13 +244,13 @@ def test_each_prefix_is_fitted_once_a_split_and_transforms_once():
 
 
 def test_nothing_is_shared_if_that_is_not_wanted():
-    DistributedSearchCV(PIPE, GRID, cv=3, refit=False, share_mb=0).fit(*data())
+    DistributedSearchCV(PIPE, GRID, cv=3, refit=False, cache_mb=0).fit(*data())
     assert CALLS.count(("fit", 1.0)) == 3 * 2 * 3
 
 
 def test_share_mb_below_nothing_is_refused():
-    with pytest.raises(ValueError, match="share_mb=-1 must be None or at least 0"):
-        DistributedSearchCV(PIPE, GRID, share_mb=-1).fit(*data())
+    with pytest.raises(ValueError, match="cache_mb=-1 must be None or at least 0"):
+        DistributedSearchCV(PIPE, GRID, cache_mb=-1).fit(*data())
     assert CALLS == []
 
 
@@ -297,7 +300,7 @@ def test_branches_that_stay_the_same_are_fitted_once(estimator, held):
 def test_equal_candidates_are_fitted_once():
     grid = {"model__alpha": [1.0, 1.0, 2.0], "a": [Noted(7.0), Noted(7.0)]}
     pipe = clone(PIPE).set_params(b="passthrough")
-    found = DistributedSearchCV(pipe, grid, cv=2, refit=False, share_mb=None).fit(*data())
+    found = DistributedSearchCV(pipe, grid, cv=2, refit=False, cache_mb=None).fit(*data())
     calls = list(CALLS)
     expected = GridSearchCV(pipe, grid, cv=2, refit=False).fit(*data())
     assert_equal(found.cv_results_, expected.cv_results_)
@@ -325,7 +328,7 @@ def test_times_add_up_to_the_work_that_was_done():
 
 def test_pieces_that_no_fit_needs_any_more_are_freed(monkeypatch):
     alive, most = weakref.WeakSet(), []
-    original = Memo.piece
+    original = TransformCache.piece
 
     def watched(self, *args):
         piece, is_new = original(self, *args)
@@ -335,7 +338,7 @@ def test_pieces_that_no_fit_needs_any_more_are_freed(monkeypatch):
         most.append(len(alive))
         return piece, is_new
 
-    monkeypatch.setattr(Memo, "piece", watched)
+    monkeypatch.setattr(TransformCache, "piece", watched)
     grid = {"a__factor": list(np.arange(1.0, 9.0)), "model__alpha": [0.1, 1.0]}
     pipe = Pipeline([("a", Noted()), ("model", Ridge())])
     DistributedSearchCV(pipe, grid, cv=2, refit=False).fit(*data())
@@ -371,14 +374,14 @@ def test_the_data_of_a_split_goes_before_that_of_the_next_comes(steps):
 
 def test_memory_budget_is_kept(monkeypatch):
     kept, known = [], []
-    original = Memo._keep
+    original = TransformCache._keep
 
     def watched(self, piece):
         original(self, piece)
         kept.append(sum(piece.mb for piece in self._pieces.values()))
         known.append(sum(value.nbytes for value, _ in self._known.values()) / 1e6)
 
-    monkeypatch.setattr(Memo, "_keep", watched)
+    monkeypatch.setattr(TransformCache, "_keep", watched)
     # Branches: all combinations are needed again and again
     union = FeatureUnion([("x", Noted()), ("y", Noted())])
     pipe = Pipeline([("u", union), ("model", Ridge())])
@@ -387,7 +390,7 @@ def test_memory_budget_is_kept(monkeypatch):
     X, y = data(rows=5000)
     one_mb = X.nbytes / 1e6
     budget_mb = 6 * one_mb
-    DistributedSearchCV(pipe, grid, cv=2, refit=False, share_mb=budget_mb).fit(X, y)
+    DistributedSearchCV(pipe, grid, cv=2, refit=False, cache_mb=budget_mb).fit(X, y)
     assert max(kept) <= budget_mb
     assert max(kept) > one_mb
     assert max(known) <= budget_mb + 1.25 * one_mb  # X and y of the split
@@ -480,15 +483,15 @@ class Noted2(MaxAbsScaler):
 
 
 def shared(transformer):
-    memo = Memo(100.0, lambda number: 1)
+    memo = TransformCache(100.0, lambda number: 1)
     pipe = Pipeline([("a", transformer), ("model", Ridge())])
-    equip(spots(pipe), [0], memo)
+    install_cached_transformers(iter_slots(pipe), [0], memo)
     return pipe.steps[0][1], memo
 
 
 def test_stand_in_looks_like_the_transformer():
     stand_in, _ = shared(PCA(2, random_state=0))
-    assert type(stand_in) is Shared
+    assert type(stand_in) is CachedTransformer
     assert isinstance(stand_in, PCA)
     assert stand_in.get_params() == PCA(2, random_state=0).get_params()
     assert repr(stand_in) == repr(PCA(2, random_state=0))
@@ -575,7 +578,7 @@ def batch_of(pipe, grid, cv, **options):
 @pytest.mark.parametrize("n_chunks", [1, 2, 7, 100])
 def test_chunks_hold_each_fit_once_and_cut_few_groups(n_chunks):
     batch = batch_of(PIPE, GRID, 3)
-    chunks = spread(batch, range(len(batch)), n_chunks)
+    chunks = balanced_chunks(batch, range(len(batch)), n_chunks)
     assert sorted(fit for chunk in chunks for fit in chunk) == list(range(36))
     sizes = {len(chunk) for chunk in chunks}
     assert max(sizes) - min(sizes) <= 1
@@ -589,7 +592,7 @@ def test_chunks_hold_each_fit_once_and_cut_few_groups(n_chunks):
 def test_chunks_of_fits_that_share_all_alike_are_each_like_the_whole():
     pipe = Pipeline([("a", Noted()), ("model", Ridge())])
     batch = batch_of(pipe, {"model__alpha": list(np.arange(1.0, 11.0))}, 3)
-    for chunk in spread(batch, range(len(batch)), 2):
+    for chunk in balanced_chunks(batch, range(len(batch)), 2):
         slow = [fit for fit in chunk if batch.fits[fit].candidate >= 5]
         assert abs(len(slow) - len(chunk) / 2) <= 1
 
@@ -600,7 +603,7 @@ def test_chunks_are_equally_long_where_times_are_known():
         fit: 10.0 if batch.fits[fit].parameters["a__factor"] == 1.0 else 1.0
         for fit in range(len(batch))
     }
-    chunks = spread(replace(batch, seconds=seconds), range(len(batch)), 4)
+    chunks = balanced_chunks(replace(batch, seconds=seconds), range(len(batch)), 4)
     sums = [sum(seconds[fit] for fit in chunk) for chunk in chunks]
     assert max(sums) <= sum(sums) / 4 + 10
     assert sums == sorted(sums, reverse=True)
@@ -609,7 +612,7 @@ def test_chunks_are_equally_long_where_times_are_known():
 @pytest.mark.parametrize(("workers", "n"), [(2, 6), (6, 6), (12, 12), (17, 12), (100, 36)])
 def test_tasks_are_the_groups_that_share_work_or_parts_of_them(workers, n):
     batch = batch_of(PIPE, GRID, 3)
-    chunks = by_group(batch, range(len(batch)), workers)
+    chunks = chunk_per_group(batch, range(len(batch)), workers)
     assert sorted(fit for chunk in chunks for fit in chunk) == list(range(36))
     assert len(chunks) == n
     for chunk in chunks:
@@ -619,4 +622,4 @@ def test_tasks_are_the_groups_that_share_work_or_parts_of_them(workers, n):
 
 def test_tasks_of_many_groups_are_as_many_as_there_may_be():
     batch = batch_of(PIPE, {**GRID, "a__factor": list(np.arange(1.0, 9.0))}, 3)
-    assert len(by_group(batch, range(len(batch)), 2, chunks_max=10)) == 10
+    assert len(chunk_per_group(batch, range(len(batch)), 2, chunks_max=10)) == 10

@@ -11,15 +11,15 @@ from sklearn.base import BaseEstimator, RegressorMixin
 class Counted(RegressorMixin, BaseEstimator):
     """Predicts the mean of y times ``factor``; each fit leaves a file in ``folder``."""
 
-    def __init__(self, factor=1.0, folder=None, fate="fit", duration_s=0.0):
+    def __init__(self, factor=1.0, folder=None, behavior="fit", duration_s=0.0):
         self.factor = factor
         self.folder = folder
-        self.fate = fate
+        self.behavior = behavior
         self.duration_s = duration_s
 
     def fit(self, X, y, sample_weight=None, power=1):
         Path(self.folder, f"{self.factor}-{token_hex(8)}").touch()
-        if self.fate == "raise":
+        if self.behavior == "raise":
             raise ZeroDivisionError("meant to fail")
         time.sleep(self.duration_s)
         self.mean_ = np.average(y, weights=sample_weight) * self.factor**power

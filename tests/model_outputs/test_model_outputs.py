@@ -40,9 +40,9 @@ from skdistsearch import (
 from skdistsearch._batch import Batch, Fit
 from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import RecordError
-from skdistsearch.storage._artifacts import MODEL, array_bytes, content, model_bytes
-from skdistsearch.storage._journal import Record, Recorder
-from skdistsearch.storage._journal_sync import Pull, Push
+from skdistsearch.storage._artifacts import MODEL, array_bytes, model_bytes, read_verified
+from skdistsearch.storage._journal import JournalReader, JournalWriter
+from skdistsearch.storage._journal_sync import JournalDownloader, JournalUploader
 from skdistsearch.storage._store import FolderStore
 
 DIABETES = load_diabetes(return_X_y=True)
@@ -133,7 +133,7 @@ def everything(model, grid, **options):
         grid,
         cv=3,
         **{
-            "record": {"depth": depth, "leaves": "tree___n_leaves"},
+            "extract": {"depth": depth, "leaves": "tree___n_leaves"},
             "keep": ("predictions", "predict", "estimators"),
             **options,
         },
@@ -157,7 +157,9 @@ def assert_everything(search, X, y):
     assert [row[:2] for row in times] == [
         (candidate, split) for candidate in range(len(depths)) for split in range(n_splits)
     ]
-    assert all(0 < began <= ended and worker for _, _, began, ended, worker in times)
+    assert all(
+        0 < started_at <= finished_at and worker for _, _, started_at, finished_at, worker in times
+    )
 
 
 TREE = DecisionTreeClassifier(random_state=0)
@@ -203,7 +205,7 @@ def test_halving_notes_and_keeps_models_of_all_its_rounds():
         {"max_depth": [1, 2, 3, 4]},
         cv=3,
         min_resources=45,
-        record={"depth": depth},
+        extract={"depth": depth},
         keep="estimators",
         random_state=0,
     ).fit(*IRIS)
@@ -223,7 +225,7 @@ def test_resumed_search_fits_what_is_missing_and_has_everything(tmp_path):
     fits.mkdir()
     options = {
         "cv": 4,
-        "record": {"mean": "mean_"},
+        "extract": {"mean": "mean_"},
         "keep": ("predictions", "estimators"),
         "checkpoint": tmp_path / "kept",
     }
@@ -248,7 +250,7 @@ def test_resumed_search_fits_what_is_missing_and_has_everything(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "more", [{"keep": "predictions"}, {"record": {"mean": "mean_"}}, {"keep": "estimators"}]
+    "more", [{"keep": "predictions"}, {"extract": {"mean": "mean_"}}, {"keep": "estimators"}]
 )
 def test_what_a_checkpoint_lacks_is_fitted_again(more, tmp_path):
     fits = tmp_path / "fits"
@@ -299,7 +301,7 @@ def test_failed_fit_is_nan_and_none():
         TREE,
         {"max_depth": [2, -1]},
         cv=3,
-        record={"depth": depth_or_fail},
+        extract={"depth": depth_or_fail},
         keep=("predict", "predict_proba", "estimators"),
     )
     with pytest.warns(match="fits failed|non-finite"):
@@ -314,7 +316,7 @@ def test_model_without_the_method_has_rows_of_nan_and_one_warning():
     pipe = Pipeline([("model", DummyClassifier())])
     grid = {"model": [DummyClassifier(), RidgeClassifier()]}
     search = DistributedSearchCV(
-        pipe, grid, cv=3, keep="predict_proba", record={"c": "model__alpha"}
+        pipe, grid, cv=3, keep="predict_proba", extract={"c": "model__alpha"}
     )
     with pytest.warns(UserWarning, match="keep='predict_proba' could not be had of 3 of 6") as seen:
         search.fit(*IRIS)
@@ -337,13 +339,13 @@ def raises(model):
     ],
 )
 def test_what_can_never_be_noted_is_an_error_that_names_it(what, said):
-    with pytest.raises(ValueError, match=f"record={{'x': .*{said}"):
-        DistributedSearchCV(TREE, DEPTH, cv=3, record={"x": what}).fit(*IRIS)
+    with pytest.raises(ValueError, match=f"extract={{'x': .*{said}"):
+        DistributedSearchCV(TREE, DEPTH, cv=3, extract={"x": what}).fit(*IRIS)
 
 
 def test_attribute_that_no_model_has_is_a_warning():
-    search = DistributedSearchCV(TREE, DEPTH, cv=3, record={"x": "best_iter_"})
-    with pytest.warns(UserWarning, match="record={'x': 'best_iter_'} could not be had of 6 of 6"):
+    search = DistributedSearchCV(TREE, DEPTH, cv=3, extract={"x": "best_iter_"})
+    with pytest.warns(UserWarning, match="extract={'x': 'best_iter_'} could not be had of 6 of 6"):
         search.fit(*IRIS)
     assert np.isnan(search.best_x_)
 
@@ -351,14 +353,14 @@ def test_attribute_that_no_model_has_is_a_warning():
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"record": ["a"]}, TypeError, "must be None or a dict"),
-        ({"record": {"a": 3}}, TypeError, "record\\['a'\\]=3 must be an attribute path"),
-        ({"record": {3: "a"}}, TypeError, "the name 3 must be a string"),
-        ({"record": {"a b": "a"}}, ValueError, "'a b' must be an identifier"),
-        ({"record": {"fit_time": "a"}}, ValueError, "'fit_time' is taken by the search itself"),
-        ({"record": {"test_a": "a"}}, ValueError, "'test_a' is taken by the search itself"),
-        ({"record": {"a": "b", "error_a": "b"}}, ValueError, "'std_error_a' would be a column of"),
-        ({"record": {"a": "b.c"}}, ValueError, "'b.c' is no attribute path"),
+        ({"extract": ["a"]}, TypeError, "must be None or a dict"),
+        ({"extract": {"a": 3}}, TypeError, "extract\\['a'\\]=3 must be an attribute path"),
+        ({"extract": {3: "a"}}, TypeError, "the name 3 must be a string"),
+        ({"extract": {"a b": "a"}}, ValueError, "'a b' must be an identifier"),
+        ({"extract": {"fit_time": "a"}}, ValueError, "'fit_time' is taken by the search itself"),
+        ({"extract": {"test_a": "a"}}, ValueError, "'test_a' is taken by the search itself"),
+        ({"extract": {"a": "b", "error_a": "b"}}, ValueError, "'std_error_a' would be a column of"),
+        ({"extract": {"a": "b.c"}}, ValueError, "'b.c' is no attribute path"),
         ({"keep": 3}, TypeError, "keep=3 is nothing that can be kept"),
         ({"keep": "prediction"}, ValueError, "Valid: a string or a tuple out of 'predictions', "),
     ],
@@ -379,7 +381,7 @@ def test_mistakes_are_told_before_any_fit(options, error, said, tmp_path):
 )
 def test_where_splits_overlap_predictions_are_means(cv):
     noted = {"first": lambda model: model.coef_[0]}
-    search = DistributedSearchCV(Ridge(), {}, cv=cv, keep=("predict", "estimators"), record=noted)
+    search = DistributedSearchCV(Ridge(), {}, cv=cv, keep=("predict", "estimators"), extract=noted)
     search.fit(*DIABETES)
     found, counts = np.zeros((2, len(DIABETES[0])))
     for model, (_, test) in zip(search.fold_estimators_[0], cv.split(*DIABETES), strict=True):
@@ -453,8 +455,8 @@ def test_paths_go_through_what_holds_the_model():
     X, y = DIABETES
     stopping = EarlyStopping(HistGradientBoostingRegressor(max_iter=20, random_state=0))
     model = TransformedTargetRegressor(make_pipeline(StandardScaler(), stopping))
-    record = {"n": "regressor___earlystopping__best_iteration_"}
-    search = DistributedSearchCV(model, {}, cv=2, record=record, keep="estimators").fit(X, y)
+    extract = {"n": "regressor___earlystopping__best_iteration_"}
+    search = DistributedSearchCV(model, {}, cv=2, extract=extract, keep="estimators").fit(X, y)
     found = [m.regressor_[-1].best_iteration_ for m in search.fold_estimators_[0]]
     assert search.best_n_ == np.mean(found)
 
@@ -469,7 +471,7 @@ def test_search_that_asks_for_nothing_gets_nothing():
 
 def test_second_fit_forgets_what_the_first_was_asked_for():
     search = everything(TREE, DEPTH).fit(*IRIS)
-    search.set_params(record=None, keep=()).fit(*IRIS)
+    search.set_params(extract=None, keep=()).fit(*IRIS)
     for name in ("oof_predictions_", "fold_estimators_", "best_depth_"):
         assert not hasattr(search, name)
 
@@ -479,11 +481,14 @@ def test_files_come_with_the_lines_that_tell_of_them(models, tmp_path):
     batch = Batch("key", print, (), {}, [Fit(0, 0, {}, {})])
     far, here = FolderStore(tmp_path / "far"), tmp_path / "here"
     files = {"predict": array_bytes(np.arange(3.0)), MODEL: model_bytes(TREE)}
-    with Push(tmp_path / "there", far), Recorder(tmp_path / "there", batch) as recorder:
+    with (
+        JournalUploader(tmp_path / "there", far),
+        JournalWriter(tmp_path / "there", batch) as recorder,
+    ):
         recorder.finished(Outcome(0, "ok", {"test_scores": 1.0}, files=files))
-    Pull(far, here, files=True, models=models)(everything=True)
-    (outcome,) = Record(here, "key", 1, models="" if models else far.url).new()
-    assert {what: content(file) for what, file in outcome.files.items()} == files
+    JournalDownloader(far, here, files=True, models=models)(everything=True)
+    (outcome,) = JournalReader(here, "key", 1, models="" if models else far.url).new()
+    assert {what: read_verified(file) for what, file in outcome.files.items()} == files
     assert outcome.files[MODEL].url == (str(here) if models else far.url)
     assert outcome.files["predict"].url == str(here)
 

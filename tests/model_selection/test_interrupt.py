@@ -19,10 +19,10 @@ SOURCE = """
 import sys, time
 from sklearn.datasets import make_regression
 from skdistsearch import DistributedSearchCV
-from skdistsearch.testing import Scripted
+from skdistsearch.testing import FaultyRegressor
 X, y = make_regression(20, 2, random_state=0)
-grid = {{"fate": ["sleep"], "factor": [1, 2], "folder": ["{folder}"]}}
-search = DistributedSearchCV(Scripted(), grid, cv=2, **{options!r})
+grid = {{"behavior": ["sleep"], "factor": [1, 2], "folder": ["{folder}"]}}
+search = DistributedSearchCV(FaultyRegressor(), grid, cv=2, **{options!r})
 try:
     search.fit(X, y)
 except KeyboardInterrupt:
@@ -86,9 +86,9 @@ def test_process_killed_before_its_first_fit_leaves_no_temporary_file(backend, t
 import os, signal
 from sklearn.datasets import make_regression
 from skdistsearch import DistributedSearchCV
-from skdistsearch.testing import Scripted
+from skdistsearch.testing import FaultyRegressor
 
-class Deadly(Scripted):
+class Deadly(FaultyRegressor):
     def __getstate__(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -113,9 +113,9 @@ DistributedSearchCV(Deadly(), {{"factor": [1, 2]}}, backend="{backend}", n_jobs=
 
 FORKS = """
 import os, signal, time
-from skdistsearch.model_selection._signals import ended_in_order
+from skdistsearch.model_selection._signals import unwind_on_sigterm
 
-with ended_in_order():
+with unwind_on_sigterm():
     for _ in range(50):
         child = os.fork()
         if not child:

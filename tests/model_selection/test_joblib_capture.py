@@ -148,7 +148,7 @@ def test_runs_is_there_only_if_fits_ran_in_metaflow():
 
 # Canaries: each says which name of scikit-learn or joblib has gone.
 
-OURS = {"backend", "checkpoint", "share_mb", "record", "keep"}
+OURS = {"backend", "checkpoint", "cache_mb", "extract", "keep"}
 
 
 def test_canary_fit_and_score_takes_what_the_capture_reads():

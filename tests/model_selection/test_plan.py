@@ -15,7 +15,7 @@ from skdistsearch import (
     MetaflowBackend,
 )
 from skdistsearch.exceptions import PlanError
-from skdistsearch.testing import Scripted
+from skdistsearch.testing import FaultyRegressor
 
 X, y = load_diabetes(return_X_y=True)
 GRID = {"alpha": [0.1, 1.0, 10.0]}
@@ -48,7 +48,7 @@ def test_assembled_search_equals_the_fitted_one():
     assembled = travelled(search).assemble(plan, outcomes[::-1])
     assert_same(assembled, expected)
     ours, theirs = vars(assembled).keys(), vars(expected).keys()
-    own = {"backend", "checkpoint", "random_state", "share_mb", "record", "keep"}
+    own = {"backend", "checkpoint", "random_state", "cache_mb", "extract", "keep"}
     assert ours - own - {"_fit_times", "_told"} == theirs - {"_checked_cv_orig"}
 
 
@@ -135,7 +135,9 @@ def test_chunk_out_of_range_is_refused():
 
 def test_fit_that_raises_raises_where_the_search_is_assembled():
     X, y = make_regression(20, 2, random_state=0)
-    search = DistributedSearchCV(Scripted(), {"fate": ["raise"]}, cv=2, error_score="raise")
+    search = DistributedSearchCV(
+        FaultyRegressor(), {"behavior": ["raise"]}, cv=2, error_score="raise"
+    )
     plan = search.plan(X, y)
     with pytest.raises(ZeroDivisionError, match="was meant to fail"):
         search.assemble(plan, run_everywhere(plan))

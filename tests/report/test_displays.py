@@ -16,12 +16,12 @@ from skdistsearch import DistributedSearchCV
 from skdistsearch.exceptions import ReportError
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
-pytest.importorskip("pandas", reason="standings are a DataFrame")
+pytest.importorskip("pandas", reason="leaderboard are a DataFrame")
 
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from skdistsearch.report import ParametersDisplay, ScoresDisplay, standings
+from skdistsearch.report import CVScoresDisplay, ParameterScoresDisplay, leaderboard
 from skdistsearch.report._style import looks
 
 
@@ -80,8 +80,8 @@ def apart(labels):
 
 
 def test_boxes_are_quartiles_and_extremes_the_best_on_top(small):
-    display = ScoresDisplay.from_search(small, ax=axes())
-    best = standings(small).index[0]
+    display = CVScoresDisplay.from_search(small, ax=axes())
+    best = leaderboard(small).index[0]
     scores = [small.cv_results_[f"split{split}_test_score"][best] for split in range(3)]
     x = display.boxes_[0].get_path().vertices[:, 0]
     np.testing.assert_allclose([x.min(), x.max()], np.percentile(scores, [25, 75]))
@@ -92,7 +92,7 @@ def test_boxes_are_quartiles_and_extremes_the_best_on_top(small):
 
 
 def test_whiskers_reach_an_outlier(small):
-    display = ScoresDisplay.from_search(small, ax=axes())
+    display = CVScoresDisplay.from_search(small, ax=axes())
     display.scores = np.tile([-5.0, 0.1, 0.2, 0.3, 0.4, 0.5], (8, 1))
     display.plot(axes())
     assert [cap.get_xdata()[0] for cap in display.boxplot_["caps"][:2]] == [-5.0, 0.5]
@@ -101,17 +101,17 @@ def test_whiskers_reach_an_outlier(small):
 def test_without_axes_a_figure_is_made_as_high_as_it_needs_to_be(small, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot", reason="makes the figure")
     plt.switch_backend("agg")
-    display = ScoresDisplay.from_search(small)
+    display = CVScoresDisplay.from_search(small)
     assert plt.fignum_exists(display.figure_.number)
     assert display.figure_.get_figheight() > 8 * 0.3
     plt.close(display.figure_)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r'pip install "skdistsearch\[tournament\]"'):
-        ScoresDisplay.from_search(small)
+        CVScoresDisplay.from_search(small)
 
 
 def test_boxes_are_labelled_and_coloured_by_contender(small):
-    display, table = ScoresDisplay.from_search(small, ax=axes()), standings(small)
+    display, table = CVScoresDisplay.from_search(small, ax=axes()), leaderboard(small)
     labels = display.ax_.get_yticklabels()
     place = table["contender"].tolist().index("KNeighborsRegressor")
     assert texts(labels)[place] == f"KNeighborsRegressor   #{place + 1}"
@@ -126,10 +126,10 @@ def test_boxes_are_labelled_and_coloured_by_contender(small):
 
 
 def test_of_many_the_best_and_the_best_of_each_contender_are_shown(large):
-    display = ScoresDisplay.from_search(large, ax=axes(10, 12))
+    display = CVScoresDisplay.from_search(large, ax=axes(10, 12))
     labels = texts(display.ax_.get_yticklabels())
     ranks = [int(label.rpartition("#")[2]) for label in labels]
-    lasts = standings(large).drop_duplicates("contender")["rank"].tolist()
+    lasts = leaderboard(large).drop_duplicates("contender")["rank"].tolist()
     assert len(ranks) == 30
     assert ranks[:28] == list(range(1, 29))
     assert set(lasts) <= set(ranks)
@@ -138,14 +138,14 @@ def test_of_many_the_best_and_the_best_of_each_contender_are_shown(large):
 
 
 def test_labels_that_have_no_room_are_left_out(large):
-    display = ScoresDisplay.from_search(large, ax=axes(6, 4), top=154)
+    display = CVScoresDisplay.from_search(large, ax=axes(6, 4), top=154)
     assert len(display.boxes_) == 154
     assert not display.ax_.get_yticklabels()
     assert all(box.get_edgecolor() == box.get_facecolor() for box in display.boxes_)
 
 
 def test_candidate_without_a_score_is_counted_and_not_drawn(small):
-    display = ScoresDisplay.from_search(small, ax=axes())
+    display = CVScoresDisplay.from_search(small, ax=axes())
     display.scores[2, 0] = -np.inf
     display.plot(axes())
     assert len(display.boxes_) == 7
@@ -155,14 +155,14 @@ def test_candidate_without_a_score_is_counted_and_not_drawn(small):
 
 def test_metric_is_named_on_the_axis():
     search = searched(2, scoring={"e": "neg_max_error", "r": "r2"})
-    display = ScoresDisplay.from_search(search, metric="e", ax=axes())
+    display = CVScoresDisplay.from_search(search, metric="e", ax=axes())
     assert display.ax_.get_xlabel() == "e (higher is better)"
     with pytest.raises(ReportError, match=r"metric='x' .* Known: e, r\."):
-        ScoresDisplay.from_search(search, metric="x", ax=axes())
+        CVScoresDisplay.from_search(search, metric="x", ax=axes())
 
 
 def test_points_are_values_and_mean_scores(small):
-    display = ParametersDisplay.from_search(small, "max_depth", ax=axes())
+    display = ParameterScoresDisplay.from_search(small, "max_depth", ax=axes())
     (points,) = display.points_.values()
     found = {tuple(point) for point in points.get_offsets().round(9).tolist()}
     params, means = small.cv_results_["params"], small.cv_results_["mean_test_score"]
@@ -179,10 +179,10 @@ def test_points_are_values_and_mean_scores(small):
 
 
 def test_bars_are_standard_errors(small):
-    display = ParametersDisplay.from_search(small, "max_depth", ax=axes())
+    display = ParameterScoresDisplay.from_search(small, "max_depth", ax=axes())
     ((_, _, (bars,)),) = display.errorbars_
     lengths = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
-    np.testing.assert_allclose(lengths, 2 * display.standings["std_error"])
+    np.testing.assert_allclose(lengths, 2 * display.leaderboard["std_error"])
 
 
 def test_values_that_are_no_numbers_are_places_side_by_side():
@@ -193,7 +193,7 @@ def test_values_that_are_no_numbers_are_places_side_by_side():
     ]
     search = DistributedSearchCV(Pipeline([("model", Ridge())]), grid, cv=3, refit=False)
     search.fit(*load_diabetes(return_X_y=True))
-    display = ParametersDisplay.from_search(search, "fit_intercept", ax=axes())
+    display = ParameterScoresDisplay.from_search(search, "fit_intercept", ax=axes())
     assert texts(display.ax_.get_xticklabels()) == ["False", "True"]
     places = np.concatenate([p.get_offsets()[:, 0] for p in display.points_.values()])
     assert sorted(np.round(places)) == [0, 0, 1, 1, 1, 1]
@@ -204,57 +204,57 @@ def test_values_that_are_no_numbers_are_places_side_by_side():
 
 def test_of_many_values_none_is_named(large):
     found = with_texts(large, "model__alpha", "about {}")
-    display = ParametersDisplay.from_search(found, "alpha", ax=axes())
+    display = ParameterScoresDisplay.from_search(found, "alpha", ax=axes())
     assert texts(display.ax_.get_xticklabels()) == []
 
 
 def test_colours_of_many_leave_out_the_worst(large, small):
-    display = ParametersDisplay.from_search(large, ("alpha", "solver"), ax=axes())
-    scores = display.standings["mean_score"]
+    display = ParameterScoresDisplay.from_search(large, ("alpha", "solver"), ax=axes())
+    scores = display.leaderboard["mean_score"]
     low, high = display.points_["Ridge"].get_clim()
     assert (low, high) == (np.quantile(scores, 0.05), scores.max())
     assert display.colorbar_.extend == "min"
-    of_few = ParametersDisplay.from_search(small, ("alpha", "solver"), ax=axes())
-    assert of_few.points_["Ridge"].get_clim()[0] == of_few.standings["mean_score"].min()
+    of_few = ParameterScoresDisplay.from_search(small, ("alpha", "solver"), ax=axes())
+    assert of_few.points_["Ridge"].get_clim()[0] == of_few.leaderboard["mean_score"].min()
     assert of_few.colorbar_.extend == "neither"
 
 
 def test_long_label_is_cut(small):
     found = with_texts(small, "model__solver", "s" * 500)
-    labels = texts(ScoresDisplay.from_search(found, ax=axes()).ax_.get_yticklabels())
+    labels = texts(CVScoresDisplay.from_search(found, ax=axes()).ax_.get_yticklabels())
     assert max(map(len, labels)) < 200
 
 
 def test_axis_of_values_that_span_decades_is_logarithmic(large):
-    display = ParametersDisplay.from_search(large, "model__alpha", ax=axes())
+    display = ParameterScoresDisplay.from_search(large, "model__alpha", ax=axes())
     assert display.ax_.get_xscale() == "log"
     assert not display.errorbars_  # of so many, they would hide the points
 
 
 def test_contender_has_the_colour_of_the_other_picture(small):
-    display = ParametersDisplay.from_search(small, "alpha", ax=axes())
-    colour = looks(standings(small)["contender"])["Ridge"]["color"]
+    display = ParameterScoresDisplay.from_search(small, "alpha", ax=axes())
+    colour = looks(leaderboard(small)["contender"])["Ridge"]["color"]
     assert to_hex(display.points_["Ridge"].get_facecolor()[0]).upper() == colour
     assert texts(display.legend_.get_texts()) == ["Ridge"]
 
 
 def test_two_parameters_have_an_axis_each_and_scores_are_colours(large):
-    display = ParametersDisplay.from_search(large, ("alpha", "solver"), ax=axes())
+    display = ParameterScoresDisplay.from_search(large, ("alpha", "solver"), ax=axes())
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("alpha", "solver")
     assert texts(display.ax_.get_yticklabels()) == ["lsqr", "svd"]
     assert display.colorbar_.ax.get_ylabel() == "R² (higher is better)"
     places = display.points_["Ridge"].get_offsets()[:, 1]
-    solvers = [large.cv_results_["params"][i]["model__solver"] for i in display.standings.index]
+    solvers = [large.cv_results_["params"][i]["model__solver"] for i in display.leaderboard.index]
     assert [["lsqr", "svd"][round(place)] for place in places] == solvers
 
 
 def test_parameter_that_is_not_there_is_named_with_those_that_are(small):
     with pytest.raises(ReportError, match=r"'alhpa': no .* Known: alpha, max_depth, solver\."):
-        ParametersDisplay.from_search(small, "alhpa", ax=axes())
+        ParameterScoresDisplay.from_search(small, "alhpa", ax=axes())
     with pytest.raises(ReportError, match="No candidate with a score has all of model__alpha"):
-        ParametersDisplay.from_search(small, ["alpha", "max_depth"], ax=axes())
+        ParameterScoresDisplay.from_search(small, ["alpha", "max_depth"], ax=axes())
     with pytest.raises(ReportError, match="One or two parameters can be drawn, not 3"):
-        ParametersDisplay.from_search(small, ["alpha", "max_depth", "solver"], ax=axes())
+        ParameterScoresDisplay.from_search(small, ["alpha", "max_depth", "solver"], ax=axes())
 
 
 def test_contenders_beyond_the_palette_have_a_hatch():

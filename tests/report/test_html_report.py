@@ -21,13 +21,13 @@ from skdistsearch import DistributedSearchCV, EarlyStopping
 from skdistsearch.exceptions import ReportError
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
-pytest.importorskip("pandas", reason="standings are a DataFrame")
+pytest.importorskip("pandas", reason="leaderboard are a DataFrame")
 
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from pandas import DataFrame
 
-from skdistsearch.report import ScoresDisplay, html_report, standings
+from skdistsearch.report import CVScoresDisplay, html_report, leaderboard
 
 DATA = load_diabetes(return_X_y=True)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -134,8 +134,10 @@ def test_page_is_whole_and_asks_for_nothing(small, report):
 
 def test_standings_are_there_to_the_last_candidate(large, report):
     contenders, first, rest, *_ = report(large, top=20).tables
-    table = standings(large)
-    assert [row[1] for row in contenders[1:]] == list(standings(large, by="contender")["contender"])
+    table = leaderboard(large)
+    assert [row[1] for row in contenders[1:]] == list(
+        leaderboard(large, by="contender")["contender"]
+    )
     assert (len(first), len(rest)) == (21, 482)
     assert [row[2] for row in [*first[1:], *rest[1:]]] == list(table["parameters"])
     digits = len(first[1][3].partition(" ")[0].partition(".")[2])
@@ -151,7 +153,7 @@ def test_rest_of_the_candidates_is_folded(large, small, report):
 
 
 def test_summary_names_the_winner_and_how_far_the_next_is(small, report):
-    page, table = report(small), standings(small)
+    page, table = report(small), leaderboard(small)
     text = page.texts["p"][0]
     assert text.startswith("The best of 5 candidates of 3 contenders is ")
     assert f"is {table['contender'].iloc[0]} with {table['parameters'].iloc[0]}: mean R² " in text
@@ -193,7 +195,7 @@ def test_what_others_wrote_is_text(small, report):
 def test_sections_may_be_pictures(small, report):
     figure = Figure(figsize=(2, 2))
     figure.subplots().plot([1, 2])
-    display = ScoresDisplay.from_search(small, ax=Figure().subplots())
+    display = CVScoresDisplay.from_search(small, ax=Figure().subplots())
     page = report(small, sections=[("mine", figure), ("theirs", display)])
     assert len(page.images()) == 5
     assert page.texts["h2"][:2] == ["mine", "theirs"]

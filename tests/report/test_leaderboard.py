@@ -24,10 +24,10 @@ from skdistsearch import (
     one_standard_error,
 )
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report import standings
+from skdistsearch.report import leaderboard
 from skdistsearch.report._leaderboard import contender_of, parameter_names, readable
 
-pytest.importorskip("pandas", reason="standings are a DataFrame")
+pytest.importorskip("pandas", reason="leaderboard are a DataFrame")
 
 PIPE = Pipeline([("scale", StandardScaler()), ("model", Ridge())])
 GRID = [
@@ -68,7 +68,7 @@ def results(*scores, **columns):
 
 
 def test_best_candidate_is_first_and_equals_share_a_rank(search):
-    table = standings(search)
+    table = leaderboard(search)
     assert table.index[0] == search.best_index_
     assert table["mean_score"].is_monotonic_decreasing
     assert sorted(table.index) == list(range(6))
@@ -77,7 +77,7 @@ def test_best_candidate_is_first_and_equals_share_a_rank(search):
 
 
 def test_contender_and_parameters_are_readable(search):
-    table = standings(search).sort_index()
+    table = leaderboard(search).sort_index()
     assert table["contender"].tolist() == [*["Lasso"] * 2, *["Ridge"] * 2, *["DummyRegressor"] * 2]
     assert table["parameters"].tolist() == [
         *["alpha=0.1", "alpha=10"] * 2,
@@ -86,14 +86,14 @@ def test_contender_and_parameters_are_readable(search):
 
 
 def test_standard_errors_and_times_are_of_the_splits(search):
-    table, scores = standings(search).sort_index(), scores_of(search)
+    table, scores = leaderboard(search).sort_index(), scores_of(search)
     np.testing.assert_allclose(table["mean_score"], scores.mean(axis=1))
     np.testing.assert_allclose(table["std_error"], scores.std(axis=1, ddof=1) / 2)
     np.testing.assert_array_equal(table["fit_time_s"], search.cv_results_["mean_fit_time"])
 
 
 def test_difference_is_paired_over_the_splits(search):
-    table, scores = standings(search).sort_index(), scores_of(search)
+    table, scores = leaderboard(search).sort_index(), scores_of(search)
     differences = scores - scores[search.best_index_]
     np.testing.assert_allclose(table["difference"], differences.mean(axis=1))
     np.testing.assert_allclose(
@@ -105,16 +105,16 @@ def test_difference_is_paired_over_the_splits(search):
 def test_what_the_search_recorded_has_a_column(data):
     grid = [{"model": [Ridge(), DecisionTreeRegressor(max_depth=2)]}]
     search = DistributedSearchCV(PIPE, grid, cv=3)
-    search.set_params(record={"size": lambda fitted: len(fitted[-1].get_params())})
-    table = standings(search.fit(*data))
+    search.set_params(extract={"size": lambda fitted: len(fitted[-1].get_params())})
+    table = leaderboard(search.fit(*data))
     models = {"Ridge": Ridge(), "DecisionTreeRegressor": DecisionTreeRegressor()}
     sizes = {name: len(model.get_params()) for name, model in models.items()}
     assert table.set_index("contender")["mean_size"].to_dict() == sizes
-    assert "mean_size" not in standings(search.set_params(record=None).fit(*data))
+    assert "mean_size" not in leaderboard(search.set_params(extract=None).fit(*data))
 
 
 def test_by_contender_has_the_best_candidate_of_each(search):
-    table, candidates = standings(search, by="contender"), standings(search)
+    table, candidates = leaderboard(search, by="contender"), leaderboard(search)
     assert sorted(table["contender"]) == ["DummyRegressor", "Lasso", "Ridge"]
     assert table["rank"].tolist() == [1, 2, 3]
     assert table["candidates"].tolist() == [2, 2, 2]
@@ -125,41 +125,41 @@ def test_by_contender_has_the_best_candidate_of_each(search):
 def test_contenders_that_are_equal_share_a_rank(data):
     grid = {"model": [DummyRegressor(), TransformedTargetRegressor(DummyRegressor()), Ridge()]}
     grid["model"].append(DummyRegressor(strategy="mean"))
-    table = standings(DistributedSearchCV(PIPE, grid, cv=3).fit(*data), by="contender")
+    table = leaderboard(DistributedSearchCV(PIPE, grid, cv=3).fit(*data), by="contender")
     assert table["rank"].tolist() == [1, 2]
     assert table["candidates"].tolist() == [1, 3]
     grid = {"model": [DecisionTreeRegressor(max_depth=1), DummyRegressor(), "passthrough"]}
     same = DistributedSearchCV(PIPE, grid, cv=3, scoring=lambda *_: 0.5, refit=False).fit(*data)
-    assert standings(same, by="contender")["rank"].tolist() == [1, 1, 1]
+    assert leaderboard(same, by="contender")["rank"].tolist() == [1, 1, 1]
 
 
 def test_metric_of_refit_ranks_unless_another_is_named(of_two_metrics, data):
     search = of_two_metrics.fit(*data)
-    assert standings(search).attrs["metric"] == "second"
-    assert standings(search).index[0] == search.best_index_
-    by_first = standings(search, metric="first")
+    assert leaderboard(search).attrs["metric"] == "second"
+    assert leaderboard(search).index[0] == search.best_index_
+    by_first = leaderboard(search, metric="first")
     np.testing.assert_allclose(by_first["mean_score"].max(), scores_of(search, "first")[0].mean())
     search.refit = False
-    assert standings(search).attrs["metric"] == "first"
+    assert leaderboard(search).attrs["metric"] == "first"
 
 
 def test_unknown_metric_is_named_with_those_there_are(of_two_metrics, data):
     of_two_metrics.fit(*data)
     with pytest.raises(ReportError, match=r"metric='frist' is none of .* Known: first, second"):
-        standings(of_two_metrics, metric="frist")
+        leaderboard(of_two_metrics, metric="frist")
     with pytest.raises(ReportError, match="by='split' is neither 'candidate' nor 'contender'"):
-        standings(of_two_metrics, by="split")
+        leaderboard(of_two_metrics, by="split")
 
 
 def test_search_that_is_not_fitted_has_no_standings():
     search = DistributedSearchCV(Ridge(), {"alpha": [1.0]})
     with pytest.raises(NotFittedError):
-        standings(search)
+        leaderboard(search)
 
 
 def test_search_of_scikit_learn_has_standings(data):
     search = GridSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=3).fit(*data)
-    assert standings(search)["contender"].tolist() == ["Ridge", "Ridge"]
+    assert leaderboard(search)["contender"].tolist() == ["Ridge", "Ridge"]
 
 
 def test_candidate_without_a_score_is_last(data):
@@ -168,7 +168,7 @@ def test_candidate_without_a_score_is_last(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # three, of the fits that fail and their scores
         search.fit(*data)
-    table = standings(search)
+    table = leaderboard(search)
     assert table.index.tolist() == [1, 0]
     assert table.loc[0, ["mean_score", "std_error", "difference"]].isna().all()
 
@@ -176,7 +176,7 @@ def test_candidate_without_a_score_is_last(data):
 def test_single_split_has_no_standard_error(data):
     split = np.arange(300), np.arange(300, 442)
     search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=[split])
-    table = standings(search.fit(*data))
+    table = leaderboard(search.fit(*data))
     assert table[["std_error", "difference_std_error"]].isna().all(axis=None)
     assert table["difference"].iloc[0] == 0 > table["difference"].iloc[1]
 
@@ -184,7 +184,7 @@ def test_single_split_has_no_standard_error(data):
 def test_after_halving_later_rounds_come_first_and_each_candidate_once(data):
     tree, grid = DecisionTreeRegressor(random_state=0), {"max_depth": [1, 2, 3, 4, 5, 6]}
     search = DistributedHalvingGridSearchCV(tree, grid, cv=3, random_state=0).fit(*data)
-    table = standings(search)
+    table = leaderboard(search)
     rounds = search.cv_results_["iter"][table.index]
     assert table.index[0] == search.best_index_
     assert sorted(table["parameters"]) == [f"max_depth={depth}" for depth in grid["max_depth"]]
@@ -263,4 +263,4 @@ def test_search_refits_with_the_rule(data):
     search = pickle.loads(pickle.dumps(clone(search))).fit(*data)
     assert search.best_params_ == {"alpha": 0.1}
     assert search.best_estimator_.alpha == 0.1
-    assert standings(search).index[0] == 0
+    assert leaderboard(search).index[0] == 0

@@ -13,7 +13,7 @@ from skdistsearch import DistributedSearchCV
 from skdistsearch.exceptions import ReportError
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
-pytest.importorskip("pandas", reason="standings are a DataFrame")
+pytest.importorskip("pandas", reason="leaderboard are a DataFrame")
 
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure

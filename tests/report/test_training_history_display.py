@@ -20,7 +20,7 @@ pytest.importorskip("matplotlib", reason="draws the pictures")
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from skdistsearch.report import ProgressDisplay
+from skdistsearch.report import TrainingHistoryDisplay
 from skdistsearch.report._style import looks
 
 DATA = load_diabetes(return_X_y=True)
@@ -41,9 +41,9 @@ def axes():
 
 
 def test_curve_is_drawn_and_its_best_iteration_marked(fitted):
-    display = ProgressDisplay.from_estimator(fitted, ax=axes())
+    display = TrainingHistoryDisplay.from_estimator(fitted, ax=axes())
     (line,), (mark,) = display.lines_.values(), display.marks_.values()
-    best, curve = fitted.best_iteration_, fitted.validation_curve_
+    best, curve = fitted.best_iteration_, fitted.validation_history_
     assert line.get_xdata().tolist() == list(range(1, len(curve) + 1))
     np.testing.assert_array_equal(line.get_ydata(), curve)
     assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (best, curve.min())
@@ -55,7 +55,7 @@ def test_curve_is_drawn_and_its_best_iteration_marked(fitted):
 
 def test_score_that_grows_is_said_to():
     pytest.importorskip("sklearn", minversion="1.7", reason="stops on a score from 1.7 on")
-    display = ProgressDisplay.from_estimator(model(scoring="r2").fit(*DATA), ax=axes())
+    display = TrainingHistoryDisplay.from_estimator(model(scoring="r2").fit(*DATA), ax=axes())
     assert display.ax_.get_ylabel() == "r2 on the validation part (higher is better)"
 
 
@@ -69,14 +69,14 @@ def test_score_that_grows_is_said_to():
     ids=["pipeline", "target", "search"],
 )
 def test_model_within_others_is_found(around, fitted):
-    display = ProgressDisplay.from_estimator(around(model()).fit(*DATA), ax=axes())
+    display = TrainingHistoryDisplay.from_estimator(around(model()).fit(*DATA), ax=axes())
     assert display.metric == "squared_error"
     assert len(display.curves[""]) >= 10
 
 
 def test_several_models_have_a_colour_and_a_name_each():
     models = {f"split {seed}": model(seed).fit(*DATA) for seed in range(3)}
-    display = ProgressDisplay.from_estimators(models, ax=axes())
+    display = TrainingHistoryDisplay.from_estimators(models, ax=axes())
     assert [text.get_text() for text in display.legend_.get_texts()] == list(models)
     look = looks(models)
     for name, line in display.lines_.items():
@@ -87,7 +87,7 @@ def test_several_models_have_a_colour_and_a_name_each():
 
 
 def test_many_models_are_thin_and_without_a_legend(fitted):
-    display = ProgressDisplay.from_estimators({f"{n}": fitted for n in range(50)}, ax=axes())
+    display = TrainingHistoryDisplay.from_estimators({f"{n}": fitted for n in range(50)}, ax=axes())
     assert len(display.lines_) == len(display.marks_) == 50
     assert len({line.get_color() for line in display.lines_.values()}) == 1
     assert display.legend_ is None
@@ -96,21 +96,25 @@ def test_many_models_are_thin_and_without_a_legend(fitted):
 
 def test_values_that_span_decades_are_on_a_logarithmic_axis(fitted):
     curves, best = {"": np.geomspace(1e6, 1, 20)}, {"": 20}
-    display = ProgressDisplay(curves=curves, best_iterations=best, metric="loss").plot(axes())
+    display = TrainingHistoryDisplay(curves=curves, best_iterations=best, metric="loss").plot(
+        axes()
+    )
     assert display.ax_.get_yscale() == "log"
-    assert ProgressDisplay.from_estimator(fitted, ax=axes()).ax_.get_yscale() == "linear"
+    assert TrainingHistoryDisplay.from_estimator(fitted, ax=axes()).ax_.get_yscale() == "linear"
 
 
 def test_what_has_no_progress_is_an_error(fitted):
-    with pytest.raises(ReportError, match="Ridge: no fitted EarlyStopping with a validation_curve"):
-        ProgressDisplay.from_estimator(Ridge().fit(*DATA), ax=axes())
+    with pytest.raises(
+        ReportError, match="Ridge: no fitted EarlyStopping with a validation_history"
+    ):
+        TrainingHistoryDisplay.from_estimator(Ridge().fit(*DATA), ax=axes())
     silent = EarlyStopping(Watched(), family=FAMILY).fit(*DATA)
     with pytest.raises(ReportError, match="EarlyStopping: no fitted EarlyStopping with"):
-        ProgressDisplay.from_estimators({"a": fitted, "b": silent}, ax=axes())
+        TrainingHistoryDisplay.from_estimators({"a": fitted, "b": silent}, ax=axes())
     other = model(loss="absolute_error").fit(*DATA)
     with pytest.raises(ReportError, match="these are absolute_error, squared_error"):
-        ProgressDisplay.from_estimators({"a": fitted, "b": other}, ax=axes())
+        TrainingHistoryDisplay.from_estimators({"a": fitted, "b": other}, ax=axes())
     with pytest.raises(ReportError, match="No estimator"):
-        ProgressDisplay.from_estimators({}, ax=axes())
+        TrainingHistoryDisplay.from_estimators({}, ax=axes())
     with pytest.raises(NotFittedError):
-        ProgressDisplay.from_estimator(model(), ax=axes())
+        TrainingHistoryDisplay.from_estimator(model(), ax=axes())

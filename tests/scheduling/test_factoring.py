@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdistsearch.scheduling._factoring import seconds_by_candidate, sized
+from skdistsearch.scheduling._factoring import factoring_chunks, seconds_by_candidate
 
 WORKERS, SPLITS = 50, 5
 
@@ -73,7 +73,7 @@ def rounds(draw):
 @given(rounds())
 def test_every_fit_is_in_one_chunk(case):
     fits, options = case
-    chunks = sized(fits, **options)
+    chunks = factoring_chunks(fits, **options)
     assert sorted(fit for chunk in chunks for fit in chunk) == list(fits)
     assert all(chunks)
 
@@ -81,13 +81,13 @@ def test_every_fit_is_in_one_chunk(case):
 @given(rounds())
 def test_tasks_are_no_more_than_allowed(case):
     fits, options = case
-    assert len(sized(fits, **options)) <= max(options["tasks_max"], options["workers"])
+    assert len(factoring_chunks(fits, **options)) <= max(options["tasks_max"], options["workers"])
 
 
 @given(rounds())
 def test_chunks_are_the_same_each_time(case):
     fits, options = case
-    assert sized(fits, **options) == sized(list(fits), **options)
+    assert factoring_chunks(fits, **options) == factoring_chunks(list(fits), **options)
 
 
 @given(rounds())
@@ -95,46 +95,53 @@ def test_no_chunk_is_expected_to_take_longer_than_one_that_starts_earlier(case):
     fits, options = case
     seconds = options.get("seconds", {})
     usual = fmean(seconds.values()) if seconds else 0.0
-    expected = [sum(seconds.get(fit, usual) for fit in chunk) for chunk in sized(fits, **options)]
+    expected = [
+        sum(seconds.get(fit, usual) for fit in chunk) for chunk in factoring_chunks(fits, **options)
+    ]
     assert expected == sorted(expected, reverse=True)
 
 
 @pytest.mark.parametrize("workers", [1, 50, 300])
 def test_few_fits_have_a_task_each_in_their_order(workers):
-    assert sized(range(50), workers) == [(fit,) for fit in range(50)]
+    assert factoring_chunks(range(50), workers) == [(fit,) for fit in range(50)]
 
 
 def test_few_fits_start_longest_first_and_the_unknown_between():
-    assert sized([3, 5, 7, 9], 2, seconds={3: 1.0, 5: 9.0, 9: 8.0}) == [(5,), (9,), (7,), (3,)]
+    assert factoring_chunks([3, 5, 7, 9], 2, seconds={3: 1.0, 5: 9.0, 9: 8.0}) == [
+        (5,),
+        (9,),
+        (7,),
+        (3,),
+    ]
 
 
 def test_as_many_fits_as_tasks_are_not_shared():
-    assert sized(range(200), WORKERS) == [(fit,) for fit in range(200)]
-    assert {len(chunk) for chunk in sized(range(201), WORKERS)} == {1, 2}
+    assert factoring_chunks(range(200), WORKERS) == [(fit,) for fit in range(200)]
+    assert {len(chunk) for chunk in factoring_chunks(range(201), WORKERS)} == {1, 2}
 
 
 def test_more_workers_than_tasks_raise_the_limit():
-    assert len(sized(range(1000), 300, tasks_max=200)) == 300
+    assert len(factoring_chunks(range(1000), 300, tasks_max=200)) == 300
 
 
 def test_chunks_of_unknown_fits_shrink_by_half():
-    sizes = [len(chunk) for chunk in sized(range(10000), WORKERS)]
+    sizes = [len(chunk) for chunk in factoring_chunks(range(10000), WORKERS)]
     waves = [sum(sizes[first : first + WORKERS]) for first in range(0, 200, WORKERS)]
     assert waves == pytest.approx([10000 * share / 15 for share in (8, 4, 2, 1)], rel=0.06)
     assert all(max(wave) - min(wave) <= 1 for wave in np.reshape(sizes, (4, WORKERS)).tolist())
 
 
 def test_chunks_that_are_not_for_all_workers_are_smaller_still():
-    sizes = [len(chunk) for chunk in sized(range(10000), 150)]
+    sizes = [len(chunk) for chunk in factoring_chunks(range(10000), 150)]
     assert fmean(sizes[150:]) == pytest.approx(fmean(sizes[:150]) / 6, rel=0.1)
 
 
 def test_few_workers_do_not_start_many_tasks():
-    assert len(sized(range(1000), 1)) == 4
+    assert len(factoring_chunks(range(1000), 1)) == 4
 
 
 def test_both_ends_of_the_grid_start_first():
-    chunks = sized(range(10000), WORKERS)
+    chunks = factoring_chunks(range(10000), WORKERS)
     begun = {fit for chunk in chunks[:WORKERS] for fit in chunk}
     assert {*range(20), *range(9980, 10000)} <= begun
     last = [fit for chunk in chunks[2 * WORKERS :] for fit in chunk]
@@ -148,30 +155,33 @@ def test_both_ends_of_the_grid_start_first():
 )
 def test_tasks_are_worth_their_start(seconds, n_tasks):
     assert (
-        len(sized(range(10000), WORKERS, seconds=dict.fromkeys(range(10000), seconds))) == n_tasks
+        len(factoring_chunks(range(10000), WORKERS, seconds=dict.fromkeys(range(10000), seconds)))
+        == n_tasks
     )
 
 
 @pytest.mark.parametrize(("timed", "n_tasks"), [(9999, 2), (9990, 11), (9900, 50), (500, 200)])
 def test_short_fits_that_were_timed_do_not_vouch_for_the_others(timed, n_tasks):
-    chunks = sized(range(10000), WORKERS, seconds=dict.fromkeys(range(timed), 0.001))
+    chunks = factoring_chunks(range(10000), WORKERS, seconds=dict.fromkeys(range(timed), 0.001))
     assert len(chunks) == n_tasks
 
 
 def test_times_of_other_fits_count_for_nothing():
-    assert sized(range(1000), 50, seconds={1000: 1e-3}) == sized(range(1000), 50)
+    assert factoring_chunks(range(1000), 50, seconds={1000: 1e-3}) == factoring_chunks(
+        range(1000), 50
+    )
 
 
 def test_longest_fit_runs_alone_and_first():
     seconds = {**dict.fromkeys(range(1000), 10.0), 700: 5000.0}
-    assert sized(range(1000), WORKERS, seconds=seconds)[0] == (700,)
+    assert factoring_chunks(range(1000), WORKERS, seconds=seconds)[0] == (700,)
 
 
 @TIMES
 @CASES
 def test_known_times_end_near_the_ideal(draw, n):
     for times, _ in drawn(draw, n):
-        chunks = sized(range(n), WORKERS, seconds=dict(enumerate(times)))
+        chunks = factoring_chunks(range(n), WORKERS, seconds=dict(enumerate(times)))
         assert makespan(chunks, times) <= 1.06 * ideal(times)
 
 
@@ -180,14 +190,14 @@ def test_known_times_end_near_the_ideal(draw, n):
 def test_roughly_known_times_end_near_the_ideal(draw, n):
     for times, random in drawn(draw, n):
         recorded = (times * random.lognormal(0, 0.3, n)).tolist()
-        chunks = sized(range(n), WORKERS, seconds=dict(enumerate(recorded)))
+        chunks = factoring_chunks(range(n), WORKERS, seconds=dict(enumerate(recorded)))
         assert makespan(chunks, times) <= 1.25 * ideal(times)
 
 
 @TIMES
 @CASES
 def test_unknown_times_end_about_when_a_task_for_each_fit_would(draw, n):
-    chunks = sized(range(n), WORKERS)
+    chunks = factoring_chunks(range(n), WORKERS)
     singles = [(fit,) for fit in range(n)]
     ends = [(makespan(chunks, times), makespan(singles, times)) for times, _ in drawn(draw, n)]
     assert median(shared / alone for shared, alone in ends) <= 1.25
@@ -196,7 +206,7 @@ def test_unknown_times_end_about_when_a_task_for_each_fit_would(draw, n):
 @TIMES
 def test_unknown_times_end_near_the_ideal_if_no_fit_is_long(draw):
     n = 10000
-    chunks = sized(range(n), WORKERS)
+    chunks = factoring_chunks(range(n), WORKERS)
     for times, _ in drawn(draw, n):
         times = np.sqrt(times).tolist()
         assert makespan(chunks, times) <= 1.25 * ideal(times)
@@ -205,7 +215,7 @@ def test_unknown_times_end_near_the_ideal_if_no_fit_is_long(draw):
 @TIMES
 def test_one_known_time_spoils_nothing(draw):
     n = 10000
-    chunks = sized(range(n), WORKERS, seconds={0: 10.0})
+    chunks = factoring_chunks(range(n), WORKERS, seconds={0: 10.0})
     for times, _ in drawn(draw, n):
         times = np.sqrt(times).tolist()
         assert makespan(chunks, times) <= 1.25 * ideal(times)

@@ -11,8 +11,13 @@ from skdistsearch import DistributedSearchCV
 from skdistsearch._batch import Batch, Fit
 from skdistsearch._outcome import Outcome, Raised
 from skdistsearch.exceptions import RecordError
-from skdistsearch.storage._journal import Interrupted, Record, Recorder, kept_in
-from skdistsearch.storage._paths import private_folder
+from skdistsearch.storage._journal import (
+    InterruptedFit,
+    JournalReader,
+    JournalWriter,
+    iter_recorded,
+)
+from skdistsearch.storage._paths import temporary_folder
 from skdistsearch.storage._serialization import dump, load
 from skdistsearch.storage._store import FolderStore
 
@@ -81,7 +86,7 @@ def test_batch_of_another_format_is_refused(old, new, message, batch, tmp_path):
 
 
 def test_temporary_files_are_the_users_own_and_gone_afterwards(batch):
-    with private_folder() as folder:
+    with temporary_folder() as folder:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         dump(batch, FolderStore(folder), addressed=False)
     assert not folder.exists()
@@ -89,14 +94,16 @@ def test_temporary_files_are_the_users_own_and_gone_afterwards(batch):
 
 def test_joblib_temp_folder_is_honoured(tmp_path, monkeypatch):
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
-    with private_folder() as folder:
+    with temporary_folder() as folder:
         assert folder.parent == tmp_path
 
 
 OUTCOMES = [
     Outcome(0, "ok", {"test_scores": {"a": 0.1 + 0.2, "b": float("inf")}, "fit_error": None}),
     Outcome(1, "raised", raised=Raised(("builtins:KeyError",), "'x'", "Traceback ...\n")),
-    Outcome(2, "lost", reason="é\n", printed="[CV] END\n", origin="Flow/1/fit/2", batch="key"),
+    Outcome(
+        2, "lost", reason="é\n", stdout="[CV] END\n", task_pathspec="Flow/1/fit/2", batch="key"
+    ),
 ]
 
 
@@ -124,8 +131,11 @@ def three():
 
 
 def test_record_gives_each_outcome_once_and_knows_what_was_running(three, tmp_path):
-    record = Record(tmp_path, "key", 3)
-    with Recorder(tmp_path, three, "F/1/fit/2") as one, Recorder(tmp_path, three) as other:
+    record = JournalReader(tmp_path, "key", 3)
+    with (
+        JournalWriter(tmp_path, three, "F/1/fit/2") as one,
+        JournalWriter(tmp_path, three) as other,
+    ):
         one.started(0)
         assert list(record.new()) == []
         assert record.running == 1
@@ -136,52 +146,54 @@ def test_record_gives_each_outcome_once_and_knows_what_was_running(three, tmp_pa
         one.started(1)
     assert list(record.new()) == []
     interrupted = sorted(record.interrupted(), key=lambda one: one.fit)
-    assert interrupted == [Interrupted(1, "F/1/fit/2"), Interrupted(2, "")]
+    assert interrupted == [InterruptedFit(1, "F/1/fit/2"), InterruptedFit(2, "")]
     assert record.interrupted() == []
 
 
 def test_finished_fits_are_found_by_key(three, tmp_path):
-    with Recorder(tmp_path, three) as recorder:
+    with JournalWriter(tmp_path, three) as recorder:
         for outcome in OUTCOMES:
             recorder.finished(outcome)
-    assert list(kept_in(tmp_path)) == [(f"key-{outcome.fit}", outcome) for outcome in OUTCOMES]
+    assert list(iter_recorded(tmp_path)) == [
+        (f"key-{outcome.fit}", outcome) for outcome in OUTCOMES
+    ]
 
 
 def test_record_of_a_newer_format_says_what_to_do(three, tmp_path):
-    with Recorder(tmp_path, three):
+    with JournalWriter(tmp_path, three):
         (file,) = tmp_path.iterdir()
     file.write_text(file.read_text().replace('"format": 2', '"format": 3'))
     with pytest.raises(RecordError, match=r"format 3; this version reads 2. Give the checkpoint a"):
-        list(kept_in(tmp_path))
+        list(iter_recorded(tmp_path))
 
 
 def test_last_line_that_was_cut_short_counts_as_not_written(three, tmp_path):
-    with Recorder(tmp_path, three) as recorder:
+    with JournalWriter(tmp_path, three) as recorder:
         recorder.finished(OUTCOMES[0])
         recorder.finished(OUTCOMES[1])
         (file,) = tmp_path.iterdir()
         os.truncate(file, file.stat().st_size - 9)
-    assert [key for key, _ in kept_in(tmp_path)] == ["key-0"]
+    assert [key for key, _ in iter_recorded(tmp_path)] == ["key-0"]
 
 
 def test_damage_in_a_kept_record_is_named_with_its_line(three, tmp_path):
-    with Recorder(tmp_path, three) as recorder:
+    with JournalWriter(tmp_path, three) as recorder:
         recorder.finished(OUTCOMES[0])
         (file,) = tmp_path.iterdir()
     file.write_text(file.read_text().replace('"ok"', '"okay"'))
     with pytest.raises(RecordError, match=r"fits.jsonl, line 2, is damaged.*Delete that file"):
-        list(kept_in(tmp_path))
+        list(iter_recorded(tmp_path))
 
 
 def test_record_files_are_the_users_own(three, tmp_path):
-    with Recorder(tmp_path, three):
+    with JournalWriter(tmp_path, three):
         (file,) = tmp_path.iterdir()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_line_cut_short_by_a_death_waits(three, tmp_path):
-    record = Record(tmp_path, "key", 3)
-    with Recorder(tmp_path, three) as recorder:
+    record = JournalReader(tmp_path, "key", 3)
+    with JournalWriter(tmp_path, three) as recorder:
         recorder.finished(OUTCOMES[0])
         (file,) = tmp_path.iterdir()
         whole = file.read_bytes()
@@ -209,7 +221,7 @@ def test_line_cut_short_by_a_death_waits(three, tmp_path):
 def test_damaged_record_is_one_clear_error(line, tmp_path):
     (tmp_path / "1-x.fits.jsonl").write_text(line + "\n")
     with pytest.raises(RecordError, match=r"1-x\.fits\.jsonl is damaged or was tampered with"):
-        list(Record(tmp_path, "key", 3).new())
+        list(JournalReader(tmp_path, "key", 3).new())
 
 
 class _Odd(Exception):

@@ -20,20 +20,20 @@ from skdistsearch.backends.metaflow._environment import s3_root
 from skdistsearch.backends.metaflow._preflight import check_configured, check_store
 from skdistsearch.backends.metaflow._run import _Run
 from skdistsearch.backends.metaflow._validation import problems
-from skdistsearch.backends.metaflow._workspace import Place
+from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.execution import with_budget
 from skdistsearch.scheduling import (
     Chunk,
-    Ledger,
-    arranged,
-    by_group,
-    dealt,
-    grouped,
+    PendingFits,
+    balanced_chunks,
+    chunk_per_group,
+    consecutive_chunks,
+    factoring_chunks,
+    group_by_shared_work,
+    interleaved_chunks,
     shares_work,
-    sized,
-    spread,
-    units,
+    split_into_units,
 )
 
 _log = logging.getLogger("skdistsearch")
@@ -87,13 +87,13 @@ class MetaflowBackend(Compute):
             raise BackendConfigError("MetaflowBackend: " + "; ".join(wrong))
 
     @property
-    def is_far(self) -> bool:
+    def is_remote(self) -> bool:
         """Whether the tasks run on machines that do not see this one's files."""
         return self.compute != "local"
 
     def checkpoint_root(self) -> str:
         """Where checkpoints that have a name only are kept, if not on this machine."""
-        if not self.is_far:
+        if not self.is_remote:
             return ""
         check_store(self)
         return f"{s3_root()}/checkpoints"
@@ -106,10 +106,10 @@ class MetaflowBackend(Compute):
     def run(self, batch: Batch) -> Iterator[Outcome]:
         """Run every fit of ``batch``; see `Backend.run`."""
         self.check()
-        if not self.is_far:
+        if not self.is_remote:
             batch = with_budget(batch, self.workers(batch.n_jobs))
-        ledger = Ledger(batch)
-        with Place(batch, far=self.is_far) as place:
+        ledger = PendingFits(batch)
+        with RunWorkspace(batch, far=self.is_remote) as place:
             while ledger.owed:
                 run = _Run(self, place, self._sheet(ledger, batch), self.workers(batch.n_jobs))
                 with closing(run.outcomes()) as outcomes:  # now, not at a garbage collection
@@ -126,33 +126,35 @@ class MetaflowBackend(Compute):
             return self.max_workers
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 has no meaning; None or -1 is all cores.")
-        if n_jobs is None or (self.is_far and n_jobs < 0):
-            return _WORKERS if self.is_far else int(joblib.cpu_count())
+        if n_jobs is None or (self.is_remote and n_jobs < 0):
+            return _WORKERS if self.is_remote else int(joblib.cpu_count())
         return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
 
     def chunks(self, fits: Sequence[int], batch: Batch) -> list[Chunk]:
         """Which fits share a task."""
         workers = self.workers(batch.n_jobs)
         if isinstance(self.fits_per_task, numbers.Integral):
-            together = [fit for group in arranged(batch, fits) for fit in group]
-            return grouped(together, int(self.fits_per_task))
+            together = [fit for group in group_by_shared_work(batch, fits) for fit in group]
+            return consecutive_chunks(together, int(self.fits_per_task))
         if shares_work(batch) and len(fits) > workers:
             # A container is ready when it is; a task on this machine costs it a second
-            return (by_group if self.is_far else spread)(batch, fits, workers)
-        if self.is_far:
-            return sized(fits, workers, seconds=batch.seconds)
-        return dealt(fits, workers)
+            return (chunk_per_group if self.is_remote else balanced_chunks)(batch, fits, workers)
+        if self.is_remote:
+            return factoring_chunks(fits, workers, seconds=batch.seconds)
+        return interleaved_chunks(fits, workers)
 
-    def _sheet(self, ledger: Ledger, batch: Batch) -> dict[str, Any]:
+    def _sheet(self, ledger: PendingFits, batch: Batch) -> dict[str, Any]:
         """What the tasks have to do: those fits that are suspect, because a task died, run alone.
 
         Tasks on this machine that nobody counts take their fits themselves, out of groups.
         """
-        chunks, groups = grouped(ledger.suspect, 1), list[list[Chunk]]()
-        if self.is_far or chunks or self.fits_per_task != "auto":
+        chunks, groups = consecutive_chunks(ledger.suspect, 1), list[list[Chunk]]()
+        if self.is_remote or chunks or self.fits_per_task != "auto":
             chunks += self.chunks(ledger.innocent, batch) if ledger.innocent else []
         else:
-            groups = units(arranged(batch, ledger.innocent), self.workers(batch.n_jobs))
+            groups = split_into_units(
+                group_by_shared_work(batch, ledger.innocent), self.workers(batch.n_jobs)
+            )
         return {"chunks": chunks, "groups": groups, "deaths": ledger.deaths}
 
 

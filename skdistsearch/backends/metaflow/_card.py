@@ -125,8 +125,8 @@ class _Fit(NamedTuple):
     """Traceback, or why the fit was lost. Empty for a fit that is done."""
     task: str
     worker: str
-    began: float
-    ended: float
+    started_at: float
+    finished_at: float
 
     @classmethod
     def of(cls, outcome: Mapping[str, Any], fits: Sequence[tuple[int, int]]) -> _Fit:
@@ -140,10 +140,10 @@ class _Fit(NamedTuple):
             scores=result.get("test_scores"),
             fit_time=_float(result.get("fit_time")),
             error=error,
-            task=outcome.get("origin") or "",
-            worker=outcome.get("worker") or outcome.get("origin") or "",
-            began=_float(outcome.get("began") or None),
-            ended=_float(outcome.get("ended") or None),
+            task=outcome.get("task_pathspec") or "",
+            worker=outcome.get("worker") or outcome.get("task_pathspec") or "",
+            started_at=_float(outcome.get("started_at") or None),
+            finished_at=_float(outcome.get("finished_at") or None),
         )
 
     def __str__(self) -> str:
@@ -236,7 +236,7 @@ def _headline(
     count = Counter(fit.status for fit in fits)
     metric = about["metrics"][0]
     best = _mean(ranking[0].scores[metric]) if ranking else _NONE
-    wall_time = max(_finite(fit.ended - about["begun"] for fit in fits), default=_NONE)
+    wall_time = max(_finite(fit.finished_at - about["begun"] for fit in fits), default=_NONE)
     numbers = {
         "Fits": len(about["fits"]),
         **{status.capitalize(): count[status] for status in _STATUS},
@@ -332,36 +332,42 @@ class _Bar(NamedTuple):
 
     row: str
     status: str
-    began: float
-    ended: float
+    started_at: float
+    finished_at: float
     text: str
     n_fits: int = 1
 
     def joins(self, later: _Bar, width_s: float) -> bool:
         """Whether one bar may stand for both: the eye could not tell them apart."""
-        alike = self.status == later.status or later.ended - self.began <= width_s
-        return alike and later.began - self.ended <= width_s
+        alike = self.status == later.status or later.finished_at - self.started_at <= width_s
+        return alike and later.started_at - self.finished_at <= width_s
 
     def joined(self, later: _Bar) -> _Bar:
         """One bar for both, in the colour of the worse."""
         n_fits = self.n_fits + later.n_fits
         status = max(self.status, later.status, key=list(_STATUS).index)
-        ended = max(self.ended, later.ended)
-        return _Bar(self.row, status, self.began, ended, f"{n_fits} fits", n_fits)
+        finished_at = max(self.finished_at, later.finished_at)
+        return _Bar(self.row, status, self.started_at, finished_at, f"{n_fits} fits", n_fits)
 
 
 def _timeline(fits: Iterable[_Fit], begun: float) -> list[MetaflowCardComponent]:
     from metaflow.cards import Markdown, VegaChart
 
-    known = (fit for fit in fits if math.isfinite(fit.began + fit.ended - begun))
-    timed = sorted(known, key=attrgetter("began"))
+    known = (fit for fit in fits if math.isfinite(fit.started_at + fit.finished_at - begun))
+    timed = sorted(known, key=attrgetter("started_at"))
     if not timed:
         return []
     row_of = rows_of(timed)
     rows = list(dict.fromkeys(row_of.values()))
     shown = set(rows[:_ROWS])
     bars = [
-        _Bar(row_of[fit.worker], fit.status, fit.began - begun, fit.ended - begun, str(fit))
+        _Bar(
+            row_of[fit.worker],
+            fit.status,
+            fit.started_at - begun,
+            fit.finished_at - begun,
+            str(fit),
+        )
         for fit in timed
         if row_of[fit.worker] in shown
     ]
@@ -379,7 +385,9 @@ def _timeline(fits: Iterable[_Fit], begun: float) -> list[MetaflowCardComponent]
 def _legible(bars: Sequence[_Bar]) -> list[_Bar]:
     """At most `_BARS` bars: neighbours are joined until they are so few."""
     drawn = list(bars)
-    width_s = (max(bar.ended for bar in bars) - min(bar.began for bar in bars)) / 1000  # a pixel
+    width_s = (
+        max(bar.finished_at for bar in bars) - min(bar.started_at for bar in bars)
+    ) / 1000  # a pixel
     while len(drawn) > _BARS:
         drawn, width_s = _joined(bars, width_s), 2 * width_s
     return drawn
@@ -400,26 +408,29 @@ def _joined(bars: Iterable[_Bar], width_s: float) -> list[_Bar]:
 
 
 def _timeline_spec(bars: Sequence[_Bar], rows: Sequence[str]) -> dict[str, Any]:
-    first, last = min(0.0, *(bar.began for bar in bars)), max(bar.ended for bar in bars)
+    first, last = min(0.0, *(bar.started_at for bar in bars)), max(bar.finished_at for bar in bars)
     least_s = (last - first) / 500  # a bar shorter than this could not be seen
     values = [
         {
             **{"worker": bar.row, "status": bar.status, "fits": bar.text},
-            **{"began": round(bar.began, 3), "seconds": round(bar.ended - bar.began, 3)},
-            "ended": round(max(bar.ended, bar.began + least_s), 3),
+            **{
+                "started_at": round(bar.started_at, 3),
+                "seconds": round(bar.finished_at - bar.started_at, 3),
+            },
+            "finished_at": round(max(bar.finished_at, bar.started_at + least_s), 3),
         }
         # the bad ones are drawn last, above the others
         for bar in sorted(bars, key=lambda bar: list(_STATUS).index(bar.status))
     ]
     colours = {"domain": list(_STATUS), "range": list(_STATUS.values())}
     legend = {"orient": "top", "title": None}
-    layer = _marks({"type": "bar", "size": 13}, "began", "ended")
+    layer = _marks({"type": "bar", "size": 13}, "started_at", "finished_at")
     layer["encoding"]["color"] = {"field": "status", "scale": colours, "legend": legend}
     return _chart(
         values,
         y={"field": "worker", "sort": list(rows)},
         x={"title": "seconds since the run began", "scale": {"domain": [first, last]}},
-        tooltip=[{"field": name} for name in ("fits", "status", "worker", "began", "seconds")],
+        tooltip=[{"field": name} for name in ("fits", "status", "worker", "started_at", "seconds")],
         layer=[layer],
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from skdistsearch.backends._threads import thread_limits
 from skdistsearch.exceptions import BackendConfigError
-from skdistsearch.storage import private_root
+from skdistsearch.storage import default_data_dir
 
 _SYSROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
 # The services throttle who asks for hundreds of tasks at once: boto3 is to wait, not to give up.
@@ -60,7 +60,7 @@ def show_to_client() -> None:
     if not _keeps_runs_in_default_place():
         return
     metaflow = _metaflow()
-    private = f"local@{private_root()}"
+    private = f"local@{default_data_dir()}"
     if _found_root() is None or metaflow.get_metadata() == private:
         metaflow.metadata(f"local@{_root()}")
 
@@ -106,7 +106,7 @@ def _root() -> Path:
     found = _found_root()
     if found is not None:
         return found
-    root = private_root()
+    root = default_data_dir()
     try:
         (root / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:

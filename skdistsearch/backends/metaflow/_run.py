@@ -22,10 +22,10 @@ from skdistsearch.backends.metaflow._decorators import decospecs
 from skdistsearch.backends.metaflow._environment import flow_environment, show_to_client
 from skdistsearch.backends.metaflow._packaging import FLOW_FILE, requirements, stage
 from skdistsearch.backends.metaflow._run_log import SAYS, Log, advice, is_of_host
-from skdistsearch.backends.metaflow._workspace import Place
+from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendError
-from skdistsearch.scheduling import Chunk, Death, Groups
-from skdistsearch.storage import Interrupted
+from skdistsearch.scheduling import Chunk, Groups, WorkerDeath
+from skdistsearch.storage import InterruptedFit
 
 FLOW = "DistributedSearch"
 """Name of the flow: ``metaflow.Flow("DistributedSearch")`` has the runs."""
@@ -42,9 +42,9 @@ class _Run:
     """One Metaflow run, in the hands of a keeper that does not let it outlive this process."""
 
     def __init__(
-        self, backend: MetaflowBackend, place: Place, sheet: dict[str, Any], workers: int
+        self, backend: MetaflowBackend, place: RunWorkspace, sheet: dict[str, Any], workers: int
     ) -> None:
-        self._place, self._far = place, backend.is_far
+        self._place, self._far = place, backend.is_remote
         self._folder = place.folder / secrets.token_hex(4)
         marks = self._folder / "marks"
         marks.mkdir(mode=0o700, parents=True)  # within a folder that is private
@@ -98,22 +98,22 @@ class _Run:
             return f"The Metaflow run {name} failed.{reasons} Its last lines:\n{self._log.tail}"
         return f"Tasks of the Metaflow run {name} ended before they began a fit.{reasons}"
 
-    def deaths(self, interrupted: list[Interrupted]) -> list[Death]:
+    def deaths(self, interrupted: list[InterruptedFit]) -> list[WorkerDeath]:
         """Why fits were interrupted."""
         if self.failed and not self.pathspec:
             raise BackendError(self.story)
         reasons = self._log.reasons() if interrupted else {}
         return [self._death(one, reasons.get(one.job, "")) for one in interrupted]
 
-    def _death(self, interrupted: Interrupted, reason: str) -> Death:
+    def _death(self, interrupted: InterruptedFit, reason: str) -> WorkerDeath:
         what = reason or (
             "it ended without a word: killed for want of memory, or by a crash in native code, or "
             "by an exit of its own"
         )
-        return Death(
+        return WorkerDeath(
             interrupted.fit,
-            f"Metaflow task {interrupted.origin}: {what}.{advice(reason)}",
-            of_host=is_of_host(reason),
+            f"Metaflow task {interrupted.task_pathspec}: {what}.{advice(reason)}",
+            host_lost=is_of_host(reason),
         )
 
     def outcomes(self) -> Generator[Outcome]:

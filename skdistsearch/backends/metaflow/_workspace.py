@@ -17,15 +17,15 @@ from skdistsearch.backends.metaflow._environment import s3_root
 from skdistsearch.exceptions import StoreError
 from skdistsearch.storage import (
     FolderStore,
-    Pull,
-    Record,
+    JournalDownloader,
+    JournalReader,
     S3Store,
     Store,
-    data_folder,
+    cache_dir,
     dump,
     dump_json,
     is_model,
-    private_folder,
+    temporary_folder,
 )
 
 _PULL_S = 1.0  # how often S3 is asked for finished fits: ten hours of it cost 18 cents
@@ -35,7 +35,7 @@ _TIDY_S = 2.0  # how long the end of a search waits for S3 to forget what nobody
 _log = logging.getLogger("skdistsearch")
 
 
-class Place:
+class RunWorkspace:
     """Batch, chunks and record of a round, in folders or, if ``far``, in S3.
 
     Use it in a ``with`` statement: what only this round has use for is gone afterwards. What is
@@ -47,7 +47,7 @@ class Place:
         self._ours: list[str] = []
         self._begun = time.time()
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> RunWorkspace:
         with self._stack:
             self._open()
             self._stack = self._stack.pop_all()
@@ -55,10 +55,10 @@ class Place:
 
     def _open(self) -> None:
         batch = self._batch
-        self.folder = self._stack.enter_context(private_folder())
+        self.folder = self._stack.enter_context(temporary_folder())
         """Temporary files of this process and of the run on this machine."""
         self.store: Store = (
-            S3Store(f"{s3_root()}/data") if self._far else FolderStore(data_folder(self.folder))
+            S3Store(f"{s3_root()}/data") if self._far else FolderStore(cache_dir(self.folder))
         )
         """What the tasks read."""
         in_s3 = batch.record.startswith("s3://")
@@ -68,14 +68,14 @@ class Place:
         # Models stay where they are, unless they are to be kept on this machine
         models_here = self._models_here = bool(batch.record) and not in_s3
         self._pull = (
-            Pull(S3Store(self.record_url), folder, files=True, models=models_here)
+            JournalDownloader(S3Store(self.record_url), folder, files=True, models=models_here)
             if self._far
             else None
         )
         self._pulled_s, self._reached_s = 0.0, time.monotonic()
         kept = bool(batch.record) and (self._far or not in_s3)
         models = self.record_url if self._far and not models_here else ""
-        self.record = Record(folder, batch.key, len(batch), kept=kept, models=models)
+        self.record = JournalReader(folder, batch.key, len(batch), kept=kept, models=models)
         """What became of fits."""
         self._stack.callback(self._tidy_up)
         self.payload = dump(batch.travelling(far=True), self.store, addressed=True)
@@ -111,7 +111,7 @@ class Place:
             self._pull_patiently(self._pull, last=last)
         yield from self.record.new()
 
-    def _pull_patiently(self, pull: Pull, *, last: bool) -> None:
+    def _pull_patiently(self, pull: JournalDownloader, *, last: bool) -> None:
         """Fetch what is new; a network that is down for a while costs no search."""
         while True:
             try:

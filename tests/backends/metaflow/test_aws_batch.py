@@ -34,12 +34,12 @@ from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.testing import Scripted
+from skdistsearch.testing import FaultyRegressor
 
 FITS = Path(os.environ["FITS"])
 X, y = make_regression(60, 4, random_state=0)
 
-class Mine(Scripted):
+class Mine(FaultyRegressor):
     "Lives in the script: it travels by value."
 
 def on_batch(**options):
@@ -178,21 +178,23 @@ def test_poisoned_chunk_loses_its_culprits_alone_and_says_why(aws, fits, run):
     output = run(
         """
 warnings.simplefilter("always")
-model = Scripted(folder=str(FITS), duration_s=0.5)
-grid = [{"factor": [1.0, 2.0]}, {"fate": ["kill", "sleep"]}, {"factor": [4.0]}]
+model = FaultyRegressor(folder=str(FITS), duration_s=0.5)
+grid = [{"factor": [1.0, 2.0]}, {"behavior": ["kill", "sleep"]}, {"factor": [4.0]}]
 backend = on_batch(fits_per_task=5, timeout_s=4)
 one_split = ShuffleSplit(1, random_state=0)
 search = DistributedSearchCV(model, grid, cv=one_split, backend=backend, refit=False).fit(X, y)
 factors = {"factor": [1.0, 2.0, 4.0]}
-expected = GridSearchCV(Scripted(), factors, cv=one_split).fit(X, y).cv_results_
+expected = GridSearchCV(FaultyRegressor(), factors, cv=one_split).fit(X, y).cv_results_
 scores = search.cv_results_["mean_test_score"]
 np.testing.assert_array_equal(scores[[0, 1, 4]], expected["mean_test_score"])
 assert np.isnan(scores[[2, 3]]).all()
 assert len(search.runs_) == 1
 """
     )
-    assert "candidate 2 (fate='kill'), split 0: its worker died 2 times. Metaflow task " in output
-    assert "candidate 3 (fate='sleep'), split 0: it ran longer than timeout_s=4" in output
+    assert (
+        "candidate 2 (behavior='kill'), split 0: its worker died 2 times. Metaflow task " in output
+    )
+    assert "candidate 3 (behavior='sleep'), split 0: it ran longer than timeout_s=4" in output
     assert "Essential container in task exited, exit code" in output
     begun = sorted(path.name.split("-")[0] for path in fits.iterdir())
     assert begun == ["fit"] * 3 + ["kill"] * 2 + ["sleep"]

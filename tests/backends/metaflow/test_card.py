@@ -39,11 +39,11 @@ def about(n_candidates, n_splits=1, parameters=None):
 
 def done(fit, scores=0.5, fit_error=None, worker="host-1", **fields):
     result = {"test_scores": scores, "fit_time": 0.5, "score_time": 0.1, "fit_error": fit_error}
-    began = BEGUN + 1 + fit
+    started_at = BEGUN + 1 + fit
     outcome = {"fit": fit, "status": "ok", "result": result, "raised": None, "reason": ""}
-    origin = "DistributedSearch/123/fit/7"
-    times = {"began": began, "ended": began + 0.9}
-    return {**outcome, "origin": origin, "worker": worker, **times, **fields}
+    task_pathspec = "DistributedSearch/123/fit/7"
+    times = {"started_at": started_at, "finished_at": started_at + 0.9}
+    return {**outcome, "task_pathspec": task_pathspec, "worker": worker, **times, **fields}
 
 
 def lost(fit, reason="Out of memory.", **fields):
@@ -96,9 +96,12 @@ def many(n_candidates, n_splits, workers, word):
     """Outcomes of a large search, some of them bad, and every text long."""
     n_fits = n_candidates * n_splits
     for fit in range(n_fits):
-        slot = {"worker": f"host-{fit % workers}", "origin": f"DistributedSearch/1/fit/{fit}"}
-        slot["began"] = BEGUN + fit // workers
-        slot["ended"] = slot["began"] + 0.9
+        slot = {
+            "worker": f"host-{fit % workers}",
+            "task_pathspec": f"DistributedSearch/1/fit/{fit}",
+        }
+        slot["started_at"] = BEGUN + fit // workers
+        slot["finished_at"] = slot["started_at"] + 0.9
         if fit % 7 == 3:
             yield lost(fit, **slot)
         elif fit % 7 == 5:
@@ -140,7 +143,7 @@ def test_nan_ranks_last_and_a_mean_of_some_splits_after_one_of_all():
 
 def test_headline_counts_what_became_of_the_fits():
     outcomes = [
-        *(done(0), done(1, worker="host-2", origin="DistributedSearch/123/fit/8")),
+        *(done(0), done(1, worker="host-2", task_pathspec="DistributedSearch/123/fit/8")),
         *(done(2, float("nan"), TRACEBACK), raised(3), lost(4)),
     ]
     components = rendered(about(4, 2), outcomes)
@@ -157,7 +160,10 @@ def test_headline_counts_what_became_of_the_fits():
     [(0.5, "500 ms"), (5, "5.00 s"), (42, "42.0 s"), (75, "1 min 15 s"), (7260, "2 h 1 min")],
 )
 def test_durations_read_well(seconds, expected):
-    assert headline(rendered(about(1), [done(0, ended=BEGUN + seconds)]))["Wall time"] == expected
+    assert (
+        headline(rendered(about(1), [done(0, finished_at=BEGUN + seconds)]))["Wall time"]
+        == expected
+    )
 
 
 def test_first_metric_ranks_and_the_means_of_all_are_shown():
@@ -215,7 +221,7 @@ def test_box_is_made_of_quartiles(scores):
 def test_timeline_has_a_bar_for_each_fit_on_the_row_of_its_worker():
     outcomes = [done(0), done(1, float("nan"), TRACEBACK, worker="host-2"), lost(2)]
     bars = chart(rendered(about(3), outcomes), "seconds")
-    assert [(bar["worker"], bar["status"], bar["began"], bar["fits"]) for bar in bars] == [
+    assert [(bar["worker"], bar["status"], bar["started_at"], bar["fits"]) for bar in bars] == [
         ("host-1", "done", 1.0, "candidate 0, split 0"),
         ("host-2", "failed", 2.0, "candidate 1, split 0"),
         ("host-1", "lost", 3.0, "candidate 2, split 0"),
@@ -240,7 +246,9 @@ def test_many_fits_are_joined_on_the_timeline_and_the_bad_stay_visible():
 
 
 def test_fits_without_times_have_no_timeline():
-    components = rendered(about(2), [done(0, began=0.0, ended=0.0), done(1, began=None)])
+    components = rendered(
+        about(2), [done(0, started_at=0.0, finished_at=0.0), done(1, started_at=None)]
+    )
     assert "## Timeline" not in text(components)
 
 
@@ -275,7 +283,7 @@ def test_fits_without_an_outcome_are_missing(n_outcomes):
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf"), 1e308, None, 3])
 def test_card_is_json_whatever_the_scores(score):
-    outcomes = [done(0, score), done(1, -1e308), done(2, 0.5, ended=float("inf"))]
+    outcomes = [done(0, score), done(1, -1e308), done(2, 0.5, finished_at=float("inf"))]
     json.dumps(rendered(about(3), outcomes), allow_nan=False)
 
 

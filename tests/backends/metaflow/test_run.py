@@ -14,8 +14,8 @@ from sklearn.linear_model import Ridge
 from skdistsearch import DistributedSearchCV, MetaflowBackend
 from skdistsearch.backends import Batch
 from skdistsearch.exceptions import BackendConfigError, BackendError
-from skdistsearch.scheduling._chunks import dealt
-from skdistsearch.testing import Scripted
+from skdistsearch.scheduling._chunks import interleaved_chunks
+from skdistsearch.testing import FaultyRegressor
 
 pytestmark = pytest.mark.slow
 
@@ -235,7 +235,7 @@ def test_few_fits_have_a_container_each_and_many_share_them():
 @pytest.mark.parametrize(("n_chunks", "period"), [(2, 2), (10, 5), (50, 10)])
 def test_dealt_chunks_do_not_fall_in_step_with_the_grid(n_chunks, period):
     """Where every ``period``-th fit is slow, no worker gets all of them."""
-    chunks = dealt(range(1000), n_chunks)
+    chunks = interleaved_chunks(range(1000), n_chunks)
     slow = [sum(fit % period == 0 for fit in chunk) for chunk in chunks]
     assert max(slow) <= 2 * 1000 / period / n_chunks
     assert {len(chunk) for chunk in chunks} == {1000 // n_chunks}
@@ -247,10 +247,10 @@ def test_task_that_dies_leaves_no_temporary_file(tmp_path, home):
     run(
         tmp_path,
         f"""
-from skdistsearch.testing import Scripted
-grid = {{"fate": ["exit once"], "folder": [{str(tmp_path)!r}]}}
+from skdistsearch.testing import FaultyRegressor
+grid = {{"behavior": ["exit once"], "folder": [{str(tmp_path)!r}]}}
 DistributedSearchCV(
-    Scripted(), grid, cv=2, backend="metaflow", n_jobs=1, refit=False
+    FaultyRegressor(), grid, cv=2, backend="metaflow", n_jobs=1, refit=False
 ).fit(X, y)
 """,
         {**os.environ, "TMPDIR": str(temporary)},
@@ -262,7 +262,12 @@ DistributedSearchCV(
 def test_tasks_of_this_machine_take_from_each_other(home):
     durations = [2.0, *(0.02 + number / 1e4 for number in range(20))]
     search = DistributedSearchCV(
-        Scripted(), {"duration_s": durations}, cv=2, backend="metaflow", n_jobs=2, refit=False
+        FaultyRegressor(),
+        {"duration_s": durations},
+        cv=2,
+        backend="metaflow",
+        n_jobs=2,
+        refit=False,
     ).fit([[1], [2]] * 5, [0, 1] * 5)
     counts = Counter(worker for *_, worker in search._fit_times)
     assert sum(counts.values()) == 42
@@ -273,13 +278,16 @@ def test_tasks_of_this_machine_take_from_each_other(home):
 def test_task_that_is_tried_again_has_its_fits_again(tmp_path, home):
     folder = str(tmp_path)
     search = DistributedSearchCV(
-        Scripted(),
-        {"fate": ["fit", "exit once"], "folder": [folder]},
+        FaultyRegressor(),
+        {"behavior": ["fit", "exit once"], "folder": [folder]},
         cv=3,
         backend=MetaflowBackend(retries=1),
         n_jobs=2,
         refit=False,
     ).fit([[1], [2]] * 5, [0, 1] * 5)
     assert len(search.runs_) == 1
-    assert [Scripted.fits_begun(folder, fate) for fate in ("fit", "exit once")] == [3, 4]
+    assert [FaultyRegressor.fits_begun(folder, behavior) for behavior in ("fit", "exit once")] == [
+        3,
+        4,
+    ]
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

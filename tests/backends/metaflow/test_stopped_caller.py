@@ -36,13 +36,13 @@ import numpy as np
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV
 from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.testing import Scripted
+from skdistsearch.testing import FaultyRegressor
 
 X, y = make_regression(40, 2, random_state=0)
 grid = {{"factor": [1.0, 1.5, 2.0, 2.5]}}
-expected = GridSearchCV(Scripted(), grid, cv=3, refit=False).fit(X, y)
+expected = GridSearchCV(FaultyRegressor(), grid, cv=3, refit=False).fit(X, y)
 search = DistributedSearchCV(
-    Scripted(folder={fits!r}, duration_s={duration}), grid, cv=3, n_jobs=2, refit=False,
+    FaultyRegressor(folder={fits!r}, duration_s={duration}), grid, cv=3, n_jobs=2, refit=False,
     backend={backend}, checkpoint={checkpoint!r},
 )
 print("begin", flush=True)

@@ -56,7 +56,7 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
         outcomes = run_task(
             *(self.data, self.head, self.sheet, self.index),
             record=self.record,
-            origin=current.pathspec,
+            task_pathspec=current.pathspec,
             retry=current.retry_count,
             timeout_s=self.settings.get("timeout_s") or 0,
         )

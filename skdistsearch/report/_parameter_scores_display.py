@@ -1,4 +1,4 @@
-"""`ParametersDisplay`: mean scores against the values of one or two parameters."""
+"""`ParameterScoresDisplay`: mean scores against the values of one or two parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._leaderboard import parameter_names, readable_value, standings
+from skdistsearch.report._leaderboard import leaderboard, parameter_names, readable_value
 from skdistsearch.report._style import ABOVE, clipped, looks, new_axes, note, score_name
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LABEL_LENGTH = 24  # characters
 _JITTER = 0.25  # of the distance between two categories, to either side
 
 
-class ParametersDisplay:
+class ParameterScoresDisplay:
     """Mean scores of the candidates, against one parameter or (as colour) against two.
 
     Axes are logarithmic where values span two decades, and have a place for each value where
@@ -33,10 +33,10 @@ class ParametersDisplay:
 
     Parameters
     ----------
-    standings : pandas.DataFrame
-        As of `skdistsearch.report.standings`, of the candidates that have the parameters.
+    leaderboard : pandas.DataFrame
+        As of `skdistsearch.report.leaderboard`, of the candidates that have the parameters.
     values : dict of str to list
-        One or two parameters: name, and values in the order of ``standings``.
+        One or two parameters: name, and values in the order of ``leaderboard``.
     score_name : str
         What the scores are, for the axis.
     contenders : sequence of str
@@ -59,20 +59,20 @@ class ParametersDisplay:
 
     Examples
     --------
-    >>> from skdistsearch.report import ParametersDisplay
-    >>> ParametersDisplay.from_search(search, "max_depth")  # doctest: +SKIP
+    >>> from skdistsearch.report import ParameterScoresDisplay
+    >>> ParameterScoresDisplay.from_search(search, "max_depth")  # doctest: +SKIP
     """
 
     def __init__(
         self,
         *,
-        standings: DataFrame,
+        leaderboard: DataFrame,
         values: Mapping[str, Sequence[Any]],
         score_name: str,
         contenders: Sequence[str],
         left_out: int = 0,
     ) -> None:
-        self.standings = standings
+        self.leaderboard = leaderboard
         self.values = values
         self.score_name = score_name
         self.contenders = contenders
@@ -86,7 +86,7 @@ class ParametersDisplay:
         *,
         metric: str | None = None,
         ax: Axes | None = None,
-    ) -> ParametersDisplay:
+    ) -> ParameterScoresDisplay:
         """Draw the scores of a fitted search.
 
         Parameters
@@ -94,15 +94,15 @@ class ParametersDisplay:
         search : fitted search
             Of this package or of scikit-learn.
         parameters : str or two of them
-            Names as in ``param_grid``, or as short as in `skdistsearch.report.standings`.
+            Names as in ``param_grid``, or as short as in `skdistsearch.report.leaderboard`.
         metric : str or None, default=None
-            Which metric's scores, as in `skdistsearch.report.standings`.
+            Which metric's scores, as in `skdistsearch.report.leaderboard`.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a figure with pyplot.
 
         Returns
         -------
-        display : ParametersDisplay
+        display : ParameterScoresDisplay
             Drawn.
 
         Raises
@@ -110,7 +110,7 @@ class ParametersDisplay:
         ReportError
             There is no such parameter or metric, or no candidate that has all of them.
         """
-        table = standings(search, metric=metric)
+        table = leaderboard(search, metric=metric)
         params = search.cv_results_["params"]
         names = _long_names(search, [parameters] if isinstance(parameters, str) else parameters)
         has = [all(name in params[index] for name in names.values()) for index in table.index]
@@ -118,14 +118,14 @@ class ParametersDisplay:
         if kept.empty:
             raise ReportError(f"No candidate with a score has all of {', '.join(names.values())}.")
         return cls(
-            standings=kept,
+            leaderboard=kept,
             values={s: [params[index][name] for index in kept.index] for s, name in names.items()},
             score_name=score_name(search, table.attrs["metric"]),
             contenders=sorted(set(table["contender"])),
             left_out=len(table) - len(kept),
         ).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> ParametersDisplay:
+    def plot(self, ax: Axes | None = None) -> ParameterScoresDisplay:
         """Draw once more.
 
         Parameters
@@ -135,7 +135,7 @@ class ParametersDisplay:
 
         Returns
         -------
-        self : ParametersDisplay
+        self : ParameterScoresDisplay
             With the new artists.
         """
         self.ax_ = new_axes(7.5, 5) if ax is None else ax
@@ -155,13 +155,13 @@ class ParametersDisplay:
         return self
 
     def _against_one(self, x: NDArray[np.float64]) -> None:
-        scores = self.standings["mean_score"].to_numpy()
+        scores = self.leaderboard["mean_score"].to_numpy()
         self.errorbars_ = []
         self.points_ = {}
         for name, rows, look in self._contenders():
             colour = look["color"]
             if len(x) <= _MANY:
-                errors = self.standings["std_error"].to_numpy()[rows]
+                errors = self.leaderboard["std_error"].to_numpy()[rows]
                 bars = self.ax_.errorbar(
                     x[rows], scores[rows], errors, fmt="none", ecolor=colour, capsize=3, zorder=1
                 )
@@ -172,7 +172,7 @@ class ParametersDisplay:
         self.ax_.set_ylabel(self.score_name)
 
     def _against_two(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        scores = self.standings["mean_score"].to_numpy()
+        scores = self.leaderboard["mean_score"].to_numpy()
         low = np.quantile(scores, 0.05) if len(scores) > _MANY else scores.min()
         scale = {"cmap": "cividis", "vmin": low, "vmax": scores.max()}
         self.errorbars_ = []
@@ -194,7 +194,7 @@ class ParametersDisplay:
         )
 
     def _contenders(self) -> list[tuple[str, NDArray[np.bool_], dict[str, str]]]:
-        mine = self.standings["contender"].to_numpy()
+        mine = self.leaderboard["contender"].to_numpy()
         return [
             (name, mine == name, look)
             for name, look in looks(self.contenders).items()
@@ -202,7 +202,7 @@ class ParametersDisplay:
         ]
 
     def _size(self) -> dict[str, Any]:
-        many = len(self.standings) > _MANY
+        many = len(self.leaderboard) > _MANY
         width = 0.3 if many else 0.6
         return {"s": 22 if many else 55, "edgecolors": "#333333", "linewidths": width}
 

@@ -1,4 +1,4 @@
-"""`ProgressDisplay`: how a model did on its validation part, iteration by iteration."""
+"""`TrainingHistoryDisplay`: how a model did on its validation part, iteration by iteration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DECADES = 100  # greatest by least value, from which on the axis is logarithmic
 _WITHIN = ("best_estimator_", "regressor_", "estimator_")  # attributes that hold a fitted model
 
 
-class ProgressDisplay:
+class TrainingHistoryDisplay:
     """What models told of their validation parts after each iteration, the best one marked.
 
     An iteration is what the model calls so: a tree, a round of boosting, an epoch. Make it with
@@ -52,8 +52,8 @@ class ProgressDisplay:
 
     Examples
     --------
-    >>> from skdistsearch.report import ProgressDisplay
-    >>> ProgressDisplay.from_estimator(search.best_estimator_)  # doctest: +SKIP
+    >>> from skdistsearch.report import TrainingHistoryDisplay
+    >>> TrainingHistoryDisplay.from_estimator(search.best_estimator_)  # doctest: +SKIP
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ProgressDisplay:
         self.metric = metric
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> ProgressDisplay:
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> TrainingHistoryDisplay:
         """Draw the progress of one model.
 
         Parameters
@@ -81,7 +81,7 @@ class ProgressDisplay:
 
         Returns
         -------
-        display : ProgressDisplay
+        display : TrainingHistoryDisplay
             Drawn.
 
         Raises
@@ -96,7 +96,7 @@ class ProgressDisplay:
     @classmethod
     def from_estimators(
         cls, estimators: Mapping[str, Any], *, ax: Axes | None = None
-    ) -> ProgressDisplay:
+    ) -> TrainingHistoryDisplay:
         """Draw the progress of several models: of one on several splits, say.
 
         Parameters
@@ -108,7 +108,7 @@ class ProgressDisplay:
 
         Returns
         -------
-        display : ProgressDisplay
+        display : TrainingHistoryDisplay
             Drawn.
 
         Raises
@@ -126,18 +126,18 @@ class ProgressDisplay:
         if silent:
             raise ReportError(
                 f"{', '.join(sorted(set(silent)))}: no fitted EarlyStopping with a "
-                "validation_curve_ in it."
+                "validation_history_ in it."
             )
         metrics = sorted({each.validation_metric_ for each in told.values()})
         if len(metrics) > 1:
             raise ReportError(f"One axis is for one metric, and these are {', '.join(metrics)}.")
         return cls(
-            curves={name: each.validation_curve_ for name, each in told.items()},
+            curves={name: each.validation_history_ for name, each in told.items()},
             best_iterations={name: each.best_iteration_ for name, each in told.items()},
             metric=metrics[0],
         ).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> ProgressDisplay:
+    def plot(self, ax: Axes | None = None) -> TrainingHistoryDisplay:
         """Draw once more.
 
         Parameters
@@ -147,7 +147,7 @@ class ProgressDisplay:
 
         Returns
         -------
-        self : ProgressDisplay
+        self : TrainingHistoryDisplay
             With the new artists.
         """
         self.ax_ = new_axes(7.5, 4.5) if ax is None else ax
@@ -212,7 +212,7 @@ class ProgressDisplay:
 
 def early_stopping_in(estimator: Any) -> Any:
     """The fitted `EarlyStopping` that tells of its iterations; None if there is none."""
-    while getattr(estimator, "validation_curve_", None) is None:
+    while getattr(estimator, "validation_history_", None) is None:
         if isinstance(estimator, Pipeline):
             estimator = estimator.steps[-1][1]
             continue

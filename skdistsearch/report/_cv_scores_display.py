@@ -1,4 +1,4 @@
-"""`ScoresDisplay`: how the scores of each candidate spread over the splits."""
+"""`CVScoresDisplay`: how the scores of each candidate spread over the splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdistsearch._cv_results import split_scores
-from skdistsearch.report._leaderboard import standings
+from skdistsearch.report._leaderboard import leaderboard
 from skdistsearch.report._style import ABOVE, clipped, height_of, looks, new_axes, note, score_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _LABEL_LENGTH = 50  # characters
 _SMALLEST, _LARGEST = 5.0, 10.0  # points; a smaller label nobody can read
 
 
-class ScoresDisplay:
+class CVScoresDisplay:
     """Box plots of the scores on the splits, a candidate each, the best on top.
 
     A box is from the lower to the upper quartile, its line the median, its whiskers go to the
@@ -27,10 +27,10 @@ class ScoresDisplay:
 
     Parameters
     ----------
-    standings : pandas.DataFrame
-        As of `skdistsearch.report.standings`.
+    leaderboard : pandas.DataFrame
+        As of `skdistsearch.report.leaderboard`.
     scores : ndarray of shape (n_candidates, n_splits)
-        Test scores, in the order of ``standings``.
+        Test scores, in the order of ``leaderboard``.
     score_name : str
         What the scores are, for the axis.
 
@@ -49,22 +49,22 @@ class ScoresDisplay:
 
     Examples
     --------
-    >>> from skdistsearch.report import ScoresDisplay
-    >>> display = ScoresDisplay.from_search(search)  # doctest: +SKIP
+    >>> from skdistsearch.report import CVScoresDisplay
+    >>> display = CVScoresDisplay.from_search(search)  # doctest: +SKIP
     >>> display.figure_.savefig("scores.png")  # doctest: +SKIP
     """
 
     def __init__(
-        self, *, standings: DataFrame, scores: NDArray[np.float64], score_name: str
+        self, *, leaderboard: DataFrame, scores: NDArray[np.float64], score_name: str
     ) -> None:
-        self.standings = standings
+        self.leaderboard = leaderboard
         self.scores = scores
         self.score_name = score_name
 
     @classmethod
     def from_search(
         cls, search: Any, *, metric: str | None = None, ax: Axes | None = None, top: int = 30
-    ) -> ScoresDisplay:
+    ) -> CVScoresDisplay:
         """Draw the scores of a fitted search.
 
         Parameters
@@ -72,7 +72,7 @@ class ScoresDisplay:
         search : fitted search
             Of this package or of scikit-learn.
         metric : str or None, default=None
-            Which metric's scores, as in `skdistsearch.report.standings`.
+            Which metric's scores, as in `skdistsearch.report.leaderboard`.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a figure with pyplot, as high as it needs to be.
         top : int, default=30
@@ -80,7 +80,7 @@ class ScoresDisplay:
 
         Returns
         -------
-        display : ScoresDisplay
+        display : CVScoresDisplay
             Drawn.
 
         Raises
@@ -88,12 +88,12 @@ class ScoresDisplay:
         ReportError
             There is no such metric.
         """
-        table = standings(search, metric=metric)
+        table = leaderboard(search, metric=metric)
         scores = split_scores(search.cv_results_, table.attrs["metric"])[table.index]
         name = score_name(search, table.attrs["metric"])
-        return cls(standings=table, scores=scores, score_name=name).plot(ax, top=top)
+        return cls(leaderboard=table, scores=scores, score_name=name).plot(ax, top=top)
 
-    def plot(self, ax: Axes | None = None, *, top: int = 30) -> ScoresDisplay:
+    def plot(self, ax: Axes | None = None, *, top: int = 30) -> CVScoresDisplay:
         """Draw once more.
 
         Parameters
@@ -105,12 +105,12 @@ class ScoresDisplay:
 
         Returns
         -------
-        self : ScoresDisplay
+        self : CVScoresDisplay
             With the new artists.
         """
         scored = np.isfinite(self.scores).all(axis=1)
         shown = self._shown(scored, top)
-        table = self.standings.iloc[shown]
+        table = self.leaderboard.iloc[shown]
         ax = new_axes(10, height_of(len(shown))) if ax is None else ax
         self.ax_ = ax
         self.figure_: Any = ax.figure
@@ -131,11 +131,11 @@ class ScoresDisplay:
     def _shown(self, scored: Any, top: int) -> NDArray[np.int64]:
         """Places of the best of each contender, and of as many others as there is room for."""
         places = np.flatnonzero(scored)
-        leads = ~self.standings["contender"].iloc[places].duplicated().to_numpy()
+        leads = ~self.leaderboard["contender"].iloc[places].duplicated().to_numpy()
         return np.sort(np.concatenate([places[leads], places[~leads]])[:top])
 
     def _colour(self, table: DataFrame) -> None:
-        look = looks(self.standings["contender"])
+        look = looks(self.leaderboard["contender"])
         for box, contender in zip(self.boxes_, table["contender"], strict=True):
             box.set(facecolor=look[contender]["color"], hatch=look[contender]["hatch"])
         present = dict(zip(table["contender"], self.boxes_, strict=True))
