@@ -1,0 +1,51 @@
+"""Names for the types that cross modules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+ArrayLike: TypeAlias = Any
+"""X or y, as scikit-learn takes them: array, sparse matrix, data frame, list."""
+Indices: TypeAlias = NDArray[np.integer[Any]] | NDArray[np.bool_] | Sequence[int]
+"""Row numbers, or a mask, of one part of a split."""
+Parameters: TypeAlias = Mapping[str, object]
+"""Parameters of an estimator by name: one candidate."""
+ParamGrid: TypeAlias = Mapping[str, Any]
+"""Parameter names, and for each the values or the distribution to try."""
+
+
+class Estimator(Protocol):
+    """An object with scikit-learn's estimator API."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike = None) -> Any:
+        """Fit to data."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters."""
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters."""
+
+
+class _RequiredResult(TypedDict):
+    fit_error: str | None
+    fit_time: float
+    score_time: float
+    test_scores: float | dict[str, float]
+
+
+class FitResult(_RequiredResult, total=False):
+    """scikit-learn's result of one fit, as its ``_fit_and_score`` returns it.
+
+    ``fit_error`` is the traceback of a fit that failed, or None. Times are in seconds. Scores are
+    one number, or one for each metric. ``estimator`` is the fitted model, only where it was asked
+    for.
+    """
+
+    train_scores: float | dict[str, float]
+    n_test_samples: int
+    estimator: Any
