@@ -213,7 +213,7 @@ def _give_up(
 ) -> None:
     """Note that a fit took too long, then end the process that it hangs in."""
     reason = (
-        f"{batch.fits[fit]}: it ran longer than timeout_s={timeout_s:g}. Give it more time, or "
+        f"{batch.fits[fit]}: it ran longer than fit_timeout_s={timeout_s:g}. Give it more time, or "
         "take the candidate out."
     )
     print(f"skdistsearch gives up {reason}", file=sys.stderr, flush=True)  # noqa: T201

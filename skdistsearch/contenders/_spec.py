@@ -31,7 +31,7 @@ _STEP = "model"
 # What a spec's fit kwargs for early stopping are here: those that ask for it, those that go with it
 # and belong to `EarlyStopping`, and those that belong to what a net watches.
 _ASKS = {"early_stopping_rounds": "patience", "patience": "patience"}
-_GOES_WITH = {"validation_split": "validation", "epochs": "max_iter"}
+_GOES_WITH = {"validation_split": "validation_split", "epochs": "max_iter"}
 _WATCHED = ("monitor", "min_delta")
 
 

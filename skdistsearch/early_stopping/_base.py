@@ -32,7 +32,7 @@ class Family:
 
     >>> from sklearn.ensemble import GradientBoostingRegressor
     >>> from sklearn.metrics import mean_squared_error
-    >>> from skdistsearch.early_stopping import Family, register
+    >>> from skdistsearch.early_stopping import Family, register_family
     >>> def fit_with_validation(model, train, validation, patience):
     ...     model.fit(train.X, train.y, **train.params)
     ...     weights = validation.params.get("sample_weight")
@@ -55,7 +55,7 @@ class Family:
     ...     restores_best=False,
     ... )
 
-    ``EarlyStopping(model, family=family)`` uses it, wherever it is fitted; ``register(family)``
+    ``EarlyStopping(model, family=family)`` uses it, wherever it is fitted; ``register_family(family)``
     makes it known to the process.
     """
 

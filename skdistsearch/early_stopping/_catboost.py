@@ -47,7 +47,7 @@ def _set_iterations(model: Any, n: int) -> None:
     model.set_params(**{name: n}, **off)
 
 
-def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+def _validation_history(model: Any, best: int) -> tuple[str, Sequence[float]]:
     return watched_series(model.get_evals_result()["validation"], best)
 
 
@@ -56,5 +56,5 @@ FAMILY = Family(
     _matches,
     _fit_with_validation,
     _set_iterations,
-    validation_history=_validation_curve,
+    validation_history=_validation_history,
 )

@@ -33,7 +33,7 @@ class EarlyStopping(DelegatingEstimator):
     estimator : estimator object
         A model of LightGBM, XGBoost, CatBoost, Keras (through scikeras) or scikit-learn's
         `~sklearn.ensemble.HistGradientBoostingRegressor` and ``...Classifier``, of a family
-        that is `registered <skdistsearch.early_stopping.register>`, or a
+        that is `registered <skdistsearch.early_stopping.register_family>`, or a
         `~sklearn.pipeline.Pipeline` that ends in one: then the preprocessing too is fitted on
         the inner training part only, and for the last fit on all rows.
     patience : int, default=10

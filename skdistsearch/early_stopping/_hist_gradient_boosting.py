@@ -98,7 +98,7 @@ def _set_iterations(model: Any, n: int) -> None:
     model.set_params(max_iter=n, early_stopping=False)
 
 
-def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+def _validation_history(model: Any, best: int) -> tuple[str, Sequence[float]]:
     scores = model.validation_score_[1:]
     if model.scoring == "loss":
         return model.loss, np.negative(scores)
@@ -111,5 +111,5 @@ FAMILY = Family(
     _fit_with_validation,
     _set_iterations,
     restores_best=False,
-    validation_history=_validation_curve,
+    validation_history=_validation_history,
 )

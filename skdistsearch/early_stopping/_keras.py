@@ -35,7 +35,7 @@ def keras_family(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
         For ``EarlyStopping(model, family=keras(min_delta=0.1))``.
     """
     fit = partial(_fit_with_validation, monitor=monitor, min_delta=min_delta)
-    curve = partial(_validation_curve, monitor=monitor)
+    curve = partial(_validation_history, monitor=monitor)
     return Family("Keras (scikeras)", _matches, fit, _set_iterations, validation_history=curve)
 
 
@@ -93,7 +93,7 @@ def _set_iterations(model: Any, n: int) -> None:
             model.set_params(**{name: 0.0})
 
 
-def _validation_curve(model: Any, best: int, *, monitor: str) -> tuple[str, Sequence[float]]:
+def _validation_history(model: Any, best: int, *, monitor: str) -> tuple[str, Sequence[float]]:
     return monitor.removeprefix("val_"), model.history_[monitor]
 
 

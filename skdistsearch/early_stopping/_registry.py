@@ -64,7 +64,7 @@ def find_family(estimator: Any) -> Family:
     raise FamilyError(
         f"EarlyStopping cannot stop {type(estimator).__name__}: it is of no known family. Known: "
         f"{names}. If it has such a model within, put EarlyStopping around that one. For another "
-        "family, give family=Family(...), or call register(Family(...)); "
+        "family, give family=Family(...), or call register_family(Family(...)); "
         "skdistsearch.early_stopping.Family has an example."
     )
 

@@ -35,7 +35,7 @@ def _set_iterations(model: Any, n: int) -> None:
     model.set_params(n_estimators=n, early_stopping_rounds=None)
 
 
-def _validation_curve(model: Any, best: int) -> tuple[str, Sequence[float]]:
+def _validation_history(model: Any, best: int) -> tuple[str, Sequence[float]]:
     (series,) = model.evals_result().values()
     return watched_series(series, best)
 
@@ -45,5 +45,5 @@ FAMILY = Family(
     _matches,
     _fit_with_validation,
     _set_iterations,
-    validation_history=_validation_curve,
+    validation_history=_validation_history,
 )

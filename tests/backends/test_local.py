@@ -328,7 +328,7 @@ def test_threads_that_the_user_has_set_stay_and_are_warned_of(estimator, grid, m
 
 
 def grows_as_if_by_tensorflow(mb=0, limit_mb=-1):
-    from skdistsearch.backends.remote import worker
+    from skdistsearch.backends import _worker as worker
 
     sys.modules.setdefault("tensorflow", sys)
     worker._LEAK_MB = limit_mb

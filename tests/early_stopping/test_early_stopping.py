@@ -780,7 +780,7 @@ def test_missing_target_and_single_row_are_errors():
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(early_stopping._base, "_REGISTERED", [])
+    monkeypatch.setattr(early_stopping._registry, "_REGISTERED", [])
 
 
 @pytest.mark.usefixtures("registry")

@@ -15,10 +15,10 @@ import joblib
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
-from skdistsearch.backends.metaflow._compute import Compute
 from skdistsearch.backends.metaflow._environment import s3_root
 from skdistsearch.backends.metaflow._preflight import check_configured, check_store
 from skdistsearch.backends.metaflow._run import _Run
+from skdistsearch.backends.metaflow._settings import MetaflowSettings
 from skdistsearch.backends.metaflow._validation import problems
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendConfigError
@@ -41,7 +41,7 @@ _WORKERS = 50  # tasks at the same time elsewhere: each is a process of 90 MB he
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetaflowBackend(Compute):
+class MetaflowBackend(MetaflowSettings):
     """Runs fits as tasks of a Metaflow run: a foreach over chunks of fits.
 
     The run is an ordinary run of the flow ``DistributedSearch``. It goes where Metaflow's
@@ -49,18 +49,6 @@ class MetaflowBackend(Compute):
     ``.metaflow`` is found, it goes to ``~/.local/share/skdistsearch`` and not to the working
     directory.
     """
-
-    fits_per_task: int | str = "auto"
-    """How many fits share a Metaflow task. 1 gives every fit a task of its own. ``"auto"``: on
-    this machine as many tasks as there are workers, which take the next fits themselves, because
-    each costs the start of an interpreter and the imports of the estimators (1.5 s for scikit-learn
-    alone); elsewhere a task for each of up to 200 fits, and 200 tasks for more."""
-    max_workers: int | None = None
-    """How many tasks run at the same time. None: the search's ``n_jobs``, or all cores of this
-    machine, or 50 elsewhere. Each task that runs elsewhere is also watched by a process of 90 MB
-    on this machine."""
-    tags: tuple[str, ...] = ()
-    """Tags of the run, besides ``skdistsearch``."""
 
     def __post_init__(self) -> None:
         """Say what is wrong with the settings, all at once."""
@@ -85,11 +73,6 @@ class MetaflowBackend(Compute):
         ]
         if wrong:
             raise BackendConfigError("MetaflowBackend: " + "; ".join(wrong))
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether the tasks run on machines that do not see this one's files."""
-        return self.compute != "local"
 
     def checkpoint_root(self) -> str:
         """Where checkpoints that have a name only are kept, if not on this machine."""

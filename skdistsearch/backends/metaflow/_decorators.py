@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from skdistsearch.backends._threads import thread_limits
-from skdistsearch.backends.metaflow._compute import _CONTAINERS, Compute
 from skdistsearch.backends.metaflow._environment import _config
+from skdistsearch.backends.metaflow._settings import CONTAINERS, MetaflowSettings
 
 Decospec = str | tuple[str, dict[str, Any]]
 """A decorator as Metaflow's ``--with`` spells it, or its name and its attributes."""
@@ -24,10 +23,10 @@ _PARAMETER_OF = {
     "image": "image",
     "queue": "queue",
 }
-_MERGED = (*_CONTAINERS, "environment")  # the user's attributes join ours: a step has one of each
+_MERGED = (*CONTAINERS, "environment")  # the user's attributes join ours: a step has one of each
 
 
-def decospecs(settings: Compute, fits_in_largest_task: int) -> list[Decospec]:
+def decospecs(settings: MetaflowSettings, fits_in_largest_task: int) -> list[Decospec]:
     """Decorators of the step *fit*, for ``MutableStep.add_decorator``.
 
     Ours have their attributes as plain data: Metaflow before 2.16.4 keeps only the first attribute
@@ -47,7 +46,7 @@ def decospecs(settings: Compute, fits_in_largest_task: int) -> list[Decospec]:
     ]
 
 
-def retries(settings: Compute) -> int:
+def retries(settings: MetaflowSettings) -> int:
     """How often Metaflow runs a task again that died."""
     if settings.retries is not None:
         return int(settings.retries)
@@ -55,35 +54,35 @@ def retries(settings: Compute) -> int:
     return 0 if settings.compute == "local" else 3
 
 
-def _container(settings: Compute) -> dict[str, Any]:
+def _container(settings: MetaflowSettings) -> dict[str, Any]:
     values = {name: getattr(settings, parameter) for name, parameter in _PARAMETER_OF.items()}
     asked = {name: _plain(value) for name, value in values.items() if value is not None}
     return asked | _attributes(settings, settings.compute)
 
 
-def _retry(settings: Compute) -> dict[str, Any]:
+def _retry(settings: MetaflowSettings) -> dict[str, Any]:
     # Metaflow's own pause is two minutes, in which the machine of a spot reclaim is long replaced.
     times = retries(settings)
     return {"times": times, "minutes_between_retries": 0} if times else {}
 
 
-def _timeout(settings: Compute, fits_in_largest_task: int) -> dict[str, Any]:
+def _timeout(settings: MetaflowSettings, fits_in_largest_task: int) -> dict[str, Any]:
     """The net below the limit of each fit, for tasks that hang elsewhere."""
-    if settings.timeout_s is None:
+    if settings.fit_timeout_s is None:
         return {}
-    seconds = math.ceil(settings.timeout_s * fits_in_largest_task + _SLACK_S)
+    seconds = math.ceil(settings.fit_timeout_s * fits_in_largest_task + _SLACK_S)
     return {"seconds": min(seconds, _TIMEOUT_MAX_S)}
 
 
-def _variables(settings: Compute) -> dict[str, Any]:
+def _variables(settings: MetaflowSettings) -> dict[str, Any]:
     given = _attributes(settings, "environment").get("vars", {})
-    if isinstance(settings.environment, Mapping):
-        given = settings.environment
+    if settings.env_vars is not None:
+        given = settings.env_vars
     variables = _limits(settings) | {name: str(value) for name, value in given.items()}
     return {"vars": variables} if variables else {}
 
 
-def _limits(settings: Compute) -> dict[str, str]:
+def _limits(settings: MetaflowSettings) -> dict[str, str]:
     """A container sees all cores of its host: without these, each task would use all of them."""
     if settings.compute == "local":
         return {}
@@ -99,7 +98,7 @@ def _limits(settings: Compute) -> dict[str, str]:
     return limits
 
 
-def _attributes(settings: Compute, wanted: str) -> dict[str, Any]:
+def _attributes(settings: MetaflowSettings, wanted: str) -> dict[str, Any]:
     """Attributes that the user gives to the decorator ``wanted``."""
     found: dict[str, Any] = {}
     for name, attributes in map(_parsed, settings.decorators):

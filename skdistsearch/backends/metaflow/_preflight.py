@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from skdistsearch.backends.metaflow._compute import ENVIRONMENTS, Compute
 from skdistsearch.backends.metaflow._decorators import _attributes
 from skdistsearch.backends.metaflow._environment import _config, _metaflow, _user
+from skdistsearch.backends.metaflow._settings import ENVIRONMENTS, MetaflowSettings
 from skdistsearch.exceptions import BackendConfigError
 
 
-def check_configured(settings: Compute) -> None:
+def check_configured(settings: MetaflowSettings) -> None:
     """Raise `BackendConfigError` unless tasks can be sent where ``settings`` say.
 
     Nothing is sent yet, and the message has all that is missing. Only the search for credentials
@@ -31,7 +31,7 @@ def check_configured(settings: Compute) -> None:
         raise BackendConfigError(f'compute="{settings.compute}" cannot start:{_lines(missing)}')
 
 
-def check_store(settings: Compute) -> None:
+def check_store(settings: MetaflowSettings) -> None:
     """Raise `BackendConfigError` unless the datastore, all a checkpoint needs, can be reached."""
     if missing := [*_missing_store(), *_missing_credentials(settings)]:
         raise BackendConfigError(f"The datastore cannot be reached:{_lines(missing)}")
@@ -52,7 +52,7 @@ def _missing_store() -> Iterator[str]:
         yield "no place in S3: METAFLOW_DATASTORE_SYSROOT_S3=s3://bucket/prefix"
 
 
-def _missing_on_batch(settings: Compute) -> Iterator[str]:
+def _missing_on_batch(settings: MetaflowSettings) -> Iterator[str]:
     if not (settings.queue or _config("BATCH_JOB_QUEUE", None)):
         # Metaflow would take any queue of the account (Batch.launch_job).
         yield "no job queue: queue=... or METAFLOW_BATCH_JOB_QUEUE=..."
@@ -70,7 +70,7 @@ def _missing_on_batch(settings: Compute) -> Iterator[str]:
         yield f"AWS Batch does not accept the user name {user!r}: METAFLOW_USER={valid}"
 
 
-def _missing_on_kubernetes(settings: Compute) -> Iterator[str]:
+def _missing_on_kubernetes(settings: MetaflowSettings) -> Iterator[str]:
     if not _installed("kubernetes"):
         yield "no client of Kubernetes: pip install kubernetes"
     files = os.environ.get("KUBECONFIG", "~/.kube/config").split(os.pathsep)
@@ -83,7 +83,7 @@ def _missing_on_kubernetes(settings: Compute) -> Iterator[str]:
         )
 
 
-def _missing_image(settings: Compute) -> Iterator[str]:
+def _missing_image(settings: MetaflowSettings) -> Iterator[str]:
     variable = f"{settings.compute.upper()}_CONTAINER_IMAGE"
     if settings.image or settings.environment in ENVIRONMENTS or _config(variable, None):
         return
@@ -95,7 +95,7 @@ def _missing_image(settings: Compute) -> Iterator[str]:
     )
 
 
-def _missing_credentials(settings: Compute) -> Iterator[str]:
+def _missing_credentials(settings: MetaflowSettings) -> Iterator[str]:
     if not _installed("boto3"):
         yield "no boto3: pip install boto3"
         return
@@ -124,7 +124,7 @@ def _missing_credentials(settings: Compute) -> Iterator[str]:
         yield "no AWS region: AWS_DEFAULT_REGION=... (boto3 does not read AWS_REGION)"
 
 
-def _unknown_attributes(settings: Compute) -> Iterator[str]:
+def _unknown_attributes(settings: MetaflowSettings) -> Iterator[str]:
     """Attributes that the user gives to a decorator of ours: Metaflow does not check these."""
     given = _attributes(settings, settings.compute)
     if not given:

@@ -17,11 +17,11 @@ from typing import Any
 from loky.backend import resource_tracker
 
 from skdistsearch._outcome import Outcome
-from skdistsearch.backends.metaflow._backend import MetaflowBackend
 from skdistsearch.backends.metaflow._decorators import decospecs
 from skdistsearch.backends.metaflow._environment import flow_environment, show_to_client
 from skdistsearch.backends.metaflow._packaging import FLOW_FILE, requirements, stage
 from skdistsearch.backends.metaflow._run_log import SAYS, Log, advice, is_of_host
+from skdistsearch.backends.metaflow._settings import MetaflowSettings
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendError
 from skdistsearch.scheduling import Chunk, Groups, WorkerDeath
@@ -42,7 +42,7 @@ class _Run:
     """One Metaflow run, in the hands of a keeper that does not let it outlive this process."""
 
     def __init__(
-        self, backend: MetaflowBackend, place: RunWorkspace, sheet: dict[str, Any], workers: int
+        self, backend: MetaflowSettings, place: RunWorkspace, sheet: dict[str, Any], workers: int
     ) -> None:
         self._place, self._far = place, backend.is_remote
         self._folder = place.folder / secrets.token_hex(4)
@@ -58,7 +58,7 @@ class _Run:
         self._environment = flow_environment(workers, place.folder, far=self._far)
         settings: dict[str, Any] = {
             "decorators": decospecs(backend, max(map(len, chunks))),
-            "timeout_s": backend.timeout_s,
+            "timeout_s": backend.fit_timeout_s,
             "packages": requirements(place.payload.modules) if self._far else None,
             "says": SAYS,
             "about": str(self._folder / "about.json"),
@@ -66,11 +66,10 @@ class _Run:
         (self._folder / "about.json").write_text(json.dumps(place.about))
         # In a file: the environment's variables are nothing for a list of processes.
         (self._folder / "settings.json").write_text(json.dumps(settings))
-        of_environment = isinstance(backend.environment, str)
         tags = [word for tag in ("skdistsearch", *backend.tags) for word in ("--tag", tag)]
         self._top = [
             *(sys.executable, "-u", str(flow), "--no-pylint"),
-            *(("--environment", str(backend.environment)) if of_environment else ()),
+            *(("--environment", backend.environment) if backend.environment else ()),
             *("--config", "settings", str(self._folder / "settings.json")),
         ]
         self._command = [

@@ -180,7 +180,7 @@ def test_poisoned_chunk_loses_its_culprits_alone_and_says_why(aws, fits, run):
 warnings.simplefilter("always")
 model = FaultyRegressor(folder=str(FITS), duration_s=0.5)
 grid = [{"factor": [1.0, 2.0]}, {"behavior": ["kill", "sleep"]}, {"factor": [4.0]}]
-backend = on_batch(fits_per_task=5, timeout_s=4)
+backend = on_batch(fits_per_task=5, fit_timeout_s=4)
 one_split = ShuffleSplit(1, random_state=0)
 search = DistributedSearchCV(model, grid, cv=one_split, backend=backend, refit=False).fit(X, y)
 factors = {"factor": [1.0, 2.0, 4.0]}
@@ -194,7 +194,7 @@ assert len(search.runs_) == 1
     assert (
         "candidate 2 (behavior='kill'), split 0: its worker died 2 times. Metaflow task " in output
     )
-    assert "candidate 3 (behavior='sleep'), split 0: it ran longer than timeout_s=4" in output
+    assert "candidate 3 (behavior='sleep'), split 0: it ran longer than fit_timeout_s=4" in output
     assert "Essential container in task exited, exit code" in output
     begun = sorted(path.name.split("-")[0] for path in fits.iterdir())
     assert begun == ["fit"] * 3 + ["kill"] * 2 + ["sleep"]

@@ -10,28 +10,28 @@ import sys
 import time
 import types
 
-import processes  # noqa: F401, a module that is installed nowhere
+import helpers  # noqa: F401, a module that is installed nowhere
 import pytest
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.backends.metaflow import _compute
-from skdistsearch.backends.metaflow._compute import Compute
+from skdistsearch.backends.metaflow import _validation
 from skdistsearch.backends.metaflow._decorators import decospecs, retries
 from skdistsearch.backends.metaflow._environment import _metaflow
 from skdistsearch.backends.metaflow._packaging import requirements
 from skdistsearch.backends.metaflow._preflight import check_configured
+from skdistsearch.backends.metaflow._settings import MetaflowSettings
 from skdistsearch.backends.metaflow._validation import problems
 from skdistsearch.exceptions import BackendConfigError
 
-BATCH = Compute(compute="batch")
-KUBERNETES = Compute(compute="kubernetes")
+BATCH = MetaflowSettings(compute="batch")
+KUBERNETES = MetaflowSettings(compute="kubernetes")
 NASTY = """a,b =1, c=2: "q" 'q' \\"e\\" $HOME {"x": [1]} é\nline"""
 
 
 @pytest.mark.parametrize("compute", ["local", "batch", "kubernetes"])
 def test_defaults_are_valid(compute):
-    assert problems(Compute(compute=compute)) == []
+    assert problems(MetaflowSettings(compute=compute)) == []
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_defaults_are_valid(compute):
             "queue": "q",
         },
         {"compute": "kubernetes", "cpu": 2, "memory_mb": 256, "gpu": 0, "disk_mb": 1},
-        {"timeout_s": 0.5, "retries": 4, "environment": {"A": ""}},
+        {"fit_timeout_s": 0.5, "retries": 4, "env_vars": {"A": ""}},
         {"retries": 0, "decorators": ('secrets:sources=["a"]', "card", "mine.decorator:0=1")},
         {"environment": "pypi", "decorators": ('pypi:packages={"scikit-learn": "1.7"}',)},
         {
@@ -58,7 +58,7 @@ def test_defaults_are_valid(compute):
     ],
 )
 def test_valid_settings(settings):
-    assert problems(Compute(**settings)) == []
+    assert problems(MetaflowSettings(**settings)) == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,10 @@ def test_valid_settings(settings):
         ({"disk_mb": "1 GB"}, "disk_mb='1 GB': must be"),
         ({"image": ""}, "image='': must be None or the name of a container image"),
         ({"queue": 1}, "queue=1: must be None or the name of a job queue"),
-        ({"timeout_s": math.inf}, "timeout_s=inf: must be None or a number of seconds above 0"),
+        (
+            {"fit_timeout_s": math.inf},
+            "fit_timeout_s=inf: must be None or a number of seconds above 0",
+        ),
         ({"retries": 5}, "retries=5: must be None or an integer from 0 to 4"),
         (
             {"cpu": 2},
@@ -86,18 +89,18 @@ def test_valid_settings(settings):
         ({"image": "a"}, "image='a': has no effect with compute=\"local\""),
         ({"compute": "kubernetes", "queue": "q"}, "METAFLOW_KUBERNETES_NAMESPACE"),
         ({"compute": "batch", "disk_mb": 9}, "batch:ephemeral_storage"),
-        ({"environment": "docker"}, 'environment: must be None, "conda", "pypi", or a mapping'),
+        ({"environment": "docker"}, 'environment: must be None, "conda" or "pypi"'),
         ({"environment": 3}, "environment: must be"),
         (
-            {"environment": {"A-B": "1"}},
-            "environment: 'A-B' is not a name of an environment variable",
+            {"env_vars": {"A-B": "1"}},
+            "env_vars: 'A-B' is not a name of an environment variable",
         ),
-        ({"environment": {"A": 1}}, "environment: the value of A must be a string"),
+        ({"env_vars": {"A": 1}}, "env_vars: the value of A must be a string"),
         ({"environment": "pypi"}, "decorators=['pypi:packages={"),
         ({"decorators": (1,)}, "decorators: must be strings"),
         ({"decorators": ("secrets:sources",)}, "decorators: must be strings"),
         ({"decorators": ("retry:times=2",)}, 'decorators: "retry": set retries'),
-        ({"decorators": ("timeout:hours=2",)}, 'decorators: "timeout": set timeout_s'),
+        ({"decorators": ("timeout:hours=2",)}, 'decorators: "timeout": set fit_timeout_s'),
         ({"decorators": ("catch",)}, 'decorators: "catch": every task has it already'),
         ({"decorators": ("parallel",)}, 'decorators: "parallel": a task is one process'),
         ({"decorators": ("batch",)}, 'decorators: "batch": set compute="batch"'),
@@ -110,29 +113,29 @@ def test_valid_settings(settings):
         ({"compute": "batch", "decorators": ("batch:queue=q",)}, "instead of queue= set queue"),
         ({"decorators": ("conda:python=3.11",)}, 'no effect without environment="conda"'),
         (
-            {"environment": {"A": "1"}, "decorators": ('environment:vars={"B": "2"}',)},
-            "put all variables into environment={...}",
+            {"env_vars": {"A": "1"}, "decorators": ('environment:vars={"B": "2"}',)},
+            "put all variables into env_vars={...}",
         ),
         ({"decorators": ('environment:vars={"B": "1, c=2"}',)}, "vars must be a JSON object"),
     ],
 )
 def test_wrong_setting_is_named_with_what_is_valid(settings, problem):
-    assert any(problem in found for found in problems(Compute(**settings)))
+    assert any(problem in found for found in problems(MetaflowSettings(**settings)))
 
 
 def test_every_wrong_setting_is_named_at_once():
-    settings = Compute(cpu=-1, gpu=0.5, queue="", retries=-1, decorators=("retry",))
+    settings = MetaflowSettings(cpu=-1, gpu=0.5, queue="", retries=-1, decorators=("retry",))
     for name in ("cpu=-1", "gpu=0.5", "queue=''", "retries=-1", '"retry"'):
         assert any(name in found for found in problems(settings))
 
 
 def test_values_of_variables_are_never_shown():
-    settings = Compute(environment={"TOKEN": "hush", "a b": "hush", "N": 1}, retries=9)
+    settings = MetaflowSettings(env_vars={"TOKEN": "hush", "a b": "hush", "N": 1}, retries=9)
     assert "hush" not in repr(settings) + str(problems(settings))
 
 
 def test_local_tasks_need_no_decorator():
-    assert decospecs(Compute(), 10) == []
+    assert decospecs(MetaflowSettings(), 10) == []
 
 
 @pytest.mark.parametrize(
@@ -141,9 +144,9 @@ def test_local_tasks_need_no_decorator():
         ({"compute": "batch"}, {"retry": {"times": 3, "minutes_between_retries": 0}}),
         ({"compute": "batch", "retries": 0}, {}),
         ({"retries": 1}, {"retry": {"times": 1, "minutes_between_retries": 0}}),
-        ({"timeout_s": 0.25}, {"timeout": {"seconds": 603}}),
-        ({"timeout_s": 1e300}, {"timeout": {"seconds": 2**31 - 1}}),
-        ({"environment": {"A": NASTY}}, {"environment": {"vars": {"A": NASTY}}}),
+        ({"fit_timeout_s": 0.25}, {"timeout": {"seconds": 603}}),
+        ({"fit_timeout_s": 1e300}, {"timeout": {"seconds": 2**31 - 1}}),
+        ({"env_vars": {"A": NASTY}}, {"environment": {"vars": {"A": NASTY}}}),
         (
             {"decorators": ('environment:vars={"A": "b"}',)},
             {"environment": {"vars": {"A": "b"}}},
@@ -167,7 +170,9 @@ def test_local_tasks_need_no_decorator():
     ],
 )
 def test_settings_become_decorators(settings, expected):
-    found = json.loads(json.dumps(dict(decospecs(Compute(**settings), fits_in_largest_task=10))))
+    found = json.loads(
+        json.dumps(dict(decospecs(MetaflowSettings(**settings), fits_in_largest_task=10)))
+    )
     if settings.get("compute"):
         found.pop("environment")
         expected = {settings["compute"]: {}} | expected
@@ -180,15 +185,15 @@ def test_a_container_is_asked_for_even_with_no_other_setting():
 
 def test_decorators_of_the_user_come_last_as_they_are():
     mine = ("card", 'secrets:sources=["a,b=c"],role=r')
-    assert decospecs(Compute(decorators=mine, retries=1), 1)[1:] == list(mine)
+    assert decospecs(MetaflowSettings(decorators=mine, retries=1), 1)[1:] == list(mine)
 
 
 @pytest.mark.parametrize(
     ("settings", "threads"),
     [
         (BATCH, "1"),
-        (Compute(compute="batch", cpu=4), "4"),
-        (Compute(compute="batch", cpu=0.5), "1"),
+        (MetaflowSettings(compute="batch", cpu=4), "4"),
+        (MetaflowSettings(compute="batch", cpu=0.5), "1"),
     ],
 )
 def test_threads_in_a_container_are_the_cpus_asked_for(settings, threads, monkeypatch):
@@ -198,13 +203,13 @@ def test_threads_in_a_container_are_the_cpus_asked_for(settings, threads, monkey
 
 
 def test_variables_of_the_user_have_the_last_word():
-    settings = Compute(compute="batch", environment={"OMP_NUM_THREADS": "7"})
+    settings = MetaflowSettings(compute="batch", env_vars={"OMP_NUM_THREADS": "7"})
     assert dict(decospecs(settings, 1))["environment"]["vars"]["OMP_NUM_THREADS"] == "7"
 
 
 def test_most_retries_are_those_of_metaflow():
-    assert _metaflow().metaflow_config.MAX_ATTEMPTS - 2 == _compute._RETRIES_MAX
-    assert [retries(settings) for settings in (Compute(), BATCH, KUBERNETES)] == [0, 3, 3]
+    assert _metaflow().metaflow_config.MAX_ATTEMPTS - 2 == _validation._RETRIES_MAX
+    assert [retries(settings) for settings in (MetaflowSettings(), BATCH, KUBERNETES)] == [0, 3, 3]
 
 
 # What Metaflow makes of it
@@ -312,10 +317,10 @@ def option(command, name):
 
 @pytest.mark.slow
 def test_values_reach_the_tasks_of_fit_alone(tmp_path):
-    settings = Compute(
+    settings = MetaflowSettings(
         retries=2,
-        timeout_s=5,
-        environment={"NASTY": NASTY},
+        fit_timeout_s=5,
+        env_vars={"NASTY": NASTY},
         decorators=('secrets:role="r,x"',),
     )
     before, inside, after, decorators = metaflow(tmp_path, settings, "run")
@@ -328,10 +333,10 @@ def test_values_reach_the_tasks_of_fit_alone(tmp_path):
 
 @pytest.mark.slow
 def test_metaflow_submits_to_batch_what_was_asked_for(tmp_path):
-    settings = Compute(
-        **{"compute": "batch", "cpu": 2.5, "memory_mb": 8000, "gpu": 1, "timeout_s": 60},
+    settings = MetaflowSettings(
+        **{"compute": "batch", "cpu": 2.5, "memory_mb": 8000, "gpu": 1, "fit_timeout_s": 60},
         **{"image": "repo/image:1,2", "queue": "arn:aws:batch:r:1:job-queue/q"},
-        environment={"NASTY": NASTY},
+        env_vars={"NASTY": NASTY},
         decorators=("batch:shared_memory=64,iam_role=arn:aws:iam::1:role/r",),
     )
     fit, command = shown(tmp_path, settings)
@@ -348,10 +353,10 @@ def test_metaflow_submits_to_batch_what_was_asked_for(tmp_path):
 
 @pytest.mark.slow
 def test_metaflow_submits_to_kubernetes_what_was_asked_for(tmp_path):
-    settings = Compute(
+    settings = MetaflowSettings(
         **{"compute": "kubernetes", "cpu": 1, "memory_mb": 8000, "gpu": 1, "disk_mb": 20_000},
         image="repo/image:1",
-        environment={"NASTY": NASTY},
+        env_vars={"NASTY": NASTY},
         decorators=('kubernetes:service_account=sa,tolerations=[{"key": "spot", "value": "a"}]',),
     )
     # Only what follows needs the package kubernetes and a cluster.
@@ -419,7 +424,7 @@ def refusal(settings):
 
 def test_this_machine_needs_no_set_up(configure):
     configure({})
-    check_configured(Compute())
+    check_configured(MetaflowSettings())
 
 
 def test_what_is_set_up_for_batch_is_accepted(configure):
@@ -453,7 +458,7 @@ def test_settings_stand_in_for_configuration(configure):
     needed = ("DEFAULT_DATASTORE", "DATASTORE_SYSROOT_S3", "USER")
     configure({name: SETTINGS[name] for name in needed}, **CREDENTIALS)
     role = ("batch:iam_role=arn:aws:iam::1:role/r",)
-    check_configured(Compute(compute="batch", queue="q", image="i", decorators=role))
+    check_configured(MetaflowSettings(compute="batch", queue="q", image="i", decorators=role))
 
 
 @pytest.mark.parametrize(
@@ -505,7 +510,7 @@ def test_absent_boto3_is_named_with_the_line_that_installs_it(configure, monkeyp
 
 def test_environment_that_metaflow_makes_needs_no_image(configure):
     configure({**SETTINGS, "BATCH_CONTAINER_IMAGE": None}, **CREDENTIALS)
-    check_configured(Compute(compute="batch", environment="pypi"))
+    check_configured(MetaflowSettings(compute="batch", environment="pypi"))
 
 
 @pytest.mark.parametrize(
@@ -522,7 +527,7 @@ def test_credentials_that_cannot_be_read_are_one_line(env, error, configure):
 
 def test_mistyped_attribute_of_the_container_is_named(configure):
     configure(SETTINGS, **CREDENTIALS)
-    message = refusal(Compute(compute="batch", decorators=("batch:shared_memry=1",)))
+    message = refusal(MetaflowSettings(compute="batch", decorators=("batch:shared_memry=1",)))
     assert 'decorators: "batch" of this Metaflow has no attribute shared_memry' in message
 
 
@@ -541,6 +546,6 @@ def test_search_for_credentials_is_bounded(configure, monkeypatch):
 def test_module_that_native_code_has_made_is_asked_of_no_task(monkeypatch):
     """Cython's ``_cython_3_3_1``, to which pickles of scikit-learn's loss functions refer."""
     monkeypatch.setitem(sys.modules, "_made_by_cython", types.ModuleType("_made_by_cython"))
-    found = requirements(["_made_by_cython", "processes", "sklearn._loss._loss"])
-    assert found["modules"] == ["processes"]
+    found = requirements(["_made_by_cython", "helpers.subprocesses", "sklearn._loss._loss"])
+    assert found["modules"] == ["helpers"]
     assert {"python", "scikit-learn", "numpy"} <= found["versions"].keys()
