@@ -1,4 +1,4 @@
-"""Where fits run: this machine, Metaflow tasks, AWS Batch, Kubernetes.
+"""Places where fits run: this machine, Metaflow tasks, AWS Batch, Kubernetes.
 
 Contents
 --------
@@ -25,28 +25,48 @@ if TYPE_CHECKING:
     from skdistsearch.backends._local import LocalBackend
     from skdistsearch.backends._registry import get_backend
     from skdistsearch.backends.metaflow import MetaflowBackend
+    from skdistsearch.execution import run_chunk
+    from skdistsearch.scheduling import (
+        AttemptFailure,
+        PendingFits,
+        WorkerDeath,
+        make_chunks,
+        run_until_done,
+    )
 
 __all__ = [
+    "AttemptFailure",
     "Backend",
     "Batch",
     "Fit",
     "LocalBackend",
     "MetaflowBackend",
     "Outcome",
+    "PendingFits",
     "Raised",
+    "WorkerDeath",
     "get_backend",
+    "make_chunks",
+    "run_chunk",
+    "run_until_done",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "AttemptFailure": ".scheduling",
         "Backend": "_base",
         "Batch": "._batch",
         "Fit": "._batch",
         "LocalBackend": "_local",
         "MetaflowBackend": "metaflow",
         "Outcome": "._outcome",
+        "PendingFits": ".scheduling",
         "Raised": "._outcome",
+        "WorkerDeath": ".scheduling",
         "get_backend": "_registry",
+        "make_chunks": ".scheduling",
+        "run_chunk": ".execution",
+        "run_until_done": ".scheduling",
     },
 )

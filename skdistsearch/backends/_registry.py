@@ -10,40 +10,47 @@ from skdistsearch.backends._base import Backend
 from skdistsearch.exceptions import BackendConfigError
 
 
-def _local() -> Backend:
+def _local_backend() -> Backend:
     from skdistsearch.backends._local import LocalBackend
 
     return LocalBackend()
 
 
-def _metaflow(compute: str) -> Backend:
+def _metaflow_backend(compute: str) -> Backend:
     from skdistsearch.backends.metaflow import MetaflowBackend
 
     return MetaflowBackend(compute=compute)
 
 
-_NAMES: dict[str, Callable[[], Backend]] = {
-    "local": _local,
-    "metaflow": partial(_metaflow, "local"),
-    "batch": partial(_metaflow, "batch"),
-    "kubernetes": partial(_metaflow, "kubernetes"),
+_FACTORIES: dict[str, Callable[[], Backend]] = {
+    "local": _local_backend,
+    "metaflow": partial(_metaflow_backend, "local"),
+    "batch": partial(_metaflow_backend, "batch"),
+    "kubernetes": partial(_metaflow_backend, "kubernetes"),
 }
 
 
 def get_backend(backend: str | Backend) -> Backend:
-    """The backend that ``backend`` names, or ``backend`` itself."""
-    if isinstance(backend, str):
-        if backend in _NAMES:
-            return _NAMES[backend]()
-        near = difflib.get_close_matches(backend, _NAMES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+    """Return the backend with a name, or ``backend`` itself.
+
+    Raises
+    ------
+    BackendConfigError
+        It is neither the name of a backend nor a backend.
+    """
+    if isinstance(backend, Backend):
+        return backend
+    known = ", ".join(sorted(_FACTORIES))
+    if not isinstance(backend, str):
         raise BackendConfigError(
-            f"backend={backend!r} is not a backend. Known: {', '.join(sorted(_NAMES))}, or an "
-            f"object such as MetaflowBackend(max_workers=4).{hint}"
+            f"backend={backend!r} is not a backend. It must be an instance of a class derived from "
+            f"skdistsearch.backends.Backend, or one of the names {known}."
         )
-    if isinstance(backend, type) or not isinstance(backend, Backend):
+    if backend not in _FACTORIES:
+        close = difflib.get_close_matches(backend, _FACTORIES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise BackendConfigError(
-            f"backend={backend!r} is not a backend: it needs a method run(batch). "
-            f"Known names: {', '.join(sorted(_NAMES))}."
+            f"backend={backend!r} is not a backend. Known: {known}, or an object such as "
+            f"MetaflowBackend(max_workers=4).{hint}"
         )
-    return backend
+    return _FACTORIES[backend]()

@@ -50,7 +50,9 @@ class SplitData:
                 self.keywords[name] = self._params(name, keywords[name])
 
     @staticmethod
-    def fits(arguments: tuple[Any, ...], keywords: Mapping[str, Any], settings: Any) -> bool:
+    def supports(
+        arguments: tuple[Any, ...], keywords: Mapping[str, Any], sklearn_config: Mapping[str, Any]
+    ) -> bool:
         """Whether that can be done with these arguments, under scikit-learn's ``settings``."""
         _, X, y = arguments
         n = n_samples(X)
@@ -58,7 +60,7 @@ class SplitData:
         aligned = [X, *([] if y is None else [y]), *(p for p in params if n_samples(p) == n)]
         return (
             n is not None
-            and not settings.get("array_api_dispatch")
+            and not sklearn_config.get("array_api_dispatch")
             and all(isinstance(keywords[part], np.ndarray) for part in ("train", "test"))
             and all(_is_sliced_alike(value) for value in aligned)
         )
