@@ -6,7 +6,8 @@ import os
 import reprlib
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, Protocol
@@ -278,6 +279,29 @@ class Run(Protocol):
 
     def __call__(self, batch: Batch, /) -> Iterator[Outcome]:
         """Yield one outcome for each fit, in any order."""
+
+
+@contextmanager
+def closing_outcomes(outcomes: Iterator[Outcome]) -> Iterator[Iterator[Outcome]]:
+    """Close the iterator at the end of the block, if it can be closed.
+
+    An early end of a search thus reaches the clean-up of the backend at once, and not at the next
+    garbage collection.
+    """
+    try:
+        yield outcomes
+    finally:
+        close = getattr(outcomes, "close", None)
+        if close is not None:
+            close()
+
+
+def n_samples(value: object) -> int | None:
+    """Return the number of rows as scikit-learn counts them, or None if it does not."""
+    shape: tuple[int, ...] | None = getattr(value, "shape", None)
+    if shape is not None:
+        return int(shape[0]) if len(shape) else None
+    return len(value) if isinstance(value, Sized) else None
 
 
 @cache

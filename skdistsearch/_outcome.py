@@ -6,8 +6,7 @@ import numbers
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -192,18 +191,3 @@ def _to_json(value: object) -> Any:
     if isinstance(value, numbers.Number):
         return float(value)  # type: ignore[arg-type]
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be sent back from a fit")
-
-
-@contextmanager
-def closing_outcomes(outcomes: Iterator[Outcome]) -> Iterator[Iterator[Outcome]]:
-    """Close the iterator at the end of the block, if it can be closed.
-
-    An early end of a search thus reaches the clean-up of the backend at once, and not at the next
-    garbage collection.
-    """
-    try:
-        yield outcomes
-    finally:
-        close = getattr(outcomes, "close", None)
-        if close is not None:
-            close()

@@ -2,8 +2,7 @@
 
 Contents
 --------
-- `_base`: `Backend`, the class to derive a backend of your own from.
-- `_registry`: backends by name, for ``backend="batch"``.
+- `_base`: `Backend`, the class to derive a backend of your own from, and backends by name.
 - `_local`: `LocalBackend`, in this process, in worker processes, or on the user's joblib backend.
 - `_worker`: everything that runs in a worker process or a Metaflow task.
 - `_threads`: the share of the cores that each worker gets.
@@ -21,9 +20,8 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch._batch import Batch, Fit
     from skdistsearch._outcome import Outcome, Raised
-    from skdistsearch.backends._base import Backend
+    from skdistsearch.backends._base import Backend, get_backend
     from skdistsearch.backends._local import LocalBackend
-    from skdistsearch.backends._registry import get_backend
     from skdistsearch.backends.metaflow import MetaflowBackend
     from skdistsearch.execution import run_chunk
     from skdistsearch.scheduling import (
@@ -64,7 +62,7 @@ __getattr__, __dir__ = lazy_names(
         "PendingFits": ".scheduling",
         "Raised": "._outcome",
         "WorkerDeath": ".scheduling",
-        "get_backend": "_registry",
+        "get_backend": "_base",
         "make_chunks": ".scheduling",
         "run_chunk": ".execution",
         "run_until_done": ".scheduling",

@@ -1,12 +1,15 @@
-"""Backend: the class to derive a backend of your own from."""
+"""Backend: the class to derive a backend of your own from. get_backend: backends by name."""
 
 from __future__ import annotations
 
+import difflib
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
+from skdistsearch.exceptions import BackendConfigError
 
 
 class Backend(ABC):
@@ -69,3 +72,42 @@ class Backend(ABC):
         Empty for the default folder on this machine.
         """
         return ""
+
+
+_NAMES = {
+    "local": ("LocalBackend", {}),
+    "metaflow": ("MetaflowBackend", {"compute": "local"}),
+    "batch": ("MetaflowBackend", {"compute": "batch"}),
+    "kubernetes": ("MetaflowBackend", {"compute": "kubernetes"}),
+}
+"""Class in this package, and settings, of each backend that has a name."""
+
+
+def get_backend(backend: str | Backend) -> Backend:
+    """Return the backend with a name, or ``backend`` itself.
+
+    Raises
+    ------
+    BackendConfigError
+        It is neither the name of a backend nor a backend.
+    """
+    if isinstance(backend, Backend):
+        return backend
+    known = ", ".join(sorted(_NAMES))
+    if not isinstance(backend, str):
+        raise BackendConfigError(
+            f"backend={backend!r} is not a backend. It must be an instance of a class derived from "
+            f"skdistsearch.backends.Backend, or one of the names {known}."
+        )
+    if backend not in _NAMES:
+        close = difflib.get_close_matches(backend, _NAMES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise BackendConfigError(
+            f"backend={backend!r} is not a backend. Known: {known}, or an object such as "
+            f"MetaflowBackend(max_workers=4).{hint}"
+        )
+    class_name, settings = _NAMES[backend]
+    # by name: a backend imports what it needs, such as Metaflow, when it is used
+    cls = getattr(importlib.import_module(__package__), class_name)
+    named: Backend = cls(**settings)
+    return named

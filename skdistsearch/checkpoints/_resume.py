@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from skdistsearch._batch import Batch, Run
-from skdistsearch._outcome import ArtifactRef, Outcome, closing_outcomes
+from skdistsearch._batch import Batch, Run, closing_outcomes
+from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch.checkpoints._fingerprint import FitKeys
 from skdistsearch.checkpoints._history import (
     FITS,

@@ -20,9 +20,8 @@ from skdistsearch.execution._model_extraction import (
     classes,
     split_path,
 )
-from skdistsearch.execution._runner import Runner, divide_cache, run_chunk
-from skdistsearch.execution._shared_work import share_work, with_shared_work
-from skdistsearch.execution._split_data import n_samples
+from skdistsearch.execution._runner import Runner, run_chunk
+from skdistsearch.execution._shared_work import divide_cache, share_work, with_shared_work
 from skdistsearch.execution._transformer_slots import iter_slots, with_parameters
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "classes",
     "divide_cache",
     "iter_slots",
-    "n_samples",
     "run_chunk",
     "share_work",
     "split_path",

@@ -18,18 +18,16 @@ from __future__ import annotations
 
 import logging
 import numbers
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import FitResult
 from skdistsearch.execution._cached_transformer import install_cached_transformers
+from skdistsearch.execution._shared_work import default_budget_mb
 from skdistsearch.execution._split_data import SplitData
 from skdistsearch.execution._transform_cache import TransformCache
 from skdistsearch.execution._transformer_slots import (
@@ -39,11 +37,6 @@ from skdistsearch.execution._transformer_slots import (
     with_parameters,
 )
 
-_MEMORY_LIMIT_FILES = (
-    "/sys/fs/cgroup/memory.max",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-)
-_CACHE_SHARE_OF_MEMORY = 0.25  # the fits themselves need the rest
 _READ_ONLY_ERROR = re.compile("read-?only|writ(e)?able", re.IGNORECASE)
 
 _log = logging.getLogger("skdistsearch")
@@ -145,7 +138,7 @@ class Runner:
         if self._current is None or self._current.number != number:
             assert self._work is not None
             self._current = None  # free the data of the last split before slicing the next
-            budget_mb = self._work.budget_mb or memory_mb() * _CACHE_SHARE_OF_MEMORY
+            budget_mb = self._work.budget_mb or default_budget_mb()
             cache = TransformCache(budget_mb, self._users[number].__getitem__)
             data = SplitData(batch.arguments, batch.keywords_of(fit), cache)
             self._current = _CurrentSplit(number, cache, data)
@@ -184,8 +177,8 @@ class Runner:
             return bool(_READ_ONLY_ERROR.search(outcome.raised.message))
         if outcome.result is None:
             return False
-        if outcome.fit_error:
-            return bool(_READ_ONLY_ERROR.search(outcome.fit_error))
+        if fit_error := outcome.result.get("fit_error"):
+            return bool(_READ_ONLY_ERROR.search(fit_error))
         error_score = self._batch.keywords_of(outcome.fit).get("error_score")
         return any(_is_same_number(score, error_score) for score in _scores(outcome.result))
 
@@ -199,24 +192,6 @@ class _CurrentSplit:
     data: SplitData
     seconds_before: float = 0.0
     """Seconds that slicing had taken before the current fit."""
-
-
-def memory_mb() -> float:
-    """Return the memory of this machine, or of the container around this process, in MB."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6]
-    for path in _MEMORY_LIMIT_FILES:
-        with suppress(OSError, ValueError):  # the other version of cgroups, or "max"
-            limits.append(int(Path(path).read_text()) / 1e6)
-    return min(limits)
-
-
-def divide_cache(batch: Batch, n_processes: int) -> Batch:
-    """Divide the memory for cached work by the number of processes on this machine."""
-    work = batch.context.shared_work
-    if work is None or work.budget_mb is not None:
-        return batch
-    budget_mb = memory_mb() * _CACHE_SHARE_OF_MEMORY / n_processes
-    return batch.with_context(shared_work=replace(work, budget_mb=budget_mb))
 
 
 def _scores(result: FitResult) -> Iterator[object]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Generator, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skdistsearch._batch import Batch, Run, SharedWork
-from skdistsearch._outcome import Outcome, closing_outcomes
+from skdistsearch._batch import Batch, Run, SharedWork, closing_outcomes, n_samples
+from skdistsearch._outcome import Outcome
 from skdistsearch._typing import Estimator, Parameters
-from skdistsearch.execution._split_data import SplitData
+from skdistsearch.execution._split_data import SLICED_PARAMS
 from skdistsearch.execution._transformer_slots import (
     TransformerSlot,
     iter_slots,
@@ -22,6 +26,11 @@ from skdistsearch.execution._transformer_slots import (
     with_parameters,
 )
 
+_MEMORY_LIMIT_FILES = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+_CACHE_SHARE_OF_MEMORY = 0.25  # the fits themselves need the rest
 _COMPOSITES = (Pipeline, FeatureUnion, ColumnTransformer)
 _DATA_MIN_MB = 1.0  # size of X below which slicing it is faster than sharing the slices
 
@@ -118,12 +127,32 @@ def with_shared_work(batch: Batch, cache_mb: float | None) -> Batch:
     """Return the batch with the work that its fits can share, if there is any."""
     if not _has_one_split_per_number(batch):
         return batch
-    if not SplitData.supports(batch.arguments, batch.keywords_of(0), batch.sklearn_config):
+    if not _can_share_slices(batch):
         return batch
     tokens = _shared_tokens(batch)
     if not any(tokens) and not _is_slicing_worth_sharing(batch):
         return batch
     return batch.with_context(shared_work=SharedWork(tokens, cache_mb))
+
+
+def _can_share_slices(batch: Batch) -> bool:
+    """Return True if `SplitData` slices the data of the batch as scikit-learn does."""
+    _, X, y = batch.arguments
+    keywords, n_rows = batch.keywords_of(0), n_samples(X)
+    params = [value for name in SLICED_PARAMS for value in (keywords.get(name) or {}).values()]
+    sliced = [X, *([] if y is None else [y]), *(p for p in params if n_samples(p) == n_rows)]
+    return (
+        n_rows is not None
+        and not batch.sklearn_config.get("array_api_dispatch")
+        and all(isinstance(keywords[part], np.ndarray) for part in ("train", "test"))
+        and all(map(_is_sliced_unconverted, sliced))
+    )
+
+
+def _is_sliced_unconverted(value: object) -> bool:
+    """Return False for types that scikit-learn may convert before it slices them."""
+    module = type(value).__module__.partition(".")[0]
+    return isinstance(value, np.ndarray | list) or module in ("pandas", "scipy")
 
 
 def _has_one_split_per_number(batch: Batch) -> bool:
@@ -198,3 +227,26 @@ def _slots_of(estimator: Estimator, parameters: Parameters) -> list[TransformerS
         return list(iter_slots(with_parameters(estimator, parameters)))
     except Exception:  # invalid parameters: the fit reports the error
         return []
+
+
+def memory_mb() -> float:
+    """Return the memory of this machine, or of the container around this process, in MB."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6]
+    for path in _MEMORY_LIMIT_FILES:
+        with suppress(OSError, ValueError):  # the other version of cgroups, or "max"
+            limits.append(int(Path(path).read_text()) / 1e6)
+    return min(limits)
+
+
+def default_budget_mb() -> float:
+    """Return the memory for cached work of all processes on this machine, in MB."""
+    return memory_mb() * _CACHE_SHARE_OF_MEMORY
+
+
+def divide_cache(batch: Batch, n_processes: int) -> Batch:
+    """Divide the memory for cached work by the number of processes on this machine."""
+    work = batch.context.shared_work
+    if work is None or work.budget_mb is not None:
+        return batch
+    budget_mb = default_budget_mb() / n_processes
+    return batch.with_context(shared_work=replace(work, budget_mb=budget_mb))

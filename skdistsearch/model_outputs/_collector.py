@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from skdistsearch._batch import Batch, Run
-from skdistsearch._outcome import Outcome, closing_outcomes
-from skdistsearch.execution import MISSING_ATTRIBUTE, classes, n_samples
+from skdistsearch._batch import Batch, Run, closing_outcomes, n_samples
+from skdistsearch._outcome import Outcome
+from skdistsearch.execution import MISSING_ATTRIBUTE, classes
 from skdistsearch.model_outputs._fold_estimators import FoldEstimators
 from skdistsearch.model_outputs._oof_predictions import OofPredictions
 from skdistsearch.model_outputs._output_options import OutputOptions, is_classifying

@@ -222,6 +222,8 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
 
     def _make_collector(self) -> OutputCollector | None:
         """Check ``extract=`` and ``keep=``; return a collector if they ask for anything."""
+        if self.extract is None and self.keep == ():
+            return None
         options = OutputOptions.from_params(
             self.extract, self.keep, subsamples=self._subsamples_rows
         )

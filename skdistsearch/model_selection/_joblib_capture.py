@@ -32,8 +32,16 @@ from joblib.parallel import ParallelBackendBase
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
-from skdistsearch._batch import Batch, Fit, FitFunction, LocalCalls, PreparedCall, Run
-from skdistsearch._outcome import Outcome, closing_outcomes
+from skdistsearch._batch import (
+    Batch,
+    Fit,
+    FitFunction,
+    LocalCalls,
+    PreparedCall,
+    Run,
+    closing_outcomes,
+)
+from skdistsearch._outcome import Outcome
 from skdistsearch._typing import FitResult
 from skdistsearch.exceptions import BackendError, FitLostError
 

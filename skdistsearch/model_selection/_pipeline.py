@@ -7,12 +7,16 @@ pass them on the way back.
 
 from __future__ import annotations
 
+import logging
+
 from skdistsearch._batch import Run
 from skdistsearch.backends import Backend
 from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
 from skdistsearch.execution import share_work
 from skdistsearch.model_outputs import OutputCollector
 from skdistsearch.model_selection._progress_log import log_progress
+
+_log = logging.getLogger("skdistsearch")
 
 
 def build_pipeline(
@@ -36,11 +40,12 @@ def build_pipeline(
         Collects what ``extract=`` and ``keep=`` ask for.
     """
     run: Run = backend.run
-    if checkpoint is not None:  # innermost: a fit that is found is not run, and counts as shared
+    if checkpoint is not None:
         url = checkpoint_url(checkpoint, backend.checkpoint_root())
         run = resume_from_checkpoint(run, url)
     run = share_work(run, cache_mb)  # equal fits become one before the checkpoint sees them
-    run = log_progress(run)  # counts every fit of the search, saved or shared ones too
-    if collector is not None:  # outermost: extraction is part of the key of a fit
+    if _log.isEnabledFor(logging.INFO):
+        run = log_progress(run)  # counts every fit, also those that were saved or are equal
+    if collector is not None:  # outermost: what is extracted is part of the key of a fit
         run = collector.collect_outputs(run)
     return run

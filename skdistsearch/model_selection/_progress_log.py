@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Generator
 
-from skdistsearch._batch import Batch, Run
-from skdistsearch._outcome import Outcome, closing_outcomes
+from skdistsearch._batch import Batch, Run, closing_outcomes
+from skdistsearch._outcome import Outcome
 from skdistsearch._typing import FitResult
 
 _INTERVAL_S = 10.0
@@ -18,12 +18,7 @@ _log = logging.getLogger("skdistsearch")
 
 
 def log_progress(run: Run) -> Run:
-    """Wrap ``run`` so that it logs every ten seconds, and at the end of each round.
-
-    Returns ``run`` itself if the logger ``skdistsearch`` is not enabled for INFO.
-    """
-    if not _log.isEnabledFor(logging.INFO):
-        return run
+    """Wrap ``run`` so that it logs every ten seconds, and at the end of each round."""
 
     def run_and_log(batch: Batch) -> Generator[Outcome]:
         progress, logged_at = Progress(batch), time.monotonic()

@@ -218,6 +218,8 @@ class JournalReader:
 
     def _found(self, outcome: Outcome) -> dict[str, Any]:
         """Where the files are that an outcome tells of."""
+        if not outcome.files:
+            return {}
         files = with_store_url(outcome.files, str(self._folder))
         return {
             what: replace(file, url=self._models) if is_model(file.name) else file
