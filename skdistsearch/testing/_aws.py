@@ -315,16 +315,28 @@ class LocalAWS:
         """The jobs that have yet to end."""
         return [job for job in self.jobs() if job.live]
 
-    def requests(self) -> Counter[str]:
-        """How many requests of each operation have come, such as ``"s3.PutObject"``.
+    def requests(self, *, url: str = "", user_agent: str = "") -> Counter[str]:
+        """Count the requests of each operation, such as ``"s3.PutObject"``.
 
-        Those that failed count as well, and so do those of `client`.
+        Failed requests count, and so do those of `client`. See `traffic` for the parameters.
         """
-        return Counter({name: row.requests for name, row in self.traffic().items()})
+        rows = self.traffic(url=url, user_agent=user_agent)
+        return Counter({name: row.requests for name, row in rows.items()})
 
-    def traffic(self) -> dict[str, Traffic]:
-        """The requests of each operation, with the bytes that came and went."""
-        return {name: Traffic(**row) for name, row in self._ask("traffic").items()}
+    def traffic(self, *, url: str = "", user_agent: str = "") -> dict[str, Traffic]:
+        """Return the requests of each operation, with the bytes received and sent.
+
+        Parameters
+        ----------
+        url : str, default=""
+            Count only requests whose URL matches this regular expression. It is searched in the
+            decoded path and query: ``/bucket/key`` or ``/bucket?list-type=2&prefix=folder/``.
+        user_agent : str, default=""
+            Count only requests whose User-Agent header matches this regular expression. The
+            requests of a process that runs with ``AWS_SDK_UA_APP_ID=name`` match ``app/name``.
+        """
+        rows = self._ask("traffic", url=url, user_agent=user_agent)
+        return {name: Traffic(**row) for name, row in rows.items()}
 
     def objects(self, prefix: str = "") -> dict[str, int]:
         """The keys in the bucket, with the sizes of their objects in bytes."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"  # moto's own: what unknown access keys belong to
@@ -125,7 +125,7 @@ class Script:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.rules: list[Rule] = []
-        self.traffic: dict[str, Counter[str]] = {}
+        self._traffic: dict[Request, Counter[str]] = {}
 
     def rule_for_job(self, name: str) -> JobRule | None:
         """Take a fault for the job that is to start."""
@@ -149,14 +149,24 @@ class Script:
     def count(self, request: Request, bytes_in: int, bytes_out: int) -> None:
         """Note a request that was answered, or dropped."""
         with self.lock:
-            row = self.traffic.setdefault(f"{request.service}.{request.operation}", Counter())
+            row = self._traffic.setdefault(request, Counter())
             row.update(requests=1, bytes_in=bytes_in, bytes_out=bytes_out)
+
+    def traffic(self, url: str, user_agent: str) -> dict[str, Counter[str]]:
+        """Return the counts of each operation, for requests that match both expressions."""
+        totals: dict[str, Counter[str]] = {}
+        with self.lock:
+            for request, counts in self._traffic.items():
+                if re.search(url, request.url) and re.search(user_agent, request.user_agent):
+                    total = totals.setdefault(f"{request.service}.{request.operation}", Counter())
+                    total.update(counts)
+        return totals
 
     def clear(self) -> None:
         """Forget all of it."""
         with self.lock:
             self.rules.clear()
-            self.traffic.clear()
+            self._traffic.clear()
 
 
 # Jobs ------------------------------------------------------------------------------------------
@@ -457,9 +467,11 @@ class Request:
     service: str
     operation: str
     path: str
+    url: str
+    user_agent: str
 
     @classmethod
-    def of(cls, environ: dict[str, Any], batch_operations: dict[str, str]) -> Request:
+    def from_environ(cls, environ: dict[str, Any], batch_operations: dict[str, str]) -> Request:
         """Read from the signature, the method and the path."""
         path = environ["PATH_INFO"]
         signed = re.search(
@@ -467,9 +479,14 @@ class Request:
         )
         service = signed[1] if signed else "s3"
         last = path.rpartition("/")[2]
-        if service == "s3":
-            return cls(service, _s3_operation(environ), path)
-        return cls(service, batch_operations.get(last, last), path)
+        query = unquote(environ.get("QUERY_STRING", ""))
+        return cls(
+            service,
+            _s3_operation(environ) if service == "s3" else batch_operations.get(last, last),
+            path,
+            f"{path}?{query}" if query else path,
+            _header(environ, "USER_AGENT"),
+        )
 
 
 def _s3_operation(environ: dict[str, Any]) -> str:
@@ -544,7 +561,7 @@ class Gate:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
     def _serve(self, environ: dict[str, Any], bytes_in: int) -> Response:
-        request = Request.of(environ, self._batch_operations)
+        request = Request.from_environ(environ, self._batch_operations)
         rule = self._script.rule_for_request(request)
         if rule is None or rule.fault == "lost":
             with self._locks.get(request.service, contextlib.nullcontext()):
@@ -596,9 +613,8 @@ class Control:
     def faults(self) -> list[int]:
         return [rule.delivered for rule in self._script.rules]
 
-    def traffic(self) -> dict[str, Counter[str]]:
-        with self._script.lock:
-            return {name: Counter(row) for name, row in self._script.traffic.items()}
+    def traffic(self, **filters: str) -> dict[str, Counter[str]]:
+        return self._script.traffic(**filters)
 
     def jobs(self) -> list[dict[str, Any]]:
         with self._host.lock:

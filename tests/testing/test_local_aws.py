@@ -295,6 +295,21 @@ def test_requests_are_counted_by_operation(aws, s3, tmp_path):
     assert traffic["s3.GetObject"] == (1, 0, 10)
 
 
+def test_requests_are_counted_by_url_and_user_agent(aws, s3):
+    app = aws.client("s3", config=config.Config(user_agent_appid="mine"))
+    app.put_object(Bucket=aws.bucket, Key="a b/1", Body=b"abc")
+    app.list_objects_v2(Bucket=aws.bucket, Prefix="a b/")
+    s3.put_object(Bucket=aws.bucket, Key="a b/2", Body=b"abcd")
+    s3.put_object(Bucket=aws.bucket, Key="c/3", Body=b"abcde")
+    assert aws.requests(url="/a b/") == {"s3.PutObject": 2}
+    assert aws.requests(url="[/=]a b/", user_agent="app/mine") == {
+        "s3.PutObject": 1,
+        "s3.ListObjectsV2": 1,
+    }
+    assert aws.traffic(url="/c/") == {"s3.PutObject": (1, 5, 0)}
+    assert aws.requests(user_agent="app/other") == {}
+
+
 def test_only_one_of_many_conditional_writes_succeeds(aws, s3):
     def put(n):
         try:
