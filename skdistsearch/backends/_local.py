@@ -21,7 +21,7 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
-from skdistsearch.backends._threads import oversubscribed, thread_limits
+from skdistsearch.backends._threads import oversubscription_warning, thread_limits
 from skdistsearch.backends._worker import exit_with_parent, run_local_worker
 from skdistsearch.exceptions import BackendError, SkDistSearchError
 from skdistsearch.execution import Runner, with_budget
@@ -138,7 +138,7 @@ def _warn_of_threads(batch: Batch, workers: int) -> None:
     cores, candidates = joblib.cpu_count(), {fit.candidate: fit for fit in batch.fits}.values()
     estimator = batch.arguments[0].get_params()
     for parameters in (estimator, *(fit.parameters for fit in candidates)):
-        if said := oversubscribed(parameters, workers, cores):
+        if said := oversubscription_warning(parameters, workers, cores):
             warnings.warn(said, UserWarning, stacklevel=2)
             return
 

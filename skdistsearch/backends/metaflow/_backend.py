@@ -19,7 +19,7 @@ from skdistsearch.backends.metaflow._environment import s3_root
 from skdistsearch.backends.metaflow._preflight import check_configured, check_store
 from skdistsearch.backends.metaflow._run import _Run
 from skdistsearch.backends.metaflow._settings import MetaflowSettings
-from skdistsearch.backends.metaflow._validation import problems
+from skdistsearch.backends.metaflow._validation import validation_errors
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.execution import with_budget
@@ -54,7 +54,7 @@ class MetaflowBackend(MetaflowSettings):
         """Say what is wrong with the settings, all at once."""
         object.__setattr__(self, "tags", _as_tuple(self.tags))
         object.__setattr__(self, "decorators", _as_tuple(self.decorators))
-        wrong = problems(self) + [
+        wrong = validation_errors(self) + [
             f"{name}={getattr(self, name)!r}: {valid}"
             for name, valid, holds in (
                 (

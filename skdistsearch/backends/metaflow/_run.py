@@ -18,9 +18,14 @@ from loky.backend import resource_tracker
 
 from skdistsearch._outcome import Outcome
 from skdistsearch.backends.metaflow._decorators import decospecs
-from skdistsearch.backends.metaflow._environment import flow_environment, show_to_client
+from skdistsearch.backends.metaflow._environment import expose_runs_to_client, flow_environment
 from skdistsearch.backends.metaflow._packaging import FLOW_FILE, requirements, stage
-from skdistsearch.backends.metaflow._run_log import SAYS, Log, advice, is_of_host
+from skdistsearch.backends.metaflow._run_log import (
+    MESSAGE_PREFIX,
+    RunLog,
+    hint_for,
+    is_host_failure,
+)
 from skdistsearch.backends.metaflow._settings import MetaflowSettings
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendError
@@ -50,17 +55,17 @@ class _Run:
         marks.mkdir(mode=0o700, parents=True)  # within a folder that is private
         chunks = sheet["chunks"] or _tasks_for(sheet["groups"], workers)
         self._run_id_file = self._folder / "run_id"
-        self._log = Log(self._folder / "log")
+        self._log = RunLog(self._folder / "log")
         self._told_s = time.monotonic()
         self.failed = False
         """Whether the run as a whole failed."""
         flow = stage(self._folder / "code") if self._far else FLOW_FILE
-        self._environment = flow_environment(workers, place.folder, far=self._far)
+        self._environment = flow_environment(workers, place.folder, is_remote=self._far)
         settings: dict[str, Any] = {
             "decorators": decospecs(backend, max(map(len, chunks))),
             "timeout_s": backend.fit_timeout_s,
             "packages": requirements(place.payload.modules) if self._far else None,
-            "says": SAYS,
+            "says": MESSAGE_PREFIX,
             "about": str(self._folder / "about.json"),
         }
         (self._folder / "about.json").write_text(json.dumps(place.about))
@@ -91,7 +96,9 @@ class _Run:
     @property
     def story(self) -> str:
         """What became of the run, for an error message."""
-        reasons = "".join(f" {reason}." for reason in sorted(set(self._log.reasons().values())))
+        reasons = "".join(
+            f" {reason}." for reason in sorted(set(self._log.failure_reasons().values()))
+        )
         name = self.pathspec or "(not begun)"
         if self.failed:
             return f"The Metaflow run {name} failed.{reasons} Its last lines:\n{self._log.tail}"
@@ -101,7 +108,7 @@ class _Run:
         """Why fits were interrupted."""
         if self.failed and not self.pathspec:
             raise BackendError(self.story)
-        reasons = self._log.reasons() if interrupted else {}
+        reasons = self._log.failure_reasons() if interrupted else {}
         return [self._death(one, reasons.get(one.job, "")) for one in interrupted]
 
     def _death(self, interrupted: InterruptedFit, reason: str) -> WorkerDeath:
@@ -111,14 +118,14 @@ class _Run:
         )
         return WorkerDeath(
             interrupted.fit,
-            f"Metaflow task {interrupted.task_pathspec}: {what}.{advice(reason)}",
-            host_lost=is_of_host(reason),
+            f"Metaflow task {interrupted.task_pathspec}: {what}.{hint_for(reason)}",
+            host_lost=is_host_failure(reason),
         )
 
     def outcomes(self) -> Generator[Outcome]:
         """Start the run; yield outcomes as its tasks record them; end with it."""
         with self._process() as process:
-            show_to_client()
+            expose_runs_to_client()
             while process.poll() is None:
                 yield from self._place.new()
                 self._listen()
@@ -129,7 +136,7 @@ class _Run:
 
     def _listen(self) -> None:
         """Take notice of what tasks say of their environment."""
-        for said in self._log.said():
+        for said in self._log.messages():
             if "refuses" in said:
                 raise BackendError(
                     "The tasks' environment cannot run this search: "
@@ -153,7 +160,7 @@ class _Run:
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
         spec = {
             "command": self._command,
-            "sweep": self._sweep,
+            "kill_command": self._sweep,
             "run_id_file": str(self._run_id_file),
         }
         with open(self._log.path, "wb") as log:
