@@ -8,6 +8,8 @@ import time
 import uuid
 from pathlib import Path
 
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
 MARK = "SKDISTSEARCH_TEST_MARK"
 
 
