@@ -90,4 +90,4 @@ def on_batch(cloud):
 class TestBatch(BackendSuite):
     backend = MetaflowBackend(compute="batch", image="any", fits_per_task=3)
     # The start of a fit is not uploaded within 0.2 s of the last upload.
-    tries_max = 3
+    max_tries = 3
