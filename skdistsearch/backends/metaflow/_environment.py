@@ -133,9 +133,9 @@ def _uses_default_folder() -> bool:
 
 def _runs_folder() -> Path:
     """Return the folder for local runs: the one that Metaflow finds, or else our default."""
-    found = _find_metaflow_folder()
-    if found is not None:
-        return found
+    existing = _find_metaflow_folder()
+    if existing is not None:
+        return existing
     folder = default_data_dir()
     try:
         (folder / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
