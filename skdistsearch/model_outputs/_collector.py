@@ -101,7 +101,7 @@ class OutputCollector:
             raise ValueError(f"{report}. {first}")
         warnings.warn(f"{report}; their values are NaN or None. {first}", UserWarning, stacklevel=2)
 
-    def columns(self) -> dict[str, Any]:
+    def extracted_columns(self) -> dict[str, Any]:
         """Return the columns of ``cv_results_`` with extracted values, of all rounds so far."""
         columns: dict[str, Any] = {}
         for name in self._options.extract:
@@ -114,11 +114,11 @@ class OutputCollector:
             columns[f"std_error_{name}"] = _standard_error(values)
         return columns
 
-    def attributes(self, best_index: int | None) -> dict[str, Any]:
+    def search_attributes(self, best_index: int | None) -> dict[str, Any]:
         """Return the attributes of the fitted search."""
         attributes: dict[str, Any] = {}
         if best_index is not None:
-            columns = self.columns()
+            columns = self.extracted_columns()
             for name in self._options.extract:
                 attributes[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
         if self._predictions.methods:

@@ -66,7 +66,7 @@ def one_standard_error(
     {'alpha': 0.1}
     """
     scores = split_scores(cv_results, checked_metric(cv_results, metric))
-    cost = _cost(cv_results, by)
+    cost = _simplicity_costs(cv_results, by)
     ranks = np.asarray(cv_results[f"rank_test_{metric}"])
     means = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
     best = int(np.argmin(ranks))
@@ -74,7 +74,7 @@ def one_standard_error(
     return int(min(near, key=lambda index: (cost[index], ranks[index]), default=best))
 
 
-def _cost(results: Mapping[str, Any], by: str) -> NDArray[np.float64]:
+def _simplicity_costs(results: Mapping[str, Any], by: str) -> NDArray[np.float64]:
     """Return a number for each candidate, lower for simpler; infinite if it has none."""
     name = by.removeprefix("-")
     if name not in results:

@@ -78,9 +78,9 @@ class MetaflowBackend(MetaflowSettings, Backend):
 
             def attempt(pending: PendingFits) -> Generator[Outcome, None, AttemptFailure | None]:
                 run = MetaflowRun(self, workspace, self._task_manifest(pending, batch), n_workers)
-                yield from run.outcomes()
+                yield from run.iter_outcomes()
                 if pending.fits:
-                    deaths = run.deaths(workspace.journal.interrupted())
+                    deaths = run.worker_deaths(workspace.journal.interrupted())
                     return AttemptFailure(deaths, run.failure_summary, run.pathspec)
                 if run.failed:  # after its last fit: nothing is missing
                     _log.warning("%s", run.failure_summary)

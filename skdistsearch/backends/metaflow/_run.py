@@ -94,16 +94,16 @@ class MetaflowRun:
             return f"The Metaflow run {name} failed.{reasons} Its last lines:\n{self._log.tail}"
         return f"Tasks of the Metaflow run {name} ended before they started a fit.{reasons}"
 
-    def deaths(self, interrupted: list[InterruptedFit]) -> list[WorkerDeath]:
+    def worker_deaths(self, interrupted: list[InterruptedFit]) -> list[WorkerDeath]:
         """Return why fits were interrupted."""
         if self.failed and not self.pathspec:
             raise BackendError(self.failure_summary)
         reasons = self._log.failure_reasons() if interrupted else {}
         return [_worker_death(fit, reasons.get(fit.job, "")) for fit in interrupted]
 
-    def outcomes(self) -> Generator[Outcome]:
+    def iter_outcomes(self) -> Generator[Outcome]:
         """Start the run, yield outcomes as its tasks write them, and end with it."""
-        with self._process() as process:
+        with self._running_process() as process:
             expose_runs_to_client()
             while process.poll() is None:
                 yield from self._workspace.new_outcomes()
@@ -141,7 +141,7 @@ class MetaflowRun:
         )
 
     @contextmanager
-    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+    def _running_process(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the run; stop it at the end of the block."""
         with open(self._prepare_folder() / "log", "wb") as log:
             process = subprocess.Popen(
@@ -167,7 +167,7 @@ class MetaflowRun:
         try:
             yield process
         finally:
-            self._stop(process)
+            self._stop_process(process)
 
     def _prepare_folder(self) -> Path:
         (self._folder / "claims").mkdir(mode=0o700, parents=True)  # in a folder that is private
@@ -217,7 +217,7 @@ class MetaflowRun:
         tags = [word for tag in ("skdistsearch", *self._settings.tags) for word in ("--tag", tag)]
         return ["run", *(word for option in options.items() for word in option), *tags]
 
-    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+    def _stop_process(self, process: subprocess.Popen[bytes]) -> None:
         """End the run and all its tasks, unless it has ended."""
         assert process.stdin is not None
         is_running = process.poll() is None

@@ -33,14 +33,14 @@ def test_single_tag_may_be_a_string():
 )
 def test_fits_per_task_sets_the_size_of_chunks(fits_per_task, n_jobs, sizes):
     backend = MetaflowBackend(fits_per_task=fits_per_task)
-    chunks = backend.chunks(range(50), Batch("key", dict, (), {}, [], n_jobs=n_jobs))
+    chunks = backend._make_chunks(range(50), Batch("key", dict, (), {}, [], n_jobs=n_jobs))
     assert [len(chunk) for chunk in chunks] == sizes
 
 
 def test_up_to_200_fits_have_their_own_container():
     backend = MetaflowBackend(compute="batch")
     batch = Batch("key", dict, (), {}, [])
-    assert [len(chunk) for chunk in backend.chunks(range(50), batch)] == [1] * 50
-    chunks = backend.chunks(range(10_000), batch)
+    assert [len(chunk) for chunk in backend._make_chunks(range(50), batch)] == [1] * 50
+    chunks = backend._make_chunks(range(10_000), batch)
     assert len(chunks) == 200
     assert sorted(fit for chunk in chunks for fit in chunk) == list(range(10_000))
