@@ -71,11 +71,11 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
         self.outcomes = sorted(outcomes, key=lambda outcome: outcome["fit"])
         if self.settings.get("about"):
             # here only: it is where the caller is, who has the package and this file
-            from skdistsearch.backends.metaflow._card import arrange, components
+            from skdistsearch.backends.metaflow.card import make_card_components, make_card_findable
 
             about = json.loads(Path(self.settings["about"]).read_text())
-            current.card.extend(components(about, self.outcomes))
-            arrange(self.join)
+            current.card.extend(make_card_components(about, self.outcomes))
+            make_card_findable(self.join)
         self.next(self.end)
 
     @step
