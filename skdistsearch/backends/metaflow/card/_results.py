@@ -108,8 +108,8 @@ class CandidateResult(NamedTuple):
     def ranking_key(self, metric: str) -> tuple[bool, bool, float]:
         """Return a key for sorting, smaller is better.
 
-        A mean of all splits is better than a mean of some of them, because easy splits may be the
-        ones that are there. Candidates without a mean are last.
+        Candidates with scores on only some splits come after those with scores on all splits,
+        because their means are not comparable. Candidates without a mean are last.
         """
         mean = mean_of(self.scores[metric])
         if math.isnan(mean):
