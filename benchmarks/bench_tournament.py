@@ -55,7 +55,7 @@ from benchmarks.measure import in_turn
 from benchmarks.sides import BASE, JOBS, LIMIT, OURS
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
 from skdistsearch.model_selection._param_grid import candidates
-from skdistsearch.report._leaderboard import readable_value
+from skdistsearch.report._candidate_names import format_value
 
 ROOT = Path(__file__).parents[1]
 CONFIG, ROWS = os.environ.get("CONFIG", "randomized"), os.environ.get("ROWS")
@@ -173,7 +173,7 @@ def described(setting):
     while isinstance(model, EarlyStopping):
         model = model.estimator
     values = {name.rpartition("__")[2]: value[0] for name, value in setting.items()}
-    told = [f"{name}={readable_value(values[name])}" for name in names if name in values]
+    told = [f"{name}={format_value(values[name])}" for name in names if name in values]
     return f"{type(model).__name__} {', '.join(told)}"
 
 

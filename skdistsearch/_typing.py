@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 ArrayLike: TypeAlias = Any
 """X or y, as scikit-learn takes them: array, sparse matrix, data frame, list."""
+FittedSearch: TypeAlias = Any
+"""A fitted search of this package or of scikit-learn."""
 Indices: TypeAlias = NDArray[np.integer[Any]] | NDArray[np.bool_] | Sequence[int]
 """Row numbers, or a mask, of one part of a split."""
 Parameters: TypeAlias = Mapping[str, object]

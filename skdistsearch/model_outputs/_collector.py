@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skdistsearch._batch import Batch, Run, closing_outcomes, n_samples
+from skdistsearch._cv_results import standard_error
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution import MISSING_ATTRIBUTE, classes
 from skdistsearch.model_outputs._fold_estimators import FoldEstimators
@@ -111,7 +112,7 @@ class OutputCollector:
             columns |= {f"split{split}_{name}": column for split, column in enumerate(values.T)}
             columns[f"mean_{name}"] = values.mean(axis=1)
             columns[f"std_{name}"] = values.std(axis=1)
-            columns[f"std_error_{name}"] = _standard_error(values)
+            columns[f"std_error_{name}"] = standard_error(values)
         return columns
 
     def search_attributes(self, best_index: int | None) -> dict[str, Any]:
@@ -147,10 +148,3 @@ def _check_overlap(batch: Batch, methods: tuple[str, ...], n_rows: int) -> None:
             "models predict for a row cannot be averaged. Keep 'predict_proba', or use a cv whose "
             "test parts do not overlap."
         )
-
-
-def _standard_error(values: Any) -> Any:
-    n_splits = values.shape[1]
-    if n_splits == 1:
-        return np.full(len(values), math.nan)
-    return values.std(axis=1, ddof=1) / math.sqrt(n_splits)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistsearch._cv_results import checked_metric, split_scores, standard_error
+from skdistsearch._cv_results import check_metric, split_scores, standard_error
 from skdistsearch.exceptions import ReportError
 
 
@@ -65,7 +65,7 @@ def one_standard_error(
     >>> DistributedSearchCV(Lasso(), grid, cv=5, refit=simplest).fit(X, y).best_params_
     {'alpha': 0.1}
     """
-    scores = split_scores(cv_results, checked_metric(cv_results, metric))
+    scores = split_scores(cv_results, check_metric(cv_results, metric))
     cost = _simplicity_costs(cv_results, by)
     ranks = np.asarray(cv_results[f"rank_test_{metric}"])
     means = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)

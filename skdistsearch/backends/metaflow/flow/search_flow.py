@@ -75,11 +75,14 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
         if self.settings.get("summary"):
             # Imported here, because this step runs on the caller's machine, which has the package
             # and the file.
-            from skdistsearch.backends.metaflow._card import arrange, components
+            from skdistsearch.backends.metaflow.card import (
+                make_card_components,
+                make_card_findable,
+            )
 
             summary = json.loads(Path(self.settings["summary"]).read_text())
-            current.card.extend(components(summary, self.outcomes))
-            arrange(self.join)
+            current.card.extend(make_card_components(summary, self.outcomes))
+            make_card_findable(self.join)
         self.next(self.end)
 
     @step
