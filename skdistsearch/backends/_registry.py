@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from functools import partial
 
+from skdistsearch._validation import did_you_mean
 from skdistsearch.backends._base import Backend
 from skdistsearch.exceptions import BackendConfigError
 
@@ -35,11 +35,9 @@ def get_backend(backend: str | Backend) -> Backend:
     if isinstance(backend, str):
         if backend in _NAMES:
             return _NAMES[backend]()
-        near = difflib.get_close_matches(backend, _NAMES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise BackendConfigError(
             f"backend={backend!r} is not a backend. Known: {', '.join(sorted(_NAMES))}, or an "
-            f"object such as MetaflowBackend(max_workers=4).{hint}"
+            f"object such as MetaflowBackend(max_workers=4).{did_you_mean(backend, _NAMES)}"
         )
     if isinstance(backend, type) or not isinstance(backend, Backend):
         raise BackendConfigError(

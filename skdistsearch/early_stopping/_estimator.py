@@ -15,6 +15,7 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, get_routing_f
 from sklearn.utils.multiclass import type_of_target
 
 from skdistsearch._meta_estimator import DelegatingEstimator, last_step, last_step_names
+from skdistsearch._validation import estimator_type
 from skdistsearch.early_stopping._base import Family, FitData
 from skdistsearch.early_stopping._registry import find_family
 from skdistsearch.early_stopping._validation_split import length, parts, split
@@ -243,7 +244,10 @@ class EarlyStopping(DelegatingEstimator):
 
     def _labels(self, y: Any) -> Any:
         """The classes of the rows, where they are to be stratified."""
-        if self._kind() == "classifier" and type_of_target(y) in ("binary", "multiclass"):
+        if estimator_type(self.estimator) == "classifier" and type_of_target(y) in (
+            "binary",
+            "multiclass",
+        ):
             return np.asarray(y).ravel()
         return None
 
