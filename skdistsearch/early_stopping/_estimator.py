@@ -177,7 +177,7 @@ class EarlyStopping(DelegatingEstimator):
         """
         self._validate_params()
         self._check_ranges()
-        family = self._family()
+        family = self._find_family()
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
@@ -227,7 +227,7 @@ class EarlyStopping(DelegatingEstimator):
         if mistakes:
             raise ValueError("\n".join(mistakes))
 
-    def _family(self) -> Family:
+    def _find_family(self) -> Family:
         if isinstance(self.family, Family):
             return self.family
         if self.family != "auto":
