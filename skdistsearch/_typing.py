@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypedDict
 
 import numpy as np
@@ -29,6 +29,15 @@ class Estimator(Protocol):
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters."""
+
+
+class Splitter(Protocol):
+    """An object with scikit-learn's API of cross-validation splitters."""
+
+    def split(
+        self, X: ArrayLike, y: ArrayLike = None, groups: ArrayLike = None
+    ) -> Iterable[tuple[Indices, Indices]]:
+        """Return the training and the test rows of each split."""
 
 
 class _RequiredResult(TypedDict):

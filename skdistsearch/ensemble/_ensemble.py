@@ -384,7 +384,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """X, y and groups of equal length, and the labels of a classifier."""
         if y is None:
             raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
+                f"{type(self).__name__} requires y to be passed, "
+                "but the target y is None."  # prose: ok, the words of scikit-learn
             )
         X, y, groups = indexable(X, y, groups)
         y = np.asarray(y)

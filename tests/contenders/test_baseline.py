@@ -38,7 +38,7 @@ def test_classifiers_get_a_classifier_wherever_they_stand(last):
 
 
 def test_what_has_no_baseline_is_an_error():
-    with pytest.raises(ValueError, match=r"Ridge is no Pipeline\. .*Pipeline\(\[\('model',"):
+    with pytest.raises(ValueError, match=r"Ridge is not a Pipeline\. .*Pipeline\(\[\('model',"):
         add_baseline(Ridge(), {"alpha": [1.0]})
     with pytest.raises(ValueError, match="'pca', is neither a classifier nor a regressor"):
         add_baseline(Pipeline([("pca", PCA())]), {"pca__n_components": [1]})

@@ -153,12 +153,15 @@ def test_parameter_that_fit_lost_to_the_model_goes_to_the_model():
 
 
 BROKEN = {
-    "no list": ("nonsense", r"A spec is a list of dicts, one for each contender. Got 'nonsense'"),
-    "empty": ([], r"A spec is a list of dicts, one for each contender. Got \[\]"),
+    "no list": (
+        "nonsense",
+        r"A spec must be a list of dicts, one for each contender. Got 'nonsense'",
+    ),
+    "empty": ([], r"A spec must be a list of dicts, one for each contender. Got \[\]"),
     "no dict": ([3], r"contenders_spec\[0\] is not a dict: 3"),
     "no model": (
         [{"__model__init_kwargs__alpha": [1]}],
-        r"contenders_spec\[0\] has no '__model': a class, or the path to import it from",
+        r"contenders_spec\[0\] has no '__model': give a class, or the path to import it from",
     ),
     "empty list of models": ([{"__model": []}], r"contenders_spec\[0\]\['__model'\]: the list is"),
     "no such module": (
@@ -173,16 +176,16 @@ BROKEN = {
     "number as a model": ([{"__model": [3]}], r"\['__model'\]: 3 is neither a class nor a path to"),
     "no estimator": (
         [{"__model": ["collections.OrderedDict"]}],
-        r"\['__model'\]: OrderedDict makes no scikit-learn estimator",
+        r"\['__model'\]: OrderedDict is not a scikit-learn estimator",
     ),
     "misspelt key": (
         [{"__model": [RIDGE], "__model__init_kwarg__alpha": [1]}],
-        r"\['__model__init_kwarg__alpha'\]: a spec has no such key. Did you mean "
+        r"\['__model__init_kwarg__alpha'\]: not a key of a spec. Did you mean "
         r"'__model__init_kwargs__NAME'\?",
     ),
     "prefix alone": (
         [{"__model": [RIDGE], "__model__init_kwargs__": [1]}],
-        r"\['__model__init_kwargs__'\]: a spec has no such key",
+        r"\['__model__init_kwargs__'\]: not a key of a spec",
     ),
     "unknown parameter": (
         [{"__model": [RIDGE], "__model__init_kwargs__alpah": [1]}],
@@ -190,7 +193,7 @@ BROKEN = {
     ),
     "parameter refused": (
         [{"__model": ["sklearn.ensemble.VotingRegressor"]}],
-        r"\['__model'\]: VotingRegressor cannot be made of the first values: .*estimators",
+        r"\['__model'\]: VotingRegressor cannot be created with the first values: .*estimators",
     ),
     "unknown parameter of fit": (
         [{"__model": [RIDGE], "__model__fit_kwargs__sample_wieght": [1]}],
@@ -213,7 +216,7 @@ BROKEN = {
     ),
     "distribution in a grid": (
         [{"__model": [RIDGE], "__model__init_kwargs__alpha": loguniform(0.1, 1)}],
-        r"\['__model__init_kwargs__alpha'\]: a distribution, and the dict has no '__n_iter'",
+        r"\['__model__init_kwargs__alpha'\]: a distribution needs '__n_iter' in the same dict",
     ),
     "number of samples": (
         [{"__model": [RIDGE], "__n_iter": 0}],
@@ -232,7 +235,7 @@ BROKEN = {
             }
         ],
         r"contenders_spec\[0\]: '__model__fit_kwargs__early_stopping_rounds' and "
-        r"'__model__fit_kwargs__patience' are the same here",
+        r"'__model__fit_kwargs__patience' mean the same: give one of them",
     ),
     "only Keras": (
         [
@@ -242,7 +245,7 @@ BROKEN = {
                 "__model__fit_kwargs__min_delta": [0.1],
             }
         ],
-        r"\['__model__fit_kwargs__min_delta'\]: only Keras has it, not HistGradientBoosting",
+        r"\['__model__fit_kwargs__min_delta'\]: a parameter of Keras only, not of Hist",
     ),
 }
 
@@ -304,7 +307,7 @@ def test_with_fit_params_is_an_estimator():
     assert model.fit(*DIABETES).predict(DIABETES[0][:2]).tolist() == [2.0, 2.0]
     assert repr(model.fit_params) == "FitParams(value=4.0)"
     assert model.fit_params == FitParams(value=4.0) != FitParams(value=3.0)
-    with pytest.raises(ValueError, match="No such parameters of fit: vlaue"):
+    with pytest.raises(ValueError, match=r"Not parameters of fit: vlaue\. Known: value\."):
         model.set_params(fit_params__vlaue=1)
     assert not hasattr(model, "best_iteration_")
 

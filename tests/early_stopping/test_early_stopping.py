@@ -38,7 +38,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdistsearch import DistributedSearchCV, EarlyStopping, early_stopping
 from skdistsearch.contenders._fit_params import FitParams, WithFitParams
 from skdistsearch.early_stopping._base import is_a
-from skdistsearch.early_stopping._hist_gradient_boosting import _watched_from_outside
+from skdistsearch.early_stopping._hist_gradient_boosting import _fit_and_look_back
 from skdistsearch.exceptions import FamilyError
 
 N = 40
@@ -205,7 +205,7 @@ def test_hist_gradient_boosting_equals_the_same_done_by_hand(kind):
 
 
 @pytest.mark.parametrize("patience", [1, 5, 1000])
-def test_hist_gradient_boosting_is_watched_from_outside_before_1_7(patience):
+def test_hist_gradient_boosting_is_fit_and_look_back_before_1_7(patience):
     X_in, X_val, y_in, y_val = train_test_split(*DIABETES, test_size=0.2, random_state=3)
     model = HistGradientBoostingRegressor(max_iter=100, random_state=0)
     all_trees = clone(model).set_params(early_stopping=False).fit(X_in, y_in)
@@ -216,7 +216,7 @@ def test_hist_gradient_boosting_is_watched_from_outside_before_1_7(patience):
             break
         best = n if loss < losses[best] else best
     train, validation = early_stopping.FitData(X_in, y_in), early_stopping.FitData(X_val, y_val)
-    assert _watched_from_outside(model, train, validation, patience) == best + 1
+    assert _fit_and_look_back(model, train, validation, patience) == best + 1
     metric, told = early_stopping.find_family(model).validation_history(model, best + 1)
     assert metric == "squared_error"
     np.testing.assert_allclose(told, losses[: best + patience + 1])
@@ -231,7 +231,7 @@ def test_hist_gradient_boosting_stops_alike_from_outside(loss):
     outside = early_stopping.Family(
         "outside",
         matches=lambda estimator: False,
-        fit_with_validation=_watched_from_outside,
+        fit_with_validation=_fit_and_look_back,
         set_iterations=early_stopping.find_family(model).set_iterations,
     )
     same = clone(inside).set_params(family=outside).fit(*DIABETES)
@@ -242,7 +242,7 @@ def test_hist_gradient_boosting_before_1_7_needs_the_loss():
     model = HistGradientBoostingRegressor(scoring="r2")
     part = early_stopping.FitData(*DIABETES)
     with pytest.raises(ValueError, match=r"scoring='r2'\) needs scikit-learn 1.7 or later"):
-        _watched_from_outside(model, part, part, 10)
+        _fit_and_look_back(model, part, part, 10)
 
 
 @pytest.mark.parametrize("kind", ["regressor", "classifier", "two targets"])
@@ -544,7 +544,9 @@ def test_masks_and_predefined_splits_are_splitters_too():
 
 
 def test_empty_validation_part_is_an_error():
-    with pytest.raises(ValueError, match="leaves 40 rows to train on and 0 to validate on"):
+    with pytest.raises(
+        ValueError, match="leaves 40 training rows and 0 validation rows; at least 1"
+    ):
         stopping(validation_split=[(np.arange(N), [])]).fit(X, Y)
 
 
@@ -748,7 +750,7 @@ def test_unknown_family_is_an_error_before_any_fit():
     pipeline = make_pipeline(WatchedScaler(), Ridge())
     known = "CatBoost, HistGradientBoosting, Keras (scikeras), LightGBM, XGBoost."
     with pytest.raises(
-        FamilyError, match=re.escape(f"stop Ridge: it is of no known family. Known: {known}")
+        FamilyError, match=re.escape(f"stop Ridge: no known family matches it. Known: {known}")
     ):
         EarlyStopping(pipeline).fit(X, Y)
     with pytest.raises(FamilyError, match=r"call register_family\(Family\(\.\.\.\)\)"):
@@ -760,7 +762,9 @@ def test_all_parameters_out_of_range_are_named():
     with pytest.raises(ValueError, match=r"'patience' .* at least 1") as info:
         stopping(patience=0, max_iter=0, validation_split=1.5).fit(X, Y)
     assert "'max_iter'" in str(info.value)
-    assert "a float between 0 and 1, neither included, or a splitter. Got 1.5" in str(info.value)
+    assert "'validation_split' parameter of EarlyStopping must be a float greater than 0" in str(
+        info.value
+    )
     with pytest.raises(ValueError, match="'family' parameter of EarlyStopping must be 'auto' or"):
         stopping(family="LightGBM").fit(X, Y)
     assert not SEEN
