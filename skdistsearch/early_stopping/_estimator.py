@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skdistsearch._meta_estimator import DelegatingEstimator, last_step, last_step_names
 from skdistsearch._typing import ArrayLike, Estimator, Indices, Splitter
-from skdistsearch._validation import estimator_type
+from skdistsearch._validation import check_target, estimator_type
 from skdistsearch.early_stopping._base import Family, FitData
 from skdistsearch.early_stopping._registry import find_family
 from skdistsearch.early_stopping._validation_split import (
@@ -195,11 +195,7 @@ class EarlyStopping(DelegatingEstimator):
         self._validate_params()
         self._check_ranges()
         family = self._find_family()
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, "
-                "but the target y is None."  # prose: ok, the words of scikit-learn
-            )
+        check_target(self, y)
         X, y, sample_weight, groups = indexable(X, y, sample_weight, groups)
         if sample_weight is not None:
             params[self._weights_name()] = sample_weight
@@ -215,8 +211,8 @@ class EarlyStopping(DelegatingEstimator):
         self._set_history(family, last_step(fitted))
         self.n_iter_ = self.best_iteration_
         if self.refit and self.rescale_iterations:
-            scale = count_rows(X) / len(train_rows)
-            self.n_iter_ = max(1, round(self.best_iteration_ * scale))
+            n_iter = self.best_iteration_ * count_rows(X) / len(train_rows)
+            self.n_iter_ = max(1, round(n_iter))
         if self.refit or not family.restores_best:
             fitted = self._fit_n_iter(family, data if self.refit else train)
         self._set_fitted(fitted)

@@ -236,10 +236,13 @@ def test_within_scikit_learn():
     [
         ({"method": "best"}, "method='best' must be one of: greedy, mean, stack, weighted"),
         ({"n_best": 0}, "n_best=0 must be None or an integer of at least 1"),
-        ({"estimators": []}, "a list of pairs of name and estimator"),
+        ({"estimators": []}, "a non-empty list of .name, estimator. pairs"),
         ({"estimators": [("a__b", Ridge())]}, "without '__'"),
-        ({"estimators": [("n_best", Ridge())]}, "names of parameters: n_best"),
-        ({"estimators": [("a", Ridge()), ("b", GaussianNB())]}, "all regressors, or all class"),
+        ({"estimators": [("n_best", Ridge())]}, "the names of parameters: n_best"),
+        (
+            {"estimators": [("a", Ridge()), ("b", GaussianNB())]},
+            "all regressors or all classifiers. Got: a .regressor., b .classifier.",
+        ),
         ({"estimators": [("a", LinearSVC())]}, "a .LinearSVC. has no predict_proba"),
         ({"method": "stack", "final_estimator": GaussianNB()}, "final_estimator must be a regr"),
     ],
@@ -259,7 +262,7 @@ def test_a_search_that_has_not_kept_what_is_needed():
         Ensemble.from_search(search, X, y, members="folds")
     with pytest.raises(ValueError, match="members='all' must be one of: folds, refit"):
         Ensemble.from_search(search, X, y, members="all")
-    with pytest.raises(ValueError, match="fitted on 442 rows, and X and y have 400"):
+    with pytest.raises(ValueError, match="fitted on 442 rows, but X and y have 400"):
         Ensemble.from_search(search, X[:400], y[:400])
 
 
