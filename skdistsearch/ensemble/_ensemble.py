@@ -340,7 +340,7 @@ class Ensemble(HasNamedEstimators):
         predictions: Predictions | None,
         fold_models: Sequence[Sequence[Any]] | None,
     ) -> Ensemble:
-        """Fit; ``predictions`` and ``fold_models`` of all candidates are made if None."""
+        """Fit with the given predictions and models of all candidates, or make them if None."""
         self._validate_params()
         if errors := [*self._estimator_errors(), *self._method_errors()]:
             raise ValueError("\n".join(errors))

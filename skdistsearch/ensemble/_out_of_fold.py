@@ -65,9 +65,8 @@ def complete_candidates(predictions: Predictions) -> tuple[NDArray[np.intp], NDA
     equal predictions, only the first is returned.
     """
     n_candidates, n_rows = predictions.shape[:2]
-    known: NDArray[np.bool_] = (
-        np.isfinite(predictions).reshape(n_candidates, n_rows, -1).all(axis=2)
-    )
+    finite = np.isfinite(predictions).reshape(n_candidates, n_rows, -1)
+    known: NDArray[np.bool_] = np.asarray(finite.all(axis=2))
     rows: NDArray[np.bool_] = np.asarray(known.any(axis=0))
     complete = np.flatnonzero(known[:, rows].all(axis=1))
     if not rows.any() or not len(complete):
