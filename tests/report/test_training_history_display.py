@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.probe_family import FAMILY, Watched
+from helpers.probe_family import FAMILY, ProbeRegressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -108,7 +108,7 @@ def test_what_has_no_progress_is_an_error(fitted):
         ReportError, match="Ridge: no fitted EarlyStopping with a validation_history"
     ):
         TrainingHistoryDisplay.from_estimator(Ridge().fit(*DATA), ax=axes())
-    silent = EarlyStopping(Watched(), family=FAMILY).fit(*DATA)
+    silent = EarlyStopping(ProbeRegressor(), family=FAMILY).fit(*DATA)
     with pytest.raises(ReportError, match="EarlyStopping: no fitted EarlyStopping with"):
         TrainingHistoryDisplay.from_estimators({"a": fitted, "b": silent}, ax=axes())
     other = model(loss="absolute_error").fit(*DATA)
