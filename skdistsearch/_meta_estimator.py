@@ -19,7 +19,7 @@ from skdistsearch._validation import estimator_type
 _DELEGATED = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
 
-def _has(method: str) -> Callable[[Any], bool]:
+def _has_method(method: str) -> Callable[[Any], bool]:
     """Return a check for `available_if`, which requires a method of the wrapped estimator.
 
     If the method is missing, the estimator's own `AttributeError` is raised.
@@ -47,7 +47,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         check_is_fitted(self)
         return self.estimator_.classes_
 
-    @available_if(_has("predict"))
+    @available_if(_has_method("predict"))
     def predict(self, X: ArrayLike, **params: Any) -> Any:
         """Predict with the fitted estimator.
 
@@ -65,7 +65,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         """
         return self._call_fitted("predict", X, params)
 
-    @available_if(_has("predict_proba"))
+    @available_if(_has_method("predict_proba"))
     def predict_proba(self, X: ArrayLike, **params: Any) -> Any:
         """Predict class probabilities with the fitted classifier.
 
@@ -83,7 +83,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         """
         return self._call_fitted("predict_proba", X, params)
 
-    @available_if(_has("predict_log_proba"))
+    @available_if(_has_method("predict_log_proba"))
     def predict_log_proba(self, X: ArrayLike, **params: Any) -> Any:
         """Predict logarithms of class probabilities with the fitted classifier.
 
@@ -101,7 +101,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         """
         return self._call_fitted("predict_log_proba", X, params)
 
-    @available_if(_has("decision_function"))
+    @available_if(_has_method("decision_function"))
     def decision_function(self, X: ArrayLike, **params: Any) -> Any:
         """Return the decision function of the fitted classifier.
 
@@ -119,7 +119,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         """
         return self._call_fitted("decision_function", X, params)
 
-    @available_if(_has("score"))
+    @available_if(_has_method("score"))
     def score(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> float:
         """Score the fitted estimator with its own ``score``.
 

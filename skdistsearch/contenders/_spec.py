@@ -241,16 +241,16 @@ class _SpecParser:
             self.errors.append(f": {keys} mean the same: give one of them.")
         if switches:
             for name, new_name in {**_STOPPING_SWITCHES, **_STOPPING_OPTIONS}.items():
-                self._move(name, "stopping", new_name)
+                self._move_param(name, "stopping", new_name)
             for name in _FAMILY_OPTIONS:
-                self._move(name, "family", name)
+                self._move_param(name, "family", name)
         for model in models:
             if model is not None:
                 if switches:
                     self._check_stopping(model)
                 self._check_fit_params(model)
 
-    def _move(self, name: str, owner: Owner, new_name: str) -> None:
+    def _move_param(self, name: str, owner: Owner, new_name: str) -> None:
         """Move a parameter of ``fit``, if it is given, to another owner."""
         if name in self.values["fit"]:
             self.values[owner][new_name] = self.values["fit"].pop(name)
@@ -260,7 +260,7 @@ class _SpecParser:
         for name in _unknown_parameters(model.fit, self.values["fit"]):
             if name in model.get_params() or not _unknown_parameters(type(model), [name]):
                 # Before LightGBM 4.0, verbose was a parameter of fit.
-                self._move(name, "init", name)
+                self._move_param(name, "init", name)
                 continue
             hint = did_you_mean(name, inspect.signature(model.fit).parameters)
             message = f"fit of {type(model).__name__} has no parameter {name!r}.{hint}"

@@ -287,7 +287,7 @@ class EarlyStopping(DelegatingEstimator):
             for name, value in model_data.params.items()
             if id(value) in names
         }
-        model_validation = FitData(_transform(pipeline, validation.X), validation.y, per_row)
+        model_validation = FitData(_transform_rows(pipeline, validation.X), validation.y, per_row)
         best = family.fit_with_validation(model, model_data, model_validation, self.patience)
         return _replace_last_step(pipeline, model), best
 
@@ -335,7 +335,7 @@ def _preprocess(pipeline: Any, data: FitData) -> FitData:
     return probe.data_
 
 
-def _transform(pipeline: Any, X: ArrayLike) -> ArrayLike:
+def _transform_rows(pipeline: Any, X: ArrayLike) -> ArrayLike:
     """Return the rows as the model at the end of the pipeline gets them."""
     while isinstance(pipeline, Pipeline):
         if len(pipeline) > 1:

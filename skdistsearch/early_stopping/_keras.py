@@ -54,7 +54,7 @@ def _fit_with_validation(
 ) -> int:
     from keras.callbacks import EarlyStopping
 
-    validation_data = _encode(model, train, validation)
+    validation_data = _encode_validation(model, train, validation)
     stop = EarlyStopping(monitor, min_delta, patience, restore_best_weights=True)
     own_callbacks = vars(model).pop(_CALLBACKS, None)
     # scikeras reads callbacks from its parameters only, not from those of fit.
@@ -69,7 +69,7 @@ def _fit_with_validation(
     return int(stop.best_epoch) + 1
 
 
-def _encode(model: Any, train: FitData, validation: FitData) -> tuple[Any, ...]:
+def _encode_validation(model: Any, train: FitData, validation: FitData) -> tuple[Any, ...]:
     """Return the validation data as the network reads it: scikeras encodes only training data."""
     like = clone(model).initialize(train.X, train.y)
     X = check_array(validation.X, accept_sparse=True, allow_nd=True, dtype=None)

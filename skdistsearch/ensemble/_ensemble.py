@@ -359,7 +359,7 @@ class Ensemble(HasNamedEstimators):
         nested_scores = selector.nested_scores(known, y[rows], folds)
         members = candidates[selection.blend.candidates]
         fitted = self._fit_members(X, y, members) if fold_models is None else fold_models
-        self._reset()
+        self._reset_results()
         self.members_ = {self.estimators[index][0]: list(fitted[index]) for index in members}
         self.best_candidate_ = self.estimators[candidates[selection.best]][0]
         self._set_results(selection, nested_scores)
@@ -402,7 +402,7 @@ class Ensemble(HasNamedEstimators):
         )
         return {index: [model] for index, model in zip(members, fitted, strict=True)}
 
-    def _reset(self) -> None:
+    def _reset_results(self) -> None:
         """Delete the results of an earlier fit."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
