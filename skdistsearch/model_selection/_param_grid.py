@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.utils import check_random_state
 
 from skdistsearch._typing import Estimator, ParamGrid, RandomState
+from skdistsearch._validation import is_integer
 from skdistsearch.exceptions import ParamGridError, ParamGridTypeError
 
 N_ITER = "__n_iter"
@@ -91,9 +91,8 @@ def _errors_in(grid: object, estimator: Estimator) -> Iterator[Exception]:
     yield from _name_errors(valid, estimator)
 
 
-def _n_iter_errors(n_iter: Any) -> Iterator[Exception]:
-    is_integer = isinstance(n_iter, numbers.Integral) and not isinstance(n_iter, bool)
-    if not is_integer or n_iter < 1:
+def _n_iter_errors(n_iter: object) -> Iterator[Exception]:
+    if not is_integer(n_iter, least=1):
         yield ValueError(f"{N_ITER!r} must be an integer of at least 1, got {n_iter!r}.")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers.pictures import make_axes, texts_of
-from helpers.probe_family import FAMILY, Watched
+from helpers.probe_family import FAMILY, ProbeRegressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -110,7 +110,7 @@ def test_estimators_without_a_history_raise(fitted):
         ReportError, match="Ridge: no fitted EarlyStopping with a validation_history"
     ):
         TrainingHistoryDisplay.from_estimator(Ridge().fit(*DATA), ax=make_axes())
-    silent = EarlyStopping(Watched(), family=FAMILY).fit(*DATA)
+    silent = EarlyStopping(ProbeRegressor(), family=FAMILY).fit(*DATA)
     with pytest.raises(ReportError, match="EarlyStopping: no fitted EarlyStopping with"):
         TrainingHistoryDisplay.from_estimators({"a": fitted, "b": silent}, ax=make_axes())
     other = make_model(loss="absolute_error").fit(*DATA)
