@@ -35,7 +35,7 @@ from skdistsearch.scheduling import (
 from skdistsearch.storage import (
     FolderStore,
     JournalReader,
-    dump,
+    dump_batch,
     open_local_journal,
     temporary_folder,
 )
@@ -107,9 +107,9 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
     _warn_of_threads(batch, workers)
     environment = thread_limits(workers, threads)
     with temporary_folder() as data:
-        record = open_local_journal(batch, otherwise=data / "record")
+        record = open_local_journal(batch, default=data / "record")
         travelling = with_budget(batch, workers).travelling(far=False)
-        head = dump(travelling, FolderStore(data), addressed=False).head
+        head = dump_batch(travelling, FolderStore(data), content_addressed=False).manifest
         while ledger.owed:
             alone = not ledger.innocent  # a suspect fit runs when all others are done
             groups = split_into_units(
@@ -129,8 +129,8 @@ def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[O
                 with closing(lanes) as outcomes:  # now, not when garbage is collected
                     yield from ledger.settle(outcomes)
             except BrokenProcessPool as exc:
-                yield from ledger.settle(record.new())
-                deaths = [WorkerDeath(one.fit, _cause(exc)) for one in record.interrupted()]
+                yield from ledger.settle(record.read_new())
+                deaths = [WorkerDeath(one.fit, _cause(exc)) for one in record.pop_interrupted()]
                 yield from ledger.blame(deaths, _cause(exc))
 
 
@@ -176,7 +176,7 @@ def _run_lanes(
         pending = lanes
         while pending:
             done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-            yield from record.new()
+            yield from record.read_new()
             for future in done:
                 _check(future)
         if any(lane.result() for lane in lanes):

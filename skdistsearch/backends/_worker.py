@@ -29,7 +29,7 @@ from skdistsearch.storage import (
     JournalUploader,
     JournalWriter,
     journal_prefix,
-    load,
+    load_batch,
     load_json,
     open_store,
     temporary_folder,
@@ -62,13 +62,13 @@ def run_local_worker(folder: str, head: str, groups: Groups, marks: str, record:
 
     Returns whether it has stopped before, because this process should be replaced.
     """
-    batch = load(folder, head)
+    batch = load_batch(folder, head)
     runner = Runner(batch, [fit for cut in groups for unit in cut for fit in unit])
     with JournalWriter(Path(record), batch) as recorder:
         for fits in claim_units(groups, Path(marks), runner.done):
             for fit in fits:
-                recorder.started(fit)
-                recorder.finished(_overheard(batch, runner, fit, io.StringIO()))
+                recorder.write_start(fit)
+                recorder.write_outcome(_overheard(batch, runner, fit, io.StringIO()))
                 if _leak.is_big():
                     return True
     return False
@@ -119,13 +119,13 @@ def run_task(
         temporary_folder(_place()) as scratch,
         _kept(record, scratch, task_pathspec, retry) as kept,
     ):
-        batch, known = load(data, head, scratch), load_json(data, sheet)
+        batch, known = load_batch(data, head, scratch), load_json(data, sheet)
         tried = JournalReader(
-            kept.before, batch.key, len(batch), only=journal_prefix(task_pathspec)
+            kept.before, batch.key, len(batch), task=journal_prefix(task_pathspec)
         )
-        outcomes = list(tried.new()) if retry else []
+        outcomes = list(tried.read_new()) if retry else []
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in known["deaths"].items()})
-        deaths.update(death.fit for death in tried.interrupted())
+        deaths.update(death.fit for death in tried.pop_interrupted())
         done = {outcome.fit for outcome in outcomes}
 
         def owed(fits: Iterable[int]) -> list[int]:
@@ -142,14 +142,16 @@ def run_task(
             runner = Runner(batch, owed(known["chunks"][task]))
         with JournalWriter(kept.now, batch, task_pathspec) as recorder:
             for fit in chain.from_iterable(map(owed, todo)):
-                recorder.started(fit)
-                kept.before_a_fit(surely=retry > 0)
+                recorder.write_start(fit)
+                kept.flush_if_due(force=retry > 0)
                 overdue = partial(
                     _give_up, batch, fit, task_pathspec, timeout_s, recorder, kept.flush
                 )
                 with _limit(timeout_s, overdue):
                     outcome = _overheard(batch, runner, fit, _Tee(sys.stdout))
-                outcomes.append(recorder.finished(replace(outcome, task_pathspec=task_pathspec)))
+                outcomes.append(
+                    recorder.write_outcome(replace(outcome, task_pathspec=task_pathspec))
+                )
     return outcomes
 
 
@@ -169,20 +171,21 @@ class _Kept:
     """What this one leaves."""
     flush: Callable[[], None]
     """Returns when all that was left is where the caller can read it."""
-    before_a_fit: Callable[..., None]
+    flush_if_due: Callable[..., None]
     """The same, for as much as a death in the next fit shall not cost."""
 
 
 @contextmanager
 def _kept(record: str, scratch: Path, task_pathspec: str, retry: int) -> Iterator[_Kept]:
     if not record.startswith("s3://"):
-        yield _Kept(Path(record), Path(record), lambda: None, lambda surely: None)
+        yield _Kept(Path(record), Path(record), lambda: None, lambda force: None)
         return
     store, before, now = open_store(record), scratch / "before", scratch / "now"
     if retry:
-        JournalDownloader(store, before, only=journal_prefix(task_pathspec))(everything=True)
+        downloader = JournalDownloader(store, before, task=journal_prefix(task_pathspec))
+        downloader.download_new(list_all=True)
     with JournalUploader(now, store) as push:
-        yield _Kept(before, now, push.last, push.before_a_fit)
+        yield _Kept(before, now, push.flush_all, push.flush_if_due)
 
 
 @contextmanager
@@ -218,7 +221,7 @@ def _give_up(
     )
     print(f"skdistsearch gives up {reason}", file=sys.stderr, flush=True)  # noqa: T201
     try:
-        recorder.finished(
+        recorder.write_outcome(
             Outcome(fit, "lost", reason=reason, task_pathspec=task_pathspec, batch=batch.key)
         )
         flush()

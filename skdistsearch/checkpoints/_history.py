@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skdistsearch.checkpoints._fingerprint import FitKeys, _sha256
-from skdistsearch.exceptions import RecordError
+from skdistsearch.exceptions import CorruptDataError
 from skdistsearch.storage import Store
 
 FORMAT = 1
@@ -51,7 +51,7 @@ def _describe(store: Store, identity: FitKeys) -> None:
 def earlier_searches(store: Store, limit: int | None = _COMPARED_MAX) -> list[SearchHistory]:
     """The kinds of searches that used a checkpoint, the last one first."""
     times: dict[str, list[int]] = {}
-    for use in reversed(list(filter(None, map(USE.fullmatch, store.names(f"{ABOUT}/"))))):
+    for use in reversed(list(filter(None, map(USE.fullmatch, store.list_names(f"{ABOUT}/"))))):
         times.setdefault(use[2], []).append(int(use[1]))
     newest = {f"{ABOUT}/{at[0]:013d}-{kind}.json": at for kind, at in times.items()}
     names = list(newest)[:limit]
@@ -66,7 +66,7 @@ def _about(place: str, data: bytes) -> dict[str, Any]:
     try:
         about: dict[str, Any] = json.loads(data)
         if about["format"] != FORMAT:
-            raise RecordError(
+            raise CorruptDataError(
                 f"{place} is of a checkpoint of format {about['format']}; this version reads "
                 f"{FORMAT}. Give the checkpoint another name, or use the version of skdistsearch "
                 "that wrote it."
@@ -75,7 +75,7 @@ def _about(place: str, data: bytes) -> dict[str, Any]:
             dict.items(about[name])
         str.encode(about["splits"] + about["search"])
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
-        raise RecordError(f"{place} is damaged: {exc!r}. Delete it.") from exc
+        raise CorruptDataError(f"{place} is damaged: {exc!r}. Delete it.") from exc
     return about
 
 

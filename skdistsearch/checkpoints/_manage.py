@@ -32,7 +32,7 @@ from pathlib import Path
 from skdistsearch.backends import Backend, get_backend
 from skdistsearch.checkpoints._history import ABOUT, FITS, USE, SearchHistory, earlier_searches
 from skdistsearch.checkpoints._resume import checkpoint_url, iter_finished, named_root
-from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
+from skdistsearch.exceptions import CheckpointError, CorruptDataError, StoreError
 from skdistsearch.storage import Store, iter_journal_folders, journal_names, open_store
 
 __all__ = ["Checkpoint", "SearchGroup", "delete", "inspect", "list"]
@@ -140,14 +140,14 @@ def inspect(checkpoint: str | os.PathLike[str], backend: str | Backend = "local"
     ------
     CheckpointError
         There is no such checkpoint.
-    RecordError, StoreError
+    CorruptDataError, StoreError
         It is damaged, or cannot be read.
     """
     store = _opened(checkpoint, backend)
     searches = tuple(map(_searches, earlier_searches(store, None)))
     found = replace(_seen(str(checkpoint), store), searches=searches)
     if found.problem:
-        raise RecordError(found.problem)
+        raise CorruptDataError(found.problem)
     return found
 
 
@@ -169,7 +169,7 @@ def delete(checkpoint: str | os.PathLike[str], backend: str | Backend = "local")
         It cannot be deleted.
     """
     store = _opened(checkpoint, backend)
-    names = store.names()
+    names = store.list_names()
     patterns = (USE, _RECORD, _HIDDEN)
     foreign = [name for name in names if not any(ours.fullmatch(name) for ours in patterns)]
     if foreign:
@@ -178,7 +178,7 @@ def delete(checkpoint: str | os.PathLike[str], backend: str | Backend = "local")
             f"first {foreign[0]}."
         )
     # Descriptions last: a half deleted checkpoint is one that can be deleted
-    store.remove(sorted(names, reverse=True))
+    store.delete(sorted(names, reverse=True))
     if not store.url.startswith("s3://"):
         _remove_folders(Path(store.url))
 
@@ -190,7 +190,7 @@ def _root(backend: str | Backend) -> str:
 
 def _names(root: str) -> builtins.list[str]:
     """Names that stand for checkpoints."""
-    paths = (path.partition("/") for path in open_store(root).names())
+    paths = (path.partition("/") for path in open_store(root).list_names())
     return sorted({name for name, _, inner in paths if USE.fullmatch(inner)})
 
 
@@ -211,7 +211,7 @@ def _opened(checkpoint: str | os.PathLike[str], backend: str | Backend) -> Store
 
 def _times(store: Store) -> builtins.list[datetime]:
     """When searches used a checkpoint."""
-    uses = filter(None, map(USE.fullmatch, store.names(f"{ABOUT}/")))
+    uses = filter(None, map(USE.fullmatch, store.list_names(f"{ABOUT}/")))
     return [_time(int(use[1])) for use in uses]
 
 
@@ -230,7 +230,7 @@ def _seen(name: str, store: Store) -> Checkpoint:
                 size += sum((part / file).stat().st_size for file in journal_names(part))
                 for key, outcome in iter_finished(part):
                     failed.setdefault(key, bool((outcome.result or {}).get("fit_error")))
-        except (RecordError, StoreError) as exc:
+        except (CorruptDataError, StoreError) as exc:
             problem = str(exc)
     return Checkpoint(
         name,

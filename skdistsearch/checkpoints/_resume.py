@@ -122,7 +122,7 @@ def _found(store: Store, keys: list[str]) -> dict[int, Outcome]:
 
 
 def _files_in(store: Store, place: str) -> set[str]:
-    return {name.rpartition("/")[2] for name in store.names(f"{place}/")}
+    return {name.rpartition("/")[2] for name in store.list_names(f"{place}/")}
 
 
 def _names(outcome: Outcome) -> set[str]:
@@ -162,7 +162,7 @@ def _run_missing(run: Run, url: str, batch: Batch, missing: list[int]) -> Iterat
         for outcome in outcomes:
             if outcome.status == "ok" and not outcome.is_persisted:
                 recorder = recorder or stack.enter_context(_recorder(batch))
-                outcome = _kept(recorder.finished(outcome), outcome, record)
+                outcome = _kept(recorder.write_outcome(outcome), outcome, record)
             yield replace(outcome, fit=missing[outcome.fit])
 
 

@@ -73,7 +73,7 @@ class Distributed(_Mixed):  # type: ignore[misc]
             Before any fit: a part of the search cannot travel to where the fits would run.
         BackendError
             The place where the fits run failed as a whole.
-        StoreError, RecordError
+        CorruptDataError, StoreError
             The checkpoint, or a temporary folder, cannot be read or written to, or holds what
             nobody has written.
         FitLostError

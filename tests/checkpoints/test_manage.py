@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.counting_estimator import Counted
+from helpers.counting_estimator import CountingRegressor
 from helpers.subprocesses import Script
 from sklearn.datasets import make_regression
 from sklearn.exceptions import FitFailedWarning
@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 
 import skdistsearch
 from skdistsearch import DistributedSearchCV, checkpoints
-from skdistsearch.exceptions import BackendConfigError, CheckpointError, RecordError
+from skdistsearch.exceptions import BackendConfigError, CheckpointError, CorruptDataError
 
 X, y = make_regression(40, 3, random_state=0)
 
@@ -58,7 +58,12 @@ def test_listed_are_names_with_the_last_used_first(root):
 
 def test_failed_fits_are_counted(tmp_path):
     with pytest.warns(FitFailedWarning):
-        keep("mine", Counted(folder=str(tmp_path)), {"behavior": ["fit", "raise"]}, error_score=0)
+        keep(
+            "mine",
+            CountingRegressor(folder=str(tmp_path)),
+            {"behavior": ["fit", "raise"]},
+            error_score=0,
+        )
     (found,) = checkpoints.list()
     assert (found.n_fits, found.n_failed) == (4, 2)
     assert "mine: 4 fits, 2 of them failed; < 0.1 MB; last used 20" in repr(found)
@@ -172,8 +177,8 @@ def test_damaged_one_is_named_and_can_be_deleted(root):
     found = {one.name: one for one in checkpoints.list()}
     assert found["good"].problem == ""
     assert "bad: 0 fits, then " in repr(found["bad"])
-    assert "line 2, is damaged" in found["bad"].problem
-    with pytest.raises(RecordError, match="line 2, is damaged"):
+    assert "line 2, is corrupt" in found["bad"].problem
+    with pytest.raises(CorruptDataError, match="line 2, is corrupt"):
         checkpoints.inspect("bad")
     checkpoints.delete("bad")
     assert [one.name for one in checkpoints.list()] == ["good"]
@@ -192,10 +197,10 @@ print(skdistsearch.checkpoints.__all__)
 
 IN_S3 = """
 import json
-from helpers.counting_estimator import Counted
+from helpers.counting_estimator import CountingRegressor
 from sklearn.datasets import make_regression
 from skdistsearch import DistributedSearchCV, checkpoints
-from skdistsearch.exceptions import CheckpointError, RecordError
+from skdistsearch.exceptions import CheckpointError, CorruptDataError
 from skdistsearch.checkpoints._resume import locate
 from skdistsearch.backends import resolve
 
@@ -203,7 +208,7 @@ X, y = make_regression(40, 3, random_state=0)
 place = locate("mine", resolve("batch").checkpoint_root())
 
 def keep(n_jobs, **grid):
-    search = DistributedSearchCV(Counted(folder={fits!r}), grid, cv=2, refit=False,
+    search = DistributedSearchCV(CountingRegressor(folder={fits!r}), grid, cv=2, refit=False,
                                  n_jobs=n_jobs, checkpoint=place)
     return search.fit(X, y).cv_results_
 

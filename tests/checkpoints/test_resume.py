@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
-from helpers.counting_estimator import Counted, Random
+from helpers.counting_estimator import CountingRegressor, RandomRegressor
 from helpers.subprocesses import Script
 from joblib import parallel_config
 from sklearn.datasets import make_regression
@@ -30,8 +30,8 @@ from skdistsearch._outcome import Outcome, Raised
 from skdistsearch.checkpoints._resume import checkpoint_url, resume_from_checkpoint
 from skdistsearch.exceptions import (
     CheckpointError,
+    CorruptDataError,
     NotPicklableError,
-    RecordError,
     StoreError,
 )
 from skdistsearch.storage._journal import JournalWriter
@@ -48,7 +48,7 @@ class Lab:
         self.place, self.fits = folder / "kept", folder / "fits"
         self.fits.mkdir()
 
-    def search(self, grid=GRID, kind=DistributedSearchCV, estimator=Counted, **options):
+    def search(self, grid=GRID, kind=DistributedSearchCV, estimator=CountingRegressor, **options):
         made = estimator(folder=str(self.fits), **options.pop("params", {}))
         options = {"cv": 2, "refit": False, "checkpoint": self.place, **options}
         return kind(made, grid, **options)
@@ -116,7 +116,7 @@ def test_same_search_runs_nothing_and_gives_the_same_to_the_bit(first, second, l
     again, n_fits = run_in(second, lab)
     assert n_fits == 0
     assert_equal_results(again, results)
-    plain = GridSearchCV(Counted(folder=str(lab.fits)), GRID, cv=2, refit=False).fit(X, y)
+    plain = GridSearchCV(CountingRegressor(folder=str(lab.fits)), GRID, cv=2, refit=False).fit(X, y)
     assert_equal_results(again, plain.cv_results_, but="_time")
 
 
@@ -167,10 +167,10 @@ def test_fit_is_the_same_in_a_batch_of_whatever_size(sizes, lab):
 
 def test_equal_candidates_that_are_not_shared_stay_fits_of_their_own(lab):
     grid = {"factor": [1.0, 1.0, 2.0, 1.0]}
-    results, n_fits = lab.run(grid, estimator=Random, cache_mb=0)
+    results, n_fits = lab.run(grid, estimator=RandomRegressor, cache_mb=0)
     assert n_fits == 8
     assert len(set(results["mean_test_score"])) == 4
-    again, n_fits = lab.run(grid, estimator=Random, cache_mb=0)
+    again, n_fits = lab.run(grid, estimator=RandomRegressor, cache_mb=0)
     assert n_fits == 0
     assert_equal_results(again, results)
 
@@ -214,7 +214,7 @@ OTHER = {
     "y": ({}, {"data": (X, y + 1)}, r"y changed"),
     "estimator": (
         {"scoring": "r2"},  # scikit-learn's own scorer holds the estimator too
-        {"scoring": "r2", "estimator": Random},
+        {"scoring": "r2", "estimator": RandomRegressor},
         r"estimator changed",
     ),
     "parameter": (
@@ -388,7 +388,7 @@ class Unlucky:
                 outcome = batch.run_here(number)
                 if number % 2:
                     outcome = Outcome(number, self.status, batch=batch.key, **ends[self.status])
-                recorder.finished(outcome)
+                recorder.write_outcome(outcome)
                 yield replace(outcome, is_persisted=True)
 
 
@@ -467,9 +467,9 @@ import os, resource
 from sklearn.datasets import make_regression
 from skdistsearch import DistributedSearchCV
 from skdistsearch.exceptions import StoreError
-from helpers.counting_estimator import Counted
+from helpers.counting_estimator import CountingRegressor
 X, y = make_regression(40, 3, random_state=0)
-search = DistributedSearchCV(Counted(folder={fits!r}), {grid!r}, cv=2, refit=False,
+search = DistributedSearchCV(CountingRegressor(folder={fits!r}), {grid!r}, cv=2, refit=False,
     n_jobs={n_jobs}, checkpoint={place!r})
 """
 
@@ -507,7 +507,7 @@ def test_search_that_was_killed_goes_on_where_it_was(n_jobs, lab, script):
     assert 3 <= kept < 16
     results, n_fits = lab.run(grid)
     assert n_fits == 16 - kept
-    plain = GridSearchCV(Counted(folder=str(lab.fits)), grid, cv=2, refit=False).fit(X, y)
+    plain = GridSearchCV(CountingRegressor(folder=str(lab.fits)), grid, cv=2, refit=False).fit(X, y)
     assert_equal_results(results, plain.cv_results_, but="_time")
 
 
@@ -566,18 +566,53 @@ def be_a_folder(path):
 
 
 DAMAGED = {
-    "score": ("fits", edit(b'"score": ', b'"score": 1'), RecordError, "line 2, is damaged or was"),
-    "status": ("fits", edit(b'"ok"', b'"okay"'), RecordError, "line 2, is damaged or was tamp"),
-    "key": ("fits", edit(b'{"key": "', b'{"key": "0'), RecordError, "Delete that file: its fits"),
-    "zeros": ("fits", edit(b'{"key"', b"\0\0\0\0"), RecordError, "line 2, is damaged or was tamp"),
-    "list": ("fits", edit(b'{"key"', b'[]\n{"key"'), RecordError, "line 2, is damaged or was"),
-    "head": ("fits", edit(b'{"format": 2', b'{"formal": 2'), RecordError, "line 1, is damaged"),
-    "newer": ("fits", edit(b'"format": 2', b'"format": 9'), RecordError, "format 9; this version"),
-    "folder": ("fits", be_a_folder, StoreError, "The record .*fits.jsonl cannot be read"),
-    "about": ("about", edit(b"{", b"["), RecordError, r"about/\S+ is damaged.*Delete it"),
-    "newer about": ("about", edit(b'"format": 1', b'"format": 2'), RecordError, "Give the check"),
-    "strange": ("about", edit(b'"parts"', b'"porch"'), RecordError, r"about/\S+ is damaged"),
-    "empty": ("about", lambda path: path.write_bytes(b""), RecordError, "is damaged"),
+    "score": (
+        "fits",
+        edit(b'"score": ', b'"score": 1'),
+        CorruptDataError,
+        "line 2, is corrupt",
+    ),
+    "status": (
+        "fits",
+        edit(b'"ok"', b'"okay"'),
+        CorruptDataError,
+        "line 2, is corrupt",
+    ),
+    "key": (
+        "fits",
+        edit(b'{"key": "', b'{"key": "0'),
+        CorruptDataError,
+        "Delete this file: its fits",
+    ),
+    "zeros": (
+        "fits",
+        edit(b'{"key"', b"\0\0\0\0"),
+        CorruptDataError,
+        "line 2, is corrupt",
+    ),
+    "list": ("fits", edit(b'{"key"', b'[]\n{"key"'), CorruptDataError, "line 2, is corrupt"),
+    "head": (
+        "fits",
+        edit(b'{"format": 2', b'{"formal": 2'),
+        CorruptDataError,
+        "line 1, is corrupt",
+    ),
+    "newer": (
+        "fits",
+        edit(b'"format": 2', b'"format": 9'),
+        CorruptDataError,
+        "format 9, but this version",
+    ),
+    "folder": ("fits", be_a_folder, StoreError, "The journal .*fits.jsonl cannot be read"),
+    "about": ("about", edit(b"{", b"["), CorruptDataError, r"about/\S+ is damaged.*Delete it"),
+    "newer about": (
+        "about",
+        edit(b'"format": 1', b'"format": 2'),
+        CorruptDataError,
+        "Give the check",
+    ),
+    "strange": ("about", edit(b'"parts"', b'"porch"'), CorruptDataError, r"about/\S+ is damaged"),
+    "empty": ("about", lambda path: path.write_bytes(b""), CorruptDataError, "is damaged"),
 }
 
 

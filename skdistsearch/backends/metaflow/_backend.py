@@ -98,7 +98,7 @@ class MetaflowBackend(MetaflowSettings):
                 with closing(run.outcomes()) as outcomes:  # now, not at a garbage collection
                     yield from ledger.settle(outcomes)
                 if ledger.owed:
-                    deaths = run.deaths(place.record.interrupted())
+                    deaths = run.deaths(place.record.pop_interrupted())
                     yield from ledger.blame(deaths, run.story, run.pathspec)
                 elif run.failed:  # after its last fit: nothing is missing
                     _log.warning("%s", run.story)

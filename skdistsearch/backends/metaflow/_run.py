@@ -74,7 +74,7 @@ class _Run:
         ]
         self._command = [
             *(*self._top, "run"),
-            *("--data", place.store.url, "--head", place.payload.head),
+            *("--data", place.store.url, "--head", place.payload.manifest),
             *("--sheet", place.sheet(sheet | {"marks": str(marks)}), "--record", place.record_url),
             *("--n_tasks", str(len(chunks)), "--max-num-splits", str(len(chunks))),
             *("--max-workers", str(workers), "--run-id-file", str(self._run_id_file), *tags),
@@ -146,7 +146,7 @@ class _Run:
             record = self._place.record
             _log.info(
                 "Metaflow run %s: %d fits are running, %d tasks were tried again",
-                *(self.pathspec or "(being made)", record.running, record.retried),
+                *(self.pathspec or "(being made)", record.n_running, record.n_retries),
             )
 
     @contextmanager

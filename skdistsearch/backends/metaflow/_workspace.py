@@ -22,9 +22,9 @@ from skdistsearch.storage import (
     S3Store,
     Store,
     cache_dir,
-    dump,
+    dump_batch,
     dump_json,
-    is_model,
+    is_model_name,
     temporary_folder,
 )
 
@@ -68,19 +68,23 @@ class RunWorkspace:
         # Models stay where they are, unless they are to be kept on this machine
         models_here = self._models_here = bool(batch.record) and not in_s3
         self._pull = (
-            JournalDownloader(S3Store(self.record_url), folder, files=True, models=models_here)
+            JournalDownloader(
+                S3Store(self.record_url), folder, with_artifacts=True, with_models=models_here
+            )
             if self._far
             else None
         )
         self._pulled_s, self._reached_s = 0.0, time.monotonic()
         kept = bool(batch.record) and (self._far or not in_s3)
         models = self.record_url if self._far and not models_here else ""
-        self.record = JournalReader(folder, batch.key, len(batch), kept=kept, models=models)
+        self.record = JournalReader(
+            folder, batch.key, len(batch), is_checkpoint=kept, models_url=models
+        )
         """What became of fits."""
         self._stack.callback(self._tidy_up)
-        self.payload = dump(batch.travelling(far=True), self.store, addressed=True)
+        self.payload = dump_batch(batch.travelling(far=True), self.store, content_addressed=True)
         """The batch, as the tasks load it."""
-        self._ours.append(self.payload.head)
+        self._ours.append(self.payload.manifest)
 
     def _far_record(self) -> str:
         if self._batch.record.startswith("s3://"):
@@ -109,13 +113,13 @@ class RunWorkspace:
         """Outcomes that came since the last call; ``last``: nothing comes any more."""
         if self._pull and (last or time.monotonic() - self._pulled_s > _PULL_S):
             self._pull_patiently(self._pull, last=last)
-        yield from self.record.new()
+        yield from self.record.read_new()
 
     def _pull_patiently(self, pull: JournalDownloader, *, last: bool) -> None:
         """Fetch what is new; a network that is down for a while costs no search."""
         while True:
             try:
-                pull(everything=last)
+                pull.download_new(list_all=last)
             except StoreError as exc:
                 if time.monotonic() - self._reached_s > _OUT_OF_REACH_S:
                     raise
@@ -139,8 +143,8 @@ class RunWorkspace:
 
     def _remove(self) -> None:
         with suppress(StoreError):  # what is left costs little; an error here would hide another
-            self.store.remove(self._ours)
+            self.store.delete(self._ours)
             if self._far and self.record_url != self._batch.record:
                 record = S3Store(self.record_url)
-                names = record.names()
-                record.remove(n for n in names if self._models_here or not is_model(n))
+                names = record.list_names()
+                record.delete(n for n in names if self._models_here or not is_model_name(n))
