@@ -21,10 +21,10 @@ from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch.checkpoints._fingerprint import FitKeys
 from skdistsearch.checkpoints._history import (
     FITS,
-    _describe,
-    _now,
-    _say_what_is_there,
     earlier_searches,
+    log_reuse,
+    save_description,
+    timestamp_ms,
 )
 from skdistsearch.exceptions import CheckpointError, StoreError
 from skdistsearch.scheduling import seconds_by_candidate
@@ -96,10 +96,10 @@ def _looked_up(
     identity = FitKeys(batch)
     earlier = earlier_searches(store) if describe else []
     found = _found(store, identity.keys)
-    _say_what_is_there(store.url, identity, len(found), earlier)
+    log_reuse(store.url, identity, len(found), earlier)
     if describe:
         try:
-            _describe(store, identity)
+            save_description(store, identity)
         except StoreError:
             if len(found) < len(batch):  # otherwise there is nothing more to write
                 raise
@@ -153,7 +153,7 @@ def _run_missing(run: Run, url: str, batch: Batch, missing: list[int]) -> Iterat
     """Run some fits of ``batch``; keep what nobody has kept."""
     known = batch.seconds or {}
     seconds = {number: known[fit] for number, fit in enumerate(missing) if fit in known}
-    record = f"{url}/{FITS}/{_now()}-{batch.key}"
+    record = f"{url}/{FITS}/{timestamp_ms()}-{batch.key}"
     batch = replace(batch.only(missing), record=record, seconds=seconds or None)
     _make_place(record)
     with ExitStack() as stack:
@@ -177,7 +177,7 @@ def _kept(is_persisted: Outcome, outcome: Outcome, record: str) -> Outcome:
 
 def _make_place(record: str) -> None:
     """Find out before the first fit ends that it could not be kept."""
-    if record.startswith("s3://"):  # `_describe` has written there
+    if record.startswith("s3://"):  # `save_description` has written there
         return
     try:
         Path(record).mkdir(mode=0o700, parents=True)

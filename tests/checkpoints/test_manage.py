@@ -82,7 +82,7 @@ def test_inspected_are_the_searches_too():
     assert first.first_use < first.last_use < other.last_use
     assert first.search == "Ridge on ndarray of shape (40, 3), candidates: 1, splits: 2"
     assert first.versions["numpy"] == np.__version__
-    assert {name for name in first.parts if first.parts[name] != other.parts[name]} == {
+    assert {name for name in first.digests if first.digests[name] != other.digests[name]} == {
         "error_score"
     }
     assert str(found).splitlines()[0] == repr(found)

@@ -191,7 +191,9 @@ def test_halving_search_resumes_in_every_round_if_it_has_a_seed(seed, lab, caplo
     again, n_fits = lab.run(**options)
     if seed is None:
         assert n_fits == 10
-        assert re.search(r"afresh: the splits changed \(without a random_state", caplog.text)
+        assert re.search(
+            r"afresh: the splits changed \(random splits without a random_state", caplog.text
+        )
         return
     assert n_fits == 0
     assert_equal_results(again, results)
