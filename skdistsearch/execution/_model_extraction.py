@@ -17,7 +17,7 @@ from sklearn import config_context
 from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution._split_data import test_part
-from skdistsearch.storage import MODEL, array_bytes, model_bytes
+from skdistsearch.storage import MODEL, dump_array, dump_model
 
 Extractions: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
 """Values to extract from a fitted model: an attribute path or a function of the model, by name."""
@@ -57,7 +57,7 @@ class ModelExtractor:
                 for method in self.methods
             }
             if self.models:
-                files[MODEL] = _tried(extraction_errors, MODEL, lambda: model_bytes(model))
+                files[MODEL] = _tried(extraction_errors, MODEL, lambda: dump_model(model))
         return replace(
             outcome,
             extracted={
@@ -162,7 +162,7 @@ def _predicted(model: Any, method: str, data: _Data) -> bytes:
     found = np.asarray(found)
     if found.dtype.hasobject:
         found = _without_objects(found)
-    return array_bytes(found)
+    return dump_array(found)
 
 
 def _without_objects(values: Any) -> Any:
