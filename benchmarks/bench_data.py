@@ -29,7 +29,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from skdistsearch import DistributedSearchCV
-from skdistsearch.storage._serialization import dump, load
+from skdistsearch.storage._serialization import dump_batch, load_batch
 from skdistsearch._batch import Batch
 from skdistsearch.storage._store import FolderStore, S3Store
 
@@ -61,9 +61,9 @@ print(json.dumps({{"wall_s": time.perf_counter() - wall}}))
 STORE = f"""{HOLDS}
 batch = Batch("key", print, (Ridge(), X, y), {{}}, [])
 store = FolderStore(folder / "store")
-first, dumped = timed(lambda: dump(batch, store, addressed=True))
-second, _ = timed(lambda: dump(batch, store, addressed=True))
-read, _ = timed(lambda: load(store.url, dumped.head))
+first, dumped = timed(lambda: dump_batch(batch, store, content_addressed=True))
+second, _ = timed(lambda: dump_batch(batch, store, content_addressed=True))
+read, _ = timed(lambda: load_batch(store.url, dumped.manifest))
 print(json.dumps({{"first": first, "second": second, "read": read}}))
 """
 FLOW = """
@@ -102,7 +102,7 @@ before_mb = memory_mb("VmRSS")
 up, _ = timed(lambda: store.put("X", data))
 up_mb = memory_mb("VmHWM") - before_mb
 before_mb = memory_mb("VmRSS")
-down, _ = timed(lambda: store.file("X", folder))
+down, _ = timed(lambda: store.local_path("X", folder))
 (folder / "X").unlink()
 down_mb = memory_mb("VmHWM") - before_mb
 print(json.dumps({{"up": up, "down": down, "mb": data.nbytes / 1e6, "up_mb": up_mb,

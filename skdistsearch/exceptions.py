@@ -1,23 +1,23 @@
-"""What can go wrong, as a tree.
+"""Exceptions of the package.
 
 ::
 
     SkDistSearchError
-    ├── ParamGridError (ValueError)        the candidates asked for make no sense
+    ├── ParamGridError (ValueError)        the parameter grid is not valid
     │   └── ParamGridTypeError (TypeError)
-    ├── BackendError (RuntimeError)        the place where fits run failed as a whole
-    ├── BackendConfigError (ValueError)    a backend was named or configured wrongly
-    ├── CheckpointError (ValueError)       a checkpoint's name is none
-    ├── FamilyError (TypeError)            nobody knows how such a model stops early
-    ├── FitLostError (RuntimeError)        one fit's machine died, again and again
-    ├── NotPicklableError (TypeError)      something cannot travel to another process
-    ├── PlanError (ValueError)             outcomes do not belong to the plan
-    ├── RecordError (RuntimeError)         bytes from a store are not what was written
-    ├── ReportError (ValueError)           a report of what a search does not have
-    ├── SpecError (ValueError)             a spec of contenders has mistakes
-    └── StoreError (OSError)               a store cannot be read or written to
+    ├── BackendError (RuntimeError)        the backend failed as a whole
+    ├── BackendConfigError (ValueError)    a backend's name or settings are not valid
+    ├── CheckpointError (ValueError)       a checkpoint's name or location is not valid
+    ├── CorruptDataError (RuntimeError)    stored bytes are not the bytes that were written
+    ├── FamilyError (TypeError)            no early-stopping family supports the estimator
+    ├── FitLostError (RuntimeError)        the worker of a fit died on every attempt
+    ├── NotPicklableError (TypeError)      an object cannot be sent to another process
+    ├── PlanError (ValueError)             outcomes do not match the plan
+    ├── ReportError (ValueError)           the search lacks the data for a report
+    ├── SpecError (ValueError)             a spec of contenders is not valid
+    └── StoreError (OSError)               a store cannot be read or written
 
-What a user's own estimator or scorer raises keeps its own type.
+Exceptions from the user's own estimators and scorers keep their type.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = [
     "BackendConfigError",
     "BackendError",
     "CheckpointError",
+    "CorruptDataError",
     "FamilyError",
     "FitLostError",
     "NotPicklableError",
     "ParamGridError",
     "ParamGridTypeError",
     "PlanError",
-    "RecordError",
     "ReportError",
     "SkDistSearchError",
     "SpecError",
@@ -45,52 +45,52 @@ class SkDistSearchError(Exception):
 
 
 class ParamGridError(SkDistSearchError, ValueError):
-    """``param_grid`` has mistakes; the message names every one."""
+    """Invalid ``param_grid``. The message lists all mistakes."""
 
 
 class ParamGridTypeError(ParamGridError, TypeError):
-    """``param_grid`` has mistakes, and the values are of a wrong type."""
+    """Invalid ``param_grid`` with values of the wrong type."""
 
 
 class BackendError(SkDistSearchError, RuntimeError):
-    """The place where fits run failed as a whole: no fit is to blame."""
+    """Failure of the backend as a whole, not caused by a single fit."""
 
 
 class BackendConfigError(SkDistSearchError, ValueError):
-    """A backend's name or one of its settings is not valid."""
+    """Invalid name or setting of a backend."""
 
 
 class CheckpointError(SkDistSearchError, ValueError):
-    """What was given as a checkpoint's name or place is neither."""
+    """Invalid name or location of a checkpoint."""
+
+
+class CorruptDataError(SkDistSearchError, RuntimeError):
+    """Bytes read from a store or a temporary folder differ from those that were written."""
 
 
 class FamilyError(SkDistSearchError, TypeError):
-    """An estimator is of no family that `EarlyStopping` knows; the message lists those."""
+    """Estimator that no `EarlyStopping` family supports. The message lists the families."""
 
 
 class FitLostError(SkDistSearchError, RuntimeError):
-    """A fit's worker died each time the fit was tried."""
+    """Fit whose worker died on every attempt."""
 
 
 class NotPicklableError(SkDistSearchError, TypeError):
-    """A part of the search cannot travel to another process; the message names it."""
+    """Part of a search that cannot be sent to another process. The message names it."""
 
 
 class PlanError(SkDistSearchError, ValueError):
-    """Outcomes are missing, doubled, or belong to another plan."""
-
-
-class RecordError(SkDistSearchError, RuntimeError):
-    """Bytes read from a store or a temporary folder are not what was written."""
+    """Outcomes that are missing, duplicated or from another plan."""
 
 
 class ReportError(SkDistSearchError, ValueError):
-    """A report is asked for what the search does not have; the message lists what it has."""
+    """Request for a report that the search has no data for. The message lists what it has."""
 
 
 class SpecError(SkDistSearchError, ValueError):
-    """A spec of contenders has mistakes; the message names every one with its key."""
+    """Invalid spec of contenders. The message lists all mistakes with their keys."""
 
 
 class StoreError(SkDistSearchError, OSError):
-    """A folder or a bucket cannot be read or written to; the message says which, and why."""
+    """Folder or bucket that cannot be read or written, or an invalid S3 URL."""

@@ -37,7 +37,7 @@ from skdistsearch.scheduling import (
 from skdistsearch.storage import (
     FolderStore,
     JournalReader,
-    dump,
+    dump_batch,
     open_local_journal,
     temporary_folder,
 )
@@ -105,7 +105,7 @@ def _run_in_worker_processes(
     with temporary_folder() as folder:
         journal = open_local_journal(batch, default=folder / "journal")
         portable = batch.portable(same_machine=True)
-        manifest = dump(portable, FolderStore(folder), addressed=False).head
+        manifest = dump_batch(portable, FolderStore(folder), content_addressed=False).manifest
         environment = thread_limits(n_workers, threads)
 
         def attempt(pending: PendingFits) -> Generator[Outcome, None, AttemptFailure | None]:
@@ -121,9 +121,9 @@ def _run_in_worker_processes(
                     worker, min(n_workers, sum(map(len, groups))), journal, pool
                 )
             except BrokenProcessPool as exc:
-                yield from journal.new()
+                yield from journal.read_new()
                 reason = _cause_of_death(exc)
-                deaths = [WorkerDeath(fit.fit, reason) for fit in journal.interrupted()]
+                deaths = [WorkerDeath(fit.fit, reason) for fit in journal.pop_interrupted()]
                 return AttemptFailure(deaths, reason)
             return None
 
@@ -174,7 +174,7 @@ def _run_workers(
         running = workers
         while running:
             done, running = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-            yield from journal.new()
+            yield from journal.read_new()
             for future in done:
                 _raise_errors(future)
         if any(future.result() for future in workers):

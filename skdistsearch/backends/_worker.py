@@ -28,9 +28,9 @@ from skdistsearch.storage import (
     JournalReader,
     JournalUploader,
     JournalWriter,
-    dump,
+    dump_batch,
     journal_prefix,
-    load,
+    load_batch,
     load_json,
     open_store,
     temporary_folder,
@@ -58,7 +58,7 @@ class ChunkRunner:
 
     def __call__(self, fits: Iterable[int]) -> list[Outcome]:
         """Run fits in this process. Exceptions and printed text become part of the outcomes."""
-        batch, chunk = load(self.folder, self.manifest), list(fits)
+        batch, chunk = load_batch(self.folder, self.manifest), list(fits)
         runner = Runner(batch, chunk)
         return [_run_capturing_stdout(batch, runner, fit, io.StringIO()) for fit in chunk]
 
@@ -88,8 +88,8 @@ def store_batch(
         A part of the batch cannot be pickled. The message names it.
     """
     portable = divide_cache(batch, n_processes).portable(same_machine=True)
-    stored = dump(portable, FolderStore(Path(folder)), addressed=False)
-    return ChunkRunner(os.fspath(folder), stored.head)
+    stored = dump_batch(portable, FolderStore(Path(folder)), content_addressed=False)
+    return ChunkRunner(os.fspath(folder), stored.manifest)
 
 
 def exit_with_parent(parent: int) -> None:
@@ -113,13 +113,13 @@ def run_local_worker(
 
     Returns True if it stopped early because this process has grown and should be replaced.
     """
-    batch = load(folder, manifest)
+    batch = load_batch(folder, manifest)
     runner = Runner(batch, all_fits(groups))
     with JournalWriter(Path(journal), batch) as writer:
         for unit in claim_units(groups, Path(claims), runner.mark_done):
             for fit in unit:
-                writer.started(fit)
-                writer.finished(_run_capturing_stdout(batch, runner, fit, io.StringIO()))
+                writer.write_start(fit)
+                writer.write_outcome(_run_capturing_stdout(batch, runner, fit, io.StringIO()))
                 if _memory_growth.exceeds_limit():
                     return True
     return False
@@ -185,18 +185,18 @@ def run_task(
         temporary_folder(_scratch_root()) as scratch,
         _open_journal(journal, scratch, task_pathspec, retry) as folders,
     ):
-        batch, tasks = load(store, manifest, scratch), load_json(store, task_manifest)
+        batch, tasks = load_batch(store, manifest, scratch), load_json(store, task_manifest)
         earlier = JournalReader(
-            folders.earlier, batch.key, len(batch), only=journal_prefix(task_pathspec)
+            folders.earlier, batch.key, len(batch), task=journal_prefix(task_pathspec)
         )
-        outcomes = list(earlier.new()) if retry else []
+        outcomes = list(earlier.read_new()) if retry else []
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in tasks["deaths"].items()})
-        deaths.update(death.fit for death in earlier.interrupted())
+        deaths.update(death.fit for death in earlier.pop_interrupted())
         todo = _FitsToRun({outcome.fit for outcome in outcomes}, deaths)
         runner, chunks = _assign_chunks(batch, tasks, task, task_pathspec, todo)
         with JournalWriter(folders.own, batch, task_pathspec) as writer:
             for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
-                writer.started(fit)
+                writer.write_start(fit)
                 folders.flush_if_due(force=retry > 0)
                 on_timeout = partial(
                     _exit_on_timeout, batch, fit, task_pathspec, timeout_s, writer, folders.flush
@@ -204,7 +204,7 @@ def run_task(
                 with _time_limit(timeout_s, on_timeout):
                     outcome = _run_capturing_stdout(batch, runner, fit, _Tee(sys.stdout))
                 outcome = replace(outcome, task_pathspec=task_pathspec)
-                outcomes.append(writer.finished(outcome))
+                outcomes.append(writer.write_outcome(outcome))
     return outcomes
 
 
@@ -275,13 +275,14 @@ def _open_journal(
         return
     store, earlier, own = open_store(journal), scratch / "earlier", scratch / "own"
     if retry:
-        JournalDownloader(store, earlier, only=journal_prefix(task_pathspec))(everything=True)
+        downloader = JournalDownloader(store, earlier, task=journal_prefix(task_pathspec))
+        downloader.download_new(list_all=True)
     with JournalUploader(own, store) as uploader:
         yield _JournalFolders(
             earlier,
             own,
-            uploader.last,
-            lambda *, force=False: uploader.before_a_fit(surely=force),
+            uploader.flush_all,
+            uploader.flush_if_due,
         )
 
 
@@ -319,7 +320,7 @@ def _exit_on_timeout(
     print(f"skdistsearch ends a fit: {reason}", file=sys.stderr, flush=True)  # noqa: T201
     outcome = Outcome(fit, "lost", reason=reason, task_pathspec=task_pathspec, batch=batch.key)
     try:
-        writer.finished(outcome)
+        writer.write_outcome(outcome)
         flush()
     finally:
         os._exit(_EXIT_STATUS_OF_TIMEOUT)

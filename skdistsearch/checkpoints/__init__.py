@@ -1,15 +1,17 @@
-"""See and delete checkpoints; run only the fits that a checkpoint lacks.
+"""Save finished fits, run only the missing ones, and manage what is saved.
 
 Contents
 --------
-- `_manage`: `list`, `inspect` and `delete`, for users.
+- `_manage`: `list`, `inspect` and `delete` for users.
 - `_location`: the folder or S3 URL of a checkpoint.
 - `_resume`: the wrapper around a backend that runs only missing fits.
-- `_fingerprint`: a key for each fit, made of everything its result depends on.
-- `_digest`: the digest of any Python object; `_versions`: versions of the code behind it.
+- `_fingerprint`: keys of fits, made of everything that their results depend on.
+- `_digest`: digests of Python objects; `_decomposition`, `_decompose_values` and
+  `_decompose_code` split the objects into parts.
+- `_versions`: versions of the code that objects depend on.
 - `_history`: the searches that used a checkpoint, and what changed between them.
 
-A search with ``checkpoint=`` keeps its finished fits. They stay until somebody deletes them.
+A search with ``checkpoint=`` saves its finished fits. They stay until they are deleted.
 Imports `skdistsearch.backends`, `skdistsearch.scheduling` and `skdistsearch.storage`. Start
 reading at `_resume`, then `_fingerprint`.
 """

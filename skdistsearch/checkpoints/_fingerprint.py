@@ -1,4 +1,8 @@
-"""a key for each fit."""
+"""Fingerprints of searches: digests of everything that their fits depend on.
+
+The key of a fit is the part of the fingerprint that identifies the fit. It is made of the fit's
+own values only, and so is the same in batches of any size.
+"""
 
 from __future__ import annotations
 
@@ -9,135 +13,151 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from itertools import chain, count
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import sklearn
 
 from skdistsearch._batch import Batch
 from skdistsearch.checkpoints._digest import Digester
-from skdistsearch.checkpoints._versions import versions
+from skdistsearch.checkpoints._versions import find_versions
 
-# Required by scikit-learn or by what computes, and no number depends on them
-_NO_NUMBERS = {"cloudpickle", "joblib", "loky", "narwhals", "packaging", "threadpoolctl"}
+# Requirements of scikit-learn and others that do not affect results
+_IRRELEVANT_PACKAGES = {"cloudpickle", "joblib", "loky", "narwhals", "packaging", "threadpoolctl"}
 
 
 class FitKeys:
-    """What the fits of a batch depend on, as digests.
-
-    A fit's key is made of its own values alone: it is the same in whatever batch the fit is.
-    """
+    """Keys of the fits of a batch, and digests of what the fits depend on."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._known: dict[int, tuple[str, str]] = {}  # by id: the batch keeps the values alive
-        self._seals: dict[int, str] = {}
-        self.versions = _versions_of_numbers()
-        """What computes the fits: names and versions."""
-        self._versions_of = cache(self._look_up)
+        # By id, which the batch keeps in use by keeping the values alive
+        self._digests_by_id: dict[int, tuple[str, str]] = {}
+        self._fingerprints: dict[int, str] = {}
+        self.versions = _core_versions()
+        """Names and versions of the packages and modules that compute the fits."""
+        self._digest_versions = cache(self._find_versions)
+        settings = batch.sklearn_config
+        extractor = batch.context.extractor
+        ignored, varying = batch.ignored_keywords, batch.per_fit_keywords
         names = chain(["estimator", "X", "y"], (f"argument {n}" for n in count(3)))
-        arguments = dict(zip(names, batch.arguments, strict=False)) | {
-            "config": batch.sklearn_config
+        arguments = dict(zip(names, batch.arguments, strict=False)) | {"config": settings}
+        if extractor is not None:
+            arguments |= vars(extractor)
+        keywords = {
+            name: value for name, value in batch.common_keywords.items() if name not in ignored
         }
-        if batch.context.extractor is not None:
-            arguments |= vars(batch.context.extractor)
-        shared = {
-            name: value
-            for name, value in batch.common_keywords.items()
-            if name not in batch.ignored_keywords
+        self.digests = {
+            path: self._digest(part, path)[0]
+            for name, value in (arguments | keywords).items()
+            if name not in varying
+            for path, part in _named_parts(name, value)
         }
-        self.parts = {
-            path: self._look_at(part, path)[0]
-            for name, value in (arguments | shared).items()
-            if name not in batch.per_fit_keywords
-            for path, part in _paths(name, value)
-        }
-        """Digest of each thing that all fits depend on."""
-        seals = {name: self._seal(value, name) for name, value in arguments.items()}
-        self._common = _sha256([seals, _versions_of_numbers()])
-        self._shared = [f"{name} {self._seal(value, name)}" for name, value in shared.items()]
-        self.keys = list(_told_apart(self._key(fit) for fit in range(len(batch))))
-        """A key for each fit."""
+        """Digest of each value that all fits depend on."""
+        arguments_part = {name: self._fingerprint(part, name) for name, part in arguments.items()}
+        self._arguments_part = sha256_of_json([arguments_part, _core_versions()])
+        self._keywords_part = self._fingerprint_keywords(keywords)
+        self.keys = list(_deduplicate(self._key(fit) for fit in range(len(batch))))
+        """Key of each fit."""
 
     def __len__(self) -> int:
         return len(self._batch)
 
     def _key(self, fit: int) -> str:
-        own = self._batch.fits[fit].keywords
-        apart = own.keys() - self._batch.ignored_keywords
-        seals = self._shared + [f"{name} {self._seal(own[name], name)}" for name in apart]
-        text = "\n".join([self._common, *sorted(seals)])
+        keywords = self._batch.fits[fit].keywords
+        ignored = self._batch.ignored_keywords
+        own = {name: value for name, value in keywords.items() if name not in ignored}
+        parts = self._keywords_part + self._fingerprint_keywords(own)
+        text = "\n".join([self._arguments_part, *sorted(parts)])
         return sha256(text.encode()).hexdigest()[:32]
 
-    def _seal(self, value: Any, name: str) -> str:
-        """What stands for a value in a key, whatever its name is.
+    def _fingerprint_keywords(self, keywords: dict[str, Any]) -> list[str]:
+        return [f"{name} {self._fingerprint(value, name)}" for name, value in keywords.items()]
 
-        Each value is looked at once: many fits have one dict, and many dicts one value.
+    def _fingerprint(self, value: object, name: str) -> str:
+        """Return the fingerprint of a value, independent of its name.
+
+        Each value is visited once: many fits share a dict, and many dicts share a value.
         """
-        if id(value) not in self._seals:
-            parts = [self._look_at(part, path) for path, part in _paths(name, value)]
-            self._seals[id(value)] = _sha256([list(value) if _is_named(value) else 0, parts])
-        return self._seals[id(value)]
+        if id(value) not in self._fingerprints:
+            parts = [self._digest(part, path) for path, part in _named_parts(name, value)]
+            names = list(value) if _has_named_parts(value) else 0
+            self._fingerprints[id(value)] = sha256_of_json([names, parts])
+        return self._fingerprints[id(value)]
 
-    def _look_at(self, value: Any, name: str) -> tuple[str, str]:
-        """Digests of a value and of the versions behind it.
+    def _digest(self, value: object, name: str) -> tuple[str, str]:
+        """Return the digests of a value, and of the versions of the code that it depends on.
 
-        A candidate's key has the versions behind its own values: another's are of no concern.
+        A key covers the code behind the candidate's own values, not behind those of other
+        candidates.
         """
-        if id(value) not in self._known:
+        if id(value) not in self._digests_by_id:
             digester = Digester()
             digest = digester.digest(value, name)
-            self._known[id(value)] = digest, self._versions_of(frozenset(digester.modules))
-        return self._known[id(value)]
+            versions = self._digest_versions(frozenset(digester.modules))
+            self._digests_by_id[id(value)] = digest, versions
+        return self._digests_by_id[id(value)]
 
-    def _look_up(self, modules: frozenset[str]) -> str:
-        found = {name: what for name, what in versions(modules).items() if name not in _NO_NUMBERS}
-        self.versions = found | self.versions
-        return _sha256(found)
+    def _find_versions(self, modules: frozenset[str]) -> str:
+        versions = {
+            name: version
+            for name, version in find_versions(modules).items()
+            if name not in _IRRELEVANT_PACKAGES
+        }
+        self.versions = versions | self.versions
+        return sha256_of_json(versions)
 
     @property
     def splits(self) -> str:
-        """A digest of all indices."""
-        words = (self._batch.keywords_of(fit) for fit in range(len(self)))
+        """Digest of the training and test indices of all splits."""
+        keywords = (self._batch.keywords_of(fit) for fit in range(len(self)))
         pairs = {
-            tuple(self._seal(each[name], name) for name in ("train", "test")) for each in words
+            tuple(self._fingerprint(each[name], name) for name in ("train", "test"))
+            for each in keywords
         }
-        return _sha256(sorted(pairs))
+        return sha256_of_json(sorted(pairs))
 
     def __str__(self) -> str:
         estimator, X = (*self._batch.arguments, None)[:2]
         shape = f" of shape {X.shape}" if hasattr(X, "shape") else ""
-        candidates = len({fit.candidate for fit in self._batch.fits})
-        splits = len({fit.split for fit in self._batch.fits})
-        of = f"{type(estimator).__name__} on {type(X).__name__}{shape}"
-        return f"{of}, candidates: {candidates}, splits: {splits}"
+        n_candidates = len({fit.candidate for fit in self._batch.fits})
+        n_splits = len({fit.split for fit in self._batch.fits})
+        model = f"{type(estimator).__name__} on {type(X).__name__}{shape}"
+        return f"{model}, candidates: {n_candidates}, splits: {n_splits}"
 
 
-def _is_named(value: Any) -> bool:
+def sha256_of_json(value: object) -> str:
+    """Return the SHA-256 of plain data. The order of keys does not count."""
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _has_named_parts(value: object) -> TypeGuard[dict[str, object]]:
     return type(value) is dict and bool(value) and all(type(key) is str for key in value)
 
 
-def _paths(name: str, value: Any) -> list[tuple[str, Any]]:
-    """What a keyword holds, under the names that a user knows: ``fit_params['sample_weight']``."""
-    if not _is_named(value):
+def _named_parts(name: str, value: object) -> list[tuple[str, object]]:
+    """Return the parts of a keyword by the names users know, as ``fit_params['sample_weight']``."""
+    if not _has_named_parts(value):
         return [(name, value)]
     return [(f"{name}[{key!r}]", part) for key, part in value.items()]
 
 
-def _told_apart(keys: Iterable[str]) -> Iterator[str]:
-    """Fits that are alike in all stay fits of their own: where chance is in it, they differ."""
-    alike: Counter[str] = Counter()
+def _deduplicate(keys: Iterable[str]) -> Iterator[str]:
+    """Append numbers to equal keys.
+
+    Equal candidates are separate fits, because their results can be random.
+    """
+    n_equal: Counter[str] = Counter()
     for key in keys:
-        yield f"{key}-{alike[key]}" if alike[key] else key
-        alike[key] += 1
+        yield f"{key}-{n_equal[key]}" if n_equal[key] else key
+        n_equal[key] += 1
 
 
-def _sha256(value: Any) -> str:
-    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def _core_versions() -> dict[str, str]:
+    """Return the versions that every key depends on.
 
-
-def _versions_of_numbers() -> dict[str, str]:
-    """Python's patch releases keep bytecode and numbers; the others are kept to the letter."""
+    Patch releases of Python change neither bytecode nor results, so they are left out.
+    """
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "scikit-learn": sklearn.__version__,

@@ -18,10 +18,10 @@ from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch.checkpoints._fingerprint import FitKeys
 from skdistsearch.checkpoints._history import (
     FITS,
-    _describe,
-    _now,
-    _say_what_is_there,
     earlier_searches,
+    log_reuse,
+    save_description,
+    timestamp_ms,
 )
 from skdistsearch.exceptions import StoreError
 from skdistsearch.scheduling import seconds_by_candidate
@@ -73,10 +73,10 @@ def _look_up(store: Store, batch: Batch, *, describe: bool) -> _Content:
     fingerprint = FitKeys(batch)
     earlier = earlier_searches(store) if describe else []
     outcomes = _saved_outcomes(store, fingerprint.keys)
-    _say_what_is_there(store.url, fingerprint, len(outcomes), earlier)
+    log_reuse(store.url, fingerprint, len(outcomes), earlier)
     if describe:
         try:
-            _describe(store, fingerprint)
+            save_description(store, fingerprint)
         except StoreError:
             if len(outcomes) < len(batch):  # otherwise there is nothing left to write
                 raise
@@ -102,7 +102,7 @@ def _saved_outcomes(store: Store, keys: list[str]) -> dict[int, Outcome]:
 
 
 def _artifact_names_in(store: Store, location: str) -> set[str]:
-    return {name.rpartition("/")[2] for name in store.names(f"{location}/")}
+    return {name.rpartition("/")[2] for name in store.list_names(f"{location}/")}
 
 
 def _artifact_names(outcome: Outcome) -> set[str]:
@@ -131,7 +131,7 @@ def _duration_s(outcome: Outcome) -> float:
 
 def _run_and_save(run: Run, url: str, batch: Batch, missing: list[int]) -> Iterator[Outcome]:
     """Run the missing fits of ``batch``, and save outcomes that the backend has not saved."""
-    journal_url = f"{url}/{FITS}/{_now()}-{batch.key}"
+    journal_url = f"{url}/{FITS}/{timestamp_ms()}-{batch.key}"
     subset = batch.subset(missing).with_context(journal_url=journal_url)
     _create_folder(journal_url)
     with ExitStack() as stack:
@@ -139,7 +139,7 @@ def _run_and_save(run: Run, url: str, batch: Batch, missing: list[int]) -> Itera
         for outcome in stack.enter_context(closing_outcomes(run(subset))):
             if outcome.status == "ok" and not outcome.is_persisted:
                 writer = writer or stack.enter_context(_open_writer(subset))
-                outcome = _with_saved_artifacts(outcome, writer.finished(outcome), journal_url)
+                outcome = _with_saved_artifacts(outcome, writer.write_outcome(outcome), journal_url)
             yield replace(outcome, fit=missing[outcome.fit])
 
 
@@ -154,7 +154,7 @@ def _with_saved_artifacts(outcome: Outcome, saved: Outcome, journal_url: str) ->
 
 def _create_folder(journal_url: str) -> None:
     """Raise an error before the first fit if outcomes cannot be saved."""
-    if journal_url.startswith("s3://"):  # `_describe` has written there
+    if journal_url.startswith("s3://"):  # `save_description` has written there
         return
     try:
         Path(journal_url).mkdir(mode=0o700, parents=True)

@@ -1,4 +1,4 @@
-"""What stands behind a module's name: a version, or the source itself."""
+"""Versions of modules: those of installed distributions, or digests of the user's own source."""
 
 from __future__ import annotations
 
@@ -16,109 +16,120 @@ from pathlib import Path
 from skdistsearch.exceptions import NotPicklableError
 
 
-def versions(modules: Iterable[str]) -> dict[str, str]:
-    """What stands behind top-level modules: a version, or a digest of a user's own source.
+def find_versions(modules: Iterable[str]) -> dict[str, str]:
+    """Return the version of everything that some top-level modules depend on.
 
-    Included is what the modules themselves rest on: the imports of own source (an absent module
-    is ``"missing"``), the requirements of an installed distribution. The standard library is not:
-    that is Python's version.
+    For an installed module: the names and versions of its distribution and of all requirements of
+    the distribution. For the user's own source: a digest of the module's files, and the versions
+    of the modules that it imports; an absent module has the version ``"missing"``. The standard
+    library is left out, because it has Python's version.
     """
-    found: dict[str, str] = {}
-    todo, seen = sorted(modules), set()
-    while todo:
-        if (top := todo.pop()) in seen:
+    versions: dict[str, str] = {}
+    pending, seen = sorted(modules), set()
+    while pending:
+        if (module := pending.pop()) in seen:
             continue
-        seen.add(top)
-        places = _places(top)
-        if not places:
-            found[top] = "missing"
-        elif any(_is_standard(place) for place in places):
+        seen.add(module)
+        locations = _find_locations(module)
+        if not locations:
+            versions[module] = "missing"
+        elif any(_is_standard_library(location) for location in locations):
             continue
-        elif not (_is_installed(places[0]) and _add_distributions(top, found)):
-            files = [(place, path) for place in places for path in _files(place)]
-            found[top] = _digest_of_files(files)
-            todo += {name for _, path in files if path.suffix == ".py" for name in _imports(path)}
-    return found
+        elif not (_is_installed(locations[0]) and _add_distributions(module, versions)):
+            files = [(location, path) for location in locations for path in _list_files(location)]
+            versions[module] = _digest_files(files)
+            sources = [path for _, path in files if path.suffix == ".py"]
+            pending += {name for path in sources for name in _parse_imports(path)}
+    return versions
 
 
-def _places(top: str) -> list[Path]:
-    """The files and folders that a top-level module is imported from; none if it is absent."""
-    module = sys.modules.get(top)
-    spec = importlib.util.find_spec(top) if module is None else getattr(module, "__spec__", None)
-    if module is None and spec is None:
+def _find_locations(module: str) -> list[Path]:
+    """Return the files and folders of a top-level module. The list is empty if it is absent."""
+    loaded = sys.modules.get(module)
+    spec = importlib.util.find_spec(module) if loaded is None else getattr(loaded, "__spec__", None)
+    if loaded is None and spec is None:
         return []
-    inner = getattr(spec, "submodule_search_locations", None)
-    places = inner or [getattr(spec, "origin", None) or getattr(module, "__file__", None) or ""]
-    if absent := [place for place in places if not (place in _IN_PYTHON or os.path.exists(place))]:
-        raise NotPicklableError(f"The source of module {top!r} cannot be read at {absent[0]!r}.")
-    return [Path(place) for place in places]
+    folders = getattr(spec, "submodule_search_locations", None)
+    origin = getattr(spec, "origin", None) or getattr(loaded, "__file__", None) or ""
+    locations = folders or [origin]
+    for location in locations:
+        if not (location in _IN_INTERPRETER or os.path.exists(location)):
+            raise NotPicklableError(
+                f"The source of module {module!r} cannot be read: {location!r} does not exist."
+            )
+    return [Path(location) for location in locations]
 
 
-_IN_PYTHON = {"built-in", "frozen"}
+_IN_INTERPRETER = {"built-in", "frozen"}
 
 
-def _is_standard(place: Path) -> bool:
+def _is_standard_library(location: Path) -> bool:
     library = Path(os.__file__).parent.resolve()
-    return str(place) in _IN_PYTHON or (
-        library in place.resolve().parents and not _is_installed(place)
+    return str(location) in _IN_INTERPRETER or (
+        library in location.resolve().parents and not _is_installed(location)
     )
 
 
-def _is_installed(place: Path) -> bool:
-    return not {"site-packages", "dist-packages"}.isdisjoint(place.parts)
+def _is_installed(location: Path) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(location.parts)
 
 
-def _add_distributions(top: str, found: dict[str, str]) -> bool:
-    """Add the versions of the distributions that a module came with; tell if there are any."""
-    owners = [name for name, owned in _owned().items() if top in owned]
+def _add_distributions(module: str, versions: dict[str, str]) -> bool:
+    """Add the versions of the distributions of a module. Return whether there are any."""
+    owners = [name for name, owned in _modules_by_distribution().items() if module in owned]
     for owner in owners:
-        _add_distribution(owner, found)
+        _add_distribution(owner, versions)
     return bool(owners)
 
 
 @cache
-def _owned() -> dict[str, set[str]]:
-    """The top-level modules of each installed distribution, by its own list of files.
+def _modules_by_distribution() -> dict[str, set[str]]:
+    """Return the top-level modules of each installed distribution, from its list of files.
 
     Python 3.10's `importlib.metadata.packages_distributions` misses most of them.
     """
-    owned: dict[str, set[str]] = {}
+    modules: dict[str, set[str]] = {}
     for dist in metadata.distributions():
         lines = (dist.read_text("RECORD") or "").splitlines()
-        owned[dist.metadata["Name"]] = {re.split("[/.,]", line, maxsplit=1)[0] for line in lines}
-    return owned
+        modules[dist.metadata["Name"]] = {re.split("[/.,]", line, maxsplit=1)[0] for line in lines}
+    return modules
 
 
-def _add_distribution(name: str, found: dict[str, str]) -> None:
+def _add_distribution(name: str, versions: dict[str, str]) -> None:
+    """Add the versions of a distribution and of its requirements."""
     try:
         dist = metadata.distribution(name)
-    except metadata.PackageNotFoundError:  # for another system or Python
+    except metadata.PackageNotFoundError:  # required on another platform or Python version
         return
-    if dist.metadata["Name"] in found:
+    if dist.metadata["Name"] in versions:
         return
-    found[dist.metadata["Name"]] = dist.version
+    versions[dist.metadata["Name"]] = dist.version
     for requirement in dist.requires or ():
         if "extra" not in requirement.partition(";")[2]:
-            _add_distribution(re.split(r"[^\w.-]", requirement, maxsplit=1)[0], found)
+            _add_distribution(re.split(r"[^\w.-]", requirement, maxsplit=1)[0], versions)
 
 
-def _files(place: Path) -> list[Path]:
-    if not place.is_dir():
-        return [place]
-    paths = (path for path in place.rglob("*") if path.suffix in {".py", ".so", ".pyd"})
-    return sorted(path for path in paths if "/." not in path.relative_to(place.parent).as_posix())
+def _list_files(location: Path) -> list[Path]:
+    """Return the Python files and extension modules of a module, except hidden ones."""
+    if not location.is_dir():
+        return [location]
+    paths = (path for path in location.rglob("*") if path.suffix in {".py", ".so", ".pyd"})
+    return sorted(
+        path for path in paths if "/." not in path.relative_to(location.parent).as_posix()
+    )
 
 
-def _digest_of_files(files: Iterable[tuple[Path, Path]]) -> str:
-    found = sha256()
-    for place, path in files:
-        name = path.relative_to(place.parent).as_posix().encode()
-        found.update(b"s%d:%b" % (len(name), name) + sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+def _digest_files(files: Iterable[tuple[Path, Path]]) -> str:
+    """Return the SHA-256 of the names, relative to their location, and contents of files."""
+    digest = sha256()
+    for location, path in files:
+        name = path.relative_to(location.parent).as_posix().encode()
+        digest.update(b"s%d:%b" % (len(name), name) + sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
-def _imports(path: Path) -> set[str]:
-    """Top-level modules that a file of Python imports, anywhere in it."""
+def _parse_imports(path: Path) -> set[str]:
+    """Return the top-level modules that a Python file imports, anywhere in it."""
     try:
         nodes = list(ast.walk(ast.parse(path.read_bytes())))
     except SyntaxError:

@@ -19,7 +19,7 @@ from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import ArrayLike
 from skdistsearch.execution._split_data import slice_test_part
-from skdistsearch.storage import MODEL, array_bytes, model_bytes
+from skdistsearch.storage import MODEL, dump_array, dump_model
 
 Source: TypeAlias = str | Callable[[Any], Any]
 """Where a value comes from: an attribute path, or a function of the fitted model."""
@@ -75,7 +75,7 @@ class ModelExtractor:
             for method in self.methods
         }
         if self.keep_model:
-            files[MODEL] = _collect_error(errors, MODEL, lambda: model_bytes(model))
+            files[MODEL] = _collect_error(errors, MODEL, lambda: dump_model(model))
         return {name: content for name, content in files.items() if content is not None}
 
 
@@ -168,7 +168,7 @@ def _predict_as_bytes(model: Any, method: str, data: _TestData) -> bytes:
     predictions = np.asarray(predictions)
     if predictions.dtype.hasobject:
         predictions = _without_objects(predictions)
-    return array_bytes(predictions)
+    return dump_array(predictions)
 
 
 def _predict(model: Any, method: str, data: _TestData) -> ArrayLike:

@@ -118,7 +118,7 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             Before any fit: a part of the search cannot be sent to where the fits run.
         BackendError
             The backend failed as a whole.
-        StoreError, RecordError
+        CorruptDataError, StoreError
             The checkpoint or a temporary folder cannot be read or written, or is damaged.
         FitLostError
             With ``error_score="raise"``: the worker of a fit died each time it was tried.

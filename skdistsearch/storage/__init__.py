@@ -1,28 +1,28 @@
-"""Bytes that outlive a function call: stores, journals, artifacts, serialized batches.
+"""Data that outlives a function call: stores, journals, artifacts, serialized batches.
 
 Contents
 --------
-- `_store`: a folder or a prefix in S3, behind one interface; foreign errors are translated here.
-- `_serialization`: a batch to bytes and back; large arrays are memory-mapped.
-- `_journal`: append-only record of finished fits, one line of JSON each.
+- `_store`: a folder or an S3 prefix behind one interface; translates foreign errors.
+- `_serialization`: a batch to bytes and back; big arrays are memory-mapped.
+- `_journal`: append-only files of finished fits, one line of JSON each.
 - `_journal_sync`: uploads and downloads journals.
-- `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) that a fit leaves behind.
+- `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) of fits.
 - `_paths`: data, cache and temporary directories.
 
-What comes back from a worker is data, not code: outcomes are JSON, predictions are ``.npy`` files
-without objects. What goes out is pickled and checked against its SHA-256 before it is unpickled.
+Workers return data, not code: outcomes are JSON, and predictions are ``.npy`` files without
+objects. Workers receive pickles, whose SHA-256 is verified before they are unpickled.
 
-Imports the modules beside the packages only. Start reading at `_store`, then `_journal`.
+Imports only the modules next to the packages. Start reading at `_store`, then `_journal`.
 """
 
 from skdistsearch.storage._artifacts import (
     MODEL,
-    array_bytes,
     artifact_ref,
-    is_model,
+    dump_array,
+    dump_model,
+    is_model_name,
     load_array,
     load_model,
-    model_bytes,
     read_verified,
     with_store_url,
 )
@@ -41,7 +41,13 @@ from skdistsearch.storage._journal_sync import (
     iter_journal_folders,
 )
 from skdistsearch.storage._paths import cache_dir, default_data_dir, temporary_folder
-from skdistsearch.storage._serialization import dump, dump_json, load, load_json
+from skdistsearch.storage._serialization import (
+    StoredBatch,
+    dump_batch,
+    dump_json,
+    load_batch,
+    load_json,
+)
 from skdistsearch.storage._store import FolderStore, S3Store, Store, aws_errors, open_store
 
 __all__ = [
@@ -54,23 +60,24 @@ __all__ = [
     "JournalWriter",
     "S3Store",
     "Store",
-    "array_bytes",
+    "StoredBatch",
     "artifact_ref",
     "aws_errors",
     "cache_dir",
     "default_data_dir",
-    "dump",
+    "dump_array",
+    "dump_batch",
     "dump_json",
-    "is_model",
+    "dump_model",
+    "is_model_name",
     "iter_journal_folders",
     "iter_recorded",
     "journal_names",
     "journal_prefix",
-    "load",
     "load_array",
+    "load_batch",
     "load_json",
     "load_model",
-    "model_bytes",
     "open_local_journal",
     "open_store",
     "read_verified",

@@ -1,4 +1,4 @@
-"""What a fit leaves beside its outcome, as bytes: predictions as ``.npy``, models as pickles."""
+"""Artifacts of fits as bytes: predictions as ``.npy``, fitted models as pickles."""
 
 from __future__ import annotations
 
@@ -10,63 +10,69 @@ from typing import Any
 
 import cloudpickle
 import numpy as np
+from numpy.typing import NDArray
 
 from skdistsearch._outcome import ArtifactRef
-from skdistsearch.exceptions import RecordError
+from skdistsearch.exceptions import CorruptDataError
 from skdistsearch.storage._store import open_store
 
 MODEL = "estimator"
-"""Under this name an outcome has the fitted model; under all others arrays."""
-_SUFFIXES = {True: ".pkl", False: ".npy"}
+"""Key of the fitted model among the artifacts of an outcome. All other artifacts are arrays."""
+_MODEL_SUFFIX, _ARRAY_SUFFIX = ".pkl", ".npy"
 
 
-def array_bytes(values: Any) -> bytes:
-    """An array without objects, as numpy saves it."""
+def dump_array(values: NDArray[Any]) -> bytes:
+    """Return an array in numpy's file format. Arrays of objects raise `ValueError`."""
     file = io.BytesIO()
     np.save(file, values, allow_pickle=False)
     return file.getvalue()
 
 
-def load_array(data: bytes) -> Any:
-    """What `array_bytes` made bytes of. Runs no code that is in them."""
-    return np.load(io.BytesIO(data), allow_pickle=False)
+def load_array(data: bytes) -> NDArray[Any]:
+    """Return the array that `dump_array` wrote. Loading never runs code."""
+    array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    return array
 
 
-def model_bytes(model: Any) -> bytes:
-    """A fitted model, pickled."""
+def dump_model(model: Any) -> bytes:
+    """Pickle a fitted model."""
     data: bytes = cloudpickle.dumps(model)
     return data
 
 
 def load_model(data: bytes) -> Any:
-    """The model. Unpickling runs what is in it: for a user who asks only."""
+    """Unpickle a fitted model. Unpickling can run code, so only do it when the user asks for it."""
     return pickle.loads(data)
 
 
-def artifact_ref(what: str, data: bytes, stem: str) -> ArtifactRef:
-    """A file's name, which begins with ``0-`` for listings to skip, and its checksum."""
-    return ArtifactRef(f"0-{stem}-{what}{_SUFFIXES[what == MODEL]}", zlib.crc32(data))
+def artifact_ref(kind: str, data: bytes, stem: str) -> ArtifactRef:
+    """Return the file name and the checksum of an artifact.
+
+    The name begins with ``0-``, which listings of journal segments skip.
+    """
+    suffix = _MODEL_SUFFIX if kind == MODEL else _ARRAY_SUFFIX
+    return ArtifactRef(f"0-{stem}-{kind}{suffix}", zlib.crc32(data))
 
 
-def is_file(name: str) -> bool:
-    """Whether an object of a store is what `artifact_ref` names."""
-    return name.startswith("0-") and name.endswith(tuple(_SUFFIXES.values()))
+def is_artifact_name(name: str) -> bool:
+    """Return whether a name in a store is that of an artifact."""
+    return name.startswith("0-") and name.endswith((_MODEL_SUFFIX, _ARRAY_SUFFIX))
 
 
-def is_model(name: str) -> bool:
-    """Whether it is a model."""
-    return is_file(name) and name.endswith(_SUFFIXES[True])
+def is_model_name(name: str) -> bool:
+    """Return whether a name in a store is that of a fitted model."""
+    return is_artifact_name(name) and name.endswith(_MODEL_SUFFIX)
 
 
 def read_verified(file: bytes | ArtifactRef) -> bytes:
-    """The bytes, checked against their checksum."""
+    """Return the content of an artifact after a check of its checksum."""
     if isinstance(file, bytes):
         return file
     data = open_store(file.url).get(file.name)
     if zlib.crc32(data) != file.crc32:
-        raise RecordError(
-            f"{file.url}/{file.name} is damaged or was tampered with: its checksum is another. "
-            "Delete that file: its fit will be run again."
+        raise CorruptDataError(
+            f"{file.url}/{file.name} is corrupt: its checksum does not match. Delete this file: "
+            "its fit will run again."
         )
     return data
 
@@ -74,8 +80,8 @@ def read_verified(file: bytes | ArtifactRef) -> bytes:
 def with_store_url(
     files: Mapping[str, bytes | ArtifactRef], url: str
 ) -> dict[str, bytes | ArtifactRef]:
-    """The files, which are in the store at ``url``."""
+    """Return the artifacts with the URL of the store that holds them."""
     return {
-        what: ArtifactRef(file.name, file.crc32, url) if isinstance(file, ArtifactRef) else file
-        for what, file in files.items()
+        kind: ArtifactRef(file.name, file.crc32, url) if isinstance(file, ArtifactRef) else file
+        for kind, file in files.items()
     }

@@ -1,8 +1,8 @@
-"""Finished fits, kept the moment they end.
+"""Append-only journals of finished fits.
 
-Each worker appends lines of JSON to a file of its own; the caller reads whole lines as they come.
-A line says that a fit has started, or what became of it. What a worker wrote before it died
-stays, and the fit it died in is known.
+Each worker appends lines of JSON to a file of its own, and the caller reads complete lines as they
+arrive. A line says that a fit has started, or holds its outcome. If a worker dies, its finished
+fits are safe, and the fit it was running is known.
 """
 
 from __future__ import annotations
@@ -12,131 +12,151 @@ import os
 import secrets
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import ArtifactRef, Outcome
-from skdistsearch.exceptions import RecordError, StoreError
-from skdistsearch.storage._artifacts import artifact_ref, is_model, read_verified, with_store_url
+from skdistsearch.exceptions import CorruptDataError, StoreError
+from skdistsearch.storage._artifacts import (
+    artifact_ref,
+    is_model_name,
+    read_verified,
+    with_store_url,
+)
 from skdistsearch.storage._store import FolderStore
 
 FORMAT = 2
-SUFFIX = ".fits.jsonl"
-_SYNC_S = 0.5  # what a power failure may cost of a record that is to outlive the process
-_DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+JOURNAL_SUFFIX = ".fits.jsonl"
+_SYNC_S = 0.5  # how much of a checkpoint a power failure may cost
+_PARSE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def journal_prefix(task_pathspec: str) -> str:
-    """What the files of a Metaflow task begin with: its run and number."""
+    """Return the first part of the names of a worker's journals.
+
+    It consists of the run and task numbers of a Metaflow task, or is the process id.
+    """
     return "-".join(task_pathspec.split("/")[1::2]) if task_pathspec else str(os.getpid())
 
 
 class JournalWriter:
-    """Writes what one worker does. Use it in a ``with`` statement."""
+    """Journal of one worker, a context manager."""
 
     def __init__(self, folder: Path, batch: Batch, task_pathspec: str = "") -> None:
         self._batch, self._folder = batch, folder
         self._stem = f"{journal_prefix(task_pathspec)}-{secrets.token_hex(4)}"
-        self._path = folder / f"{self._stem}{SUFFIX}"
+        self._path = folder / f"{self._stem}{JOURNAL_SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(self._path, flags, 0o600)
         except OSError as exc:
-            raise StoreError(f"No record of the fits can be made in {folder}: {exc}") from exc
-        self._size, self._synced = 0, time.monotonic()
+            raise StoreError(f"Could not create a journal of fits in {folder}: {exc}") from exc
+        self._size, self._synced_at = 0, time.monotonic()
         job = os.environ.get("AWS_BATCH_JOB_ID", "")
         self._write(
             {"format": FORMAT, "batch": batch.key, "task_pathspec": task_pathspec, "job": job}
         )
 
-    def started(self, fit: int) -> None:
-        """Say that ``fit`` begins."""
+    def write_start(self, fit: int) -> None:
+        """Write that a fit has started."""
         self._write({"started": fit})
 
-    def finished(self, outcome: Outcome) -> Outcome:
-        """Keep what became of a fit; the outcome, with files in the folder instead of bytes."""
-        # Before the line that tells of them: what is recorded is there
-        files = {what: self._put(outcome.fit, what, file) for what, file in outcome.files.items()}
+    def write_outcome(self, outcome: Outcome) -> Outcome:
+        """Write the outcome of a fit. Return it with its artifacts as files in the folder."""
+        # Artifacts first: a reader of the line finds the files that it names
+        files = {
+            kind: self._put_artifact(outcome.fit, kind, file)
+            for kind, file in outcome.files.items()
+        }
         outcome = replace(outcome, files=files)
         fields = {"outcome": outcome.to_fields()}
         if keys := self._batch.context.fit_keys:
-            self._write({"key": keys[outcome.fit]} | fields, lasting=True)
+            self._write({"key": keys[outcome.fit], **fields}, is_checkpoint=True)
         else:
             self._write(fields)
         return outcome
 
-    def _put(self, fit: int, what: str, file: bytes | ArtifactRef) -> ArtifactRef:
+    def _put_artifact(self, fit: int, kind: str, file: bytes | ArtifactRef) -> ArtifactRef:
         data = read_verified(file)
-        kept = artifact_ref(what, data, f"{self._stem}-{fit}")
-        FolderStore(self._folder).put(kept.name, data)
-        return replace(kept, url=str(self._folder))
+        ref = artifact_ref(kind, data, f"{self._stem}-{fit}")
+        FolderStore(self._folder).put(ref.name, data)
+        return replace(ref, url=str(self._folder))
 
-    def _write(self, fields: dict[str, Any], *, lasting: bool = False) -> None:
+    def _write(self, fields: Mapping[str, object], *, is_checkpoint: bool = False) -> None:
         line = json.dumps(fields).encode()
-        line = (_checked(line) if lasting else line) + b"\n"
+        line = (_with_checksum(line) if is_checkpoint else line) + b"\n"
         try:
             self._append(line)
-            if lasting and time.monotonic() - self._synced > _SYNC_S:
+            if is_checkpoint and time.monotonic() - self._synced_at > _SYNC_S:
                 os.fsync(self._file)
-                self._synced = time.monotonic()
+                self._synced_at = time.monotonic()
         except OSError as exc:
-            with suppress(OSError):  # no half line: what comes next can be read
+            with suppress(OSError):  # remove a partial line, so that later lines can be read
                 os.ftruncate(self._file, self._size)
             raise StoreError(
-                f"A finished fit cannot be kept in {self._path}: {exc}. Those before it are; make "
-                "room and run the same again."
+                f"Could not save a finished fit to {self._path}: {exc}. Earlier fits are saved: "
+                "free some disk space and run the search again."
             ) from exc
         self._size += len(line)
 
     def _append(self, line: bytes) -> None:
-        while line:  # a disk that fills up takes a part, then refuses the rest
+        while line:  # a disk that fills up accepts some bytes, then raises
             line = line[os.write(self._file, line) :]
 
     def __enter__(self) -> JournalWriter:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         os.close(self._file)
 
 
 @dataclass(frozen=True)
 class InterruptedFit:
-    """A fit that had begun when its worker died."""
+    """A fit that was running when its worker died."""
 
     fit: int
     """Number of the fit within its batch."""
     task_pathspec: str
-    """Pathspec of the Metaflow task it ran in, if it ran in one."""
+    """Pathspec of the Metaflow task that ran it; empty for other workers."""
     job: str = ""
-    """Id of the AWS Batch job that the task was."""
+    """Id of the task's AWS Batch job, if any."""
 
 
 @dataclass
-class _Worker:
-    """What is known from one worker's file."""
+class _WorkerState:
+    """State of one worker according to its journal."""
 
-    read: int = 0
+    position: int = 0
+    """Number of bytes that have been read."""
     task_pathspec: str = ""
+    """Pathspec of the worker's Metaflow task, if any."""
     job: str = ""
-    running: int | None = None
+    """Id of the task's AWS Batch job, if any."""
+    running_fit: int | None = None
+    """Number of the fit that has started and not finished."""
 
 
 class JournalReader:
-    """Reads what all workers of one batch wrote into a folder.
+    """Reader of the journals that the workers of one batch write into a folder.
 
-    ``only``: those of one `journal_prefix`. ``kept``: the folder is where the batch is to be recorded.
-    ``models``: the store where models are, if not in the folder.
+    Parameters
+    ----------
+    folder : Path
+        The folder with the journals. It may not exist yet.
+    batch : str
+        Key of the batch. Journals of another batch raise `CorruptDataError`.
+    n_fits : int
+        Number of fits of the batch.
+    task : str, default=""
+        Read only journals with this `journal_prefix`.
+    is_checkpoint : bool, default=False
+        Whether the folder belongs to the search's checkpoint.
+    models_url : str, default=""
+        URL of the store with the fitted models, if they are not in the folder.
     """
 
     def __init__(
@@ -145,85 +165,85 @@ class JournalReader:
         batch: str,
         n_fits: int,
         *,
-        only: str = "",
-        kept: bool = False,
-        models: str = "",
+        task: str = "",
+        is_checkpoint: bool = False,
+        models_url: str = "",
     ) -> None:
         self._folder, self._batch, self._n_fits = folder, batch, n_fits
-        self._models = models or str(folder)
-        self._only, self._kept = only, kept
-        self._workers: dict[str, _Worker] = {}
-
-    def new(self) -> Iterator[Outcome]:
-        """Outcomes that came since the last call."""
-        for name in journal_names(self._folder, self._only):
-            yield from self._new_of(name, self._workers.setdefault(name, _Worker()))
+        self._models_url = models_url or str(folder)
+        self._task, self._is_checkpoint = task, is_checkpoint
+        self._workers: dict[str, _WorkerState] = {}
 
     @property
     def folder(self) -> Path:
-        """Where the workers write."""
+        """Folder that the workers write to."""
         return self._folder
 
     @property
-    def running(self) -> int:
-        """How many fits have begun and not ended."""
-        return sum(worker.running is not None for worker in self._workers.values())
+    def n_running(self) -> int:
+        """Number of fits that have started and not finished."""
+        return sum(worker.running_fit is not None for worker in self._workers.values())
 
     @property
-    def retried(self) -> int:
-        """How many tries of Metaflow tasks there were beyond the first."""
+    def n_retries(self) -> int:
+        """Number of attempts of Metaflow tasks, not counting first attempts."""
         tasks = [worker.task_pathspec for worker in self._workers.values() if worker.task_pathspec]
         return len(tasks) - len(set(tasks))
 
-    def interrupted(self) -> list[InterruptedFit]:
-        """Fits that had begun when their workers died, each death once.
+    def read_new(self) -> Iterator[Outcome]:
+        """Yield the outcomes written since the last call."""
+        for name in journal_names(self._folder, self._task):
+            yield from self._read_file(name, self._workers.setdefault(name, _WorkerState()))
 
-        Ask when no worker is left.
+    def pop_interrupted(self) -> list[InterruptedFit]:
+        """Return the fits whose workers died, each once.
+
+        Call it when all workers have ended.
         """
-        found = []
+        fits = []
         for worker in self._workers.values():
-            if worker.running is not None:
-                found.append(InterruptedFit(worker.running, worker.task_pathspec, worker.job))
-                worker.running = None
-        return found
+            if worker.running_fit is not None:
+                fits.append(InterruptedFit(worker.running_fit, worker.task_pathspec, worker.job))
+                worker.running_fit = None
+        return fits
 
-    def _new_of(self, name: str, worker: _Worker) -> Iterator[Outcome]:
+    def _read_file(self, name: str, worker: _WorkerState) -> Iterator[Outcome]:
         path = self._folder / name
-        if path.stat().st_size <= worker.read:
+        if path.stat().st_size <= worker.position:
             return
         with open(path, "rb") as file:
-            file.seek(worker.read)
+            file.seek(worker.position)
             data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]  # the last line may still be being written
-        worker.read += len(whole)
-        for line in whole.splitlines():
-            yield from self._parse(path, line, worker)
+        lines = data[: data.rfind(b"\n") + 1]  # the worker may still be writing the last line
+        worker.position += len(lines)
+        for line in lines.splitlines():
+            yield from self._parse_line(path, line, worker)
 
-    def _parse(self, path: Path, line: bytes, worker: _Worker) -> Iterator[Outcome]:
+    def _parse_line(self, path: Path, line: bytes, worker: _WorkerState) -> Iterator[Outcome]:
         try:
             fields = json.loads(line)
             if "outcome" in fields:
                 outcome = Outcome.from_fields(fields["outcome"])
-                worker.running = None
+                worker.running_fit = None
                 self._check_fit(outcome.fit)
-                yield replace(outcome, is_persisted=self._kept, files=self._found(outcome))
+                files = self._locate_artifacts(outcome)
+                yield replace(outcome, is_persisted=self._is_checkpoint, files=files)
             elif "started" in fields:
-                worker.running = self._check_fit(fields["started"])
+                worker.running_fit = self._check_fit(fields["started"])
             elif (fields["format"], fields["batch"]) == (FORMAT, self._batch):
                 worker.task_pathspec, worker.job = str(fields["task_pathspec"]), str(fields["job"])
             else:
-                raise ValueError(f"of another format or batch: {fields}")
-        except _DAMAGE as exc:
-            raise RecordError(f"{path} is damaged or was tampered with: {exc!r}") from exc
+                raise ValueError(f"another format or batch: {fields}")
+        except _PARSE_ERRORS as exc:
+            raise CorruptDataError(f"{path} is corrupt: {exc!r}") from exc
 
-    def _found(self, outcome: Outcome) -> dict[str, Any]:
-        """Where the files are that an outcome tells of."""
+    def _locate_artifacts(self, outcome: Outcome) -> dict[str, bytes | ArtifactRef]:
         if not outcome.files:
             return {}
         files = with_store_url(outcome.files, str(self._folder))
         return {
-            what: replace(file, url=self._models) if is_model(file.name) else file
-            for what, file in files.items()
+            kind: replace(file, url=self._models_url) if is_model_name(file.name) else file
+            for kind, file in files.items()
             if isinstance(file, ArtifactRef)
         }
 
@@ -234,39 +254,42 @@ class JournalReader:
 
 
 def open_local_journal(batch: Batch, default: Path) -> JournalReader:
-    """A record on this machine: where the batch is to be recorded, if that is here."""
+    """Open the journal of a batch: in its checkpoint if that is local, else in ``default``."""
     url = batch.context.journal_url
-    kept = bool(url) and not url.startswith("s3://")
-    folder = Path(url) if kept else default
-    return JournalReader(folder, batch.key, len(batch), kept=kept)
+    is_checkpoint = bool(url) and not url.startswith("s3://")
+    folder = Path(url) if is_checkpoint else default
+    return JournalReader(folder, batch.key, len(batch), is_checkpoint=is_checkpoint)
 
 
-def journal_names(folder: Path, label: str = "") -> list[str]:
-    """Names of the record files in a folder, sorted; those of one `journal_prefix` if given."""
+def journal_names(folder: Path, task: str = "") -> list[str]:
+    """Return the sorted names of the journals in a folder, or of those with a `journal_prefix`."""
     try:
         entries = os.listdir(folder)
-    except FileNotFoundError:  # no worker has begun
+    except FileNotFoundError:  # no worker has started
         return []
     except OSError as exc:
-        raise StoreError(f"The record in {folder} cannot be read: {exc}") from exc
-    begin = f"{label}-" if label else ""
-    return sorted(name for name in entries if name.endswith(SUFFIX) and name.startswith(begin))
+        raise StoreError(f"The journals in {folder} cannot be read: {exc}") from exc
+    prefix = f"{task}-" if task else ""
+    return sorted(
+        name for name in entries if name.endswith(JOURNAL_SUFFIX) and name.startswith(prefix)
+    )
 
 
 def iter_recorded(folder: Path) -> Iterator[tuple[str, Outcome]]:
-    """Key and outcome of each fit that any batch of a folder has finished.
+    """Yield the key and the outcome of each fit in the journals of a checkpoint's folder.
 
-    A last line that was cut short, by a death or a full disk, counts as not written.
+    An incomplete last line, left by a killed worker or a full disk, is ignored.
     """
     for name in journal_names(folder):
+        path = folder / name
         try:
-            with open(folder / name, "rb") as file:
-                yield from _kept_in_file(folder / name, file)
+            with open(path, "rb") as file:
+                yield from _iter_lines(path, file)
         except OSError as exc:
-            raise StoreError(f"The record {folder / name} cannot be read: {exc}") from exc
+            raise StoreError(f"The journal {path} cannot be read: {exc}") from exc
 
 
-def _kept_in_file(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Outcome]]:
+def _iter_lines(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Outcome]]:
     for number, line in enumerate(lines):
         if not line.endswith(b"\n"):
             return
@@ -275,23 +298,23 @@ def _kept_in_file(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Out
             if number == 0:
                 _check_format(path, fields["format"])
             elif "outcome" in fields:
-                _check(line)
+                _verify_checksum(line)
                 yield fields["key"], Outcome.from_fields(fields["outcome"])
             elif "started" not in fields:
-                raise ValueError("nothing that a worker writes")
-        except _DAMAGE as exc:
-            raise RecordError(
-                f"{path}, line {number + 1}, is damaged or was tampered with: {exc!r}. Delete "
-                "that file: its fits will be run again."
+                raise ValueError("unknown kind of line")
+        except _PARSE_ERRORS as exc:
+            raise CorruptDataError(
+                f"{path}, line {number + 1}, is corrupt: {exc!r}. Delete this file: its fits will "
+                "run again."
             ) from exc
 
 
-def file_names(lines: bytes) -> list[str]:
-    """Names of the files that lines of a record tell of; none of lines that are damaged."""
+def artifact_names(lines: bytes) -> list[str]:
+    """Return the names of the artifacts in lines of a journal. Corrupt lines are skipped."""
     names = []
     for line in lines.splitlines():
         if b'"files": {' in line:
-            with suppress(*_DAMAGE):  # whoever reads the record says so
+            with suppress(*_PARSE_ERRORS):  # the reader of the journal raises them
                 outcome = Outcome.from_fields(json.loads(line)["outcome"])
                 names += [
                     file.name for file in outcome.files.values() if isinstance(file, ArtifactRef)
@@ -299,20 +322,21 @@ def file_names(lines: bytes) -> list[str]:
     return names
 
 
-def _check_format(path: Path, found: object) -> None:
-    if found != FORMAT:
-        raise RecordError(
-            f"{path} is a record of format {found}; this version reads {FORMAT}. Give the "
-            "checkpoint another name, or use the version of skdistsearch that wrote it."
+def _check_format(path: Path, version: object) -> None:
+    if version != FORMAT:
+        raise CorruptDataError(
+            f"{path} has journal format {version}, but this version of skdistsearch reads "
+            f"{FORMAT}. Give the checkpoint another name, or use the version of skdistsearch that "
+            "wrote it."
         )
 
 
-def _checked(line: bytes) -> bytes:
-    """A JSON object with a checksum of itself: no score is read that a disk has changed."""
+def _with_checksum(line: bytes) -> bytes:
+    """Add a checksum to a JSON object, so that scores changed by a faulty disk are never read."""
     return b'%b, "crc32": "%08x"}' % (line[:-1], zlib.crc32(line))
 
 
-def _check(line: bytes) -> None:
+def _verify_checksum(line: bytes) -> None:
     content = line.rpartition(b', "crc32": ')[0] + b"}"
-    if _checked(content) != line.rstrip(b"\n"):
-        raise ValueError("its checksum is another")
+    if _with_checksum(content) != line.rstrip(b"\n"):
+        raise ValueError("its checksum does not match")

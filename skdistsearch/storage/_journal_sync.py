@@ -1,8 +1,9 @@
-"""Records on their way between machines: a worker's lines reach the caller through S3.
+"""Transfer of journals between machines through S3.
 
-A worker's file goes up in pieces, each an object of its own: all whole lines that are new. So a
-fit of a minute is there a moment after it ends, and a thousand fits of a millisecond share a few
-requests. Names begin with the time, so that the caller asks for the newest only.
+A worker uploads its journal in segments: objects that hold all complete lines since the last
+segment. The outcome of a long fit arrives a moment after the fit ends, and a thousand fits of a
+millisecond share a few requests. Names of segments start with the time, so that the caller can
+list only the newest.
 """
 
 from __future__ import annotations
@@ -14,176 +15,188 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
-from skdistsearch.exceptions import RecordError, StoreError
-from skdistsearch.storage._artifacts import is_file, is_model
-from skdistsearch.storage._journal import SUFFIX, file_names, journal_names
+from skdistsearch.exceptions import CorruptDataError, StoreError
+from skdistsearch.storage._artifacts import is_artifact_name, is_model_name
+from skdistsearch.storage._journal import JOURNAL_SUFFIX, artifact_names, journal_names
 from skdistsearch.storage._paths import temporary_folder
 from skdistsearch.storage._store import FolderStore, Store, open_store
 
-_PUSH_S = 0.2  # how often new lines are looked for: what a machine's death may cost
-_SKEW_MS = 120_000  # how far the clocks of two machines may differ
-_FILES_AT_ONCE = 64  # in memory, while they are fetched
-_LAST_TRIES = 3  # of the last push, each with the retries of S3's client in it
+_UPLOAD_S = 0.2  # time between uploads: what the death of a machine may cost
+_CLOCK_SKEW_MS = 120_000  # allowed difference between the clocks of two machines
+_ARTIFACTS_AT_ONCE = 64  # downloaded together, and in memory until they are written
+_FINAL_ATTEMPTS = 3  # at the last upload, in addition to the retries of the S3 client
 
 
-def _name(stem: str, piece: int) -> str:
-    return f"{time.time_ns() // 1_000_000:013d}-{stem}-{piece:06d}"
+def _segment_name(stem: str, number: int) -> str:
+    return f"{time.time_ns() // 1_000_000:013d}-{stem}-{number:06d}"
 
 
-def _parsed(name: str) -> tuple[str, int]:
-    """Whose piece it is, and which: see `_name`."""
+def _parse_segment_name(name: str) -> tuple[str, int]:
+    """Return the stem of the journal and the number of the segment."""
     try:
         _, rest = name.split("-", 1)
-        stem, piece = rest.rsplit("-", 1)
-        return stem, int(piece)
+        stem, number = rest.rsplit("-", 1)
+        if "/" in stem:  # the stem becomes a file name
+            raise ValueError(f"{stem!r} contains a slash")
+        return stem, int(number)
     except ValueError as exc:
-        raise RecordError(f"{name!r} is no piece of a record") from exc
+        raise CorruptDataError(f"{name!r} is not a segment of a journal") from exc
 
 
 class JournalUploader:
-    """Sends what is new in a folder's record files to a store, while a ``with`` block runs."""
+    """Upload new lines of the journals in a folder in the background, as a context manager."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder, self._store = folder, store
         self._sent: Counter[str] = Counter()
-        self._pieces: Counter[str] = Counter()
-        self._sent_s = -math.inf
-        self._lock, self._end = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._n_segments: Counter[str] = Counter()
+        self._uploaded_at = -math.inf
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._upload_loop, daemon=True)
 
     def __enter__(self) -> JournalUploader:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self.last()
+    def __exit__(self, *exc_info: object) -> None:
+        self._stop.set()
+        self.flush_all()
         self._thread.join()
 
-    def before_a_fit(self, *, surely: bool) -> None:
-        """Send what is new before the next fit can take the process along.
+    def flush_if_due(self, *, force: bool = False) -> None:
+        """Upload new lines before the next fit, which might crash the process.
 
-        Unless that was done a moment ago, for fits of milliseconds; ``surely``: always.
+        Skipped if the last upload was less than 0.2 s ago, unless ``force``.
         """
-        if surely or time.monotonic() - self._sent_s > _PUSH_S:
-            with suppress(StoreError):  # it goes with the next lines, or with the last
-                self._send()
+        if force or time.monotonic() - self._uploaded_at > _UPLOAD_S:
+            self._try_upload()
 
-    def last(self) -> None:
-        """Send all there is; `StoreError` if that fails time and again."""
-        for left in reversed(range(_LAST_TRIES)):
+    def flush_all(self) -> None:
+        """Upload all new lines. Raise `StoreError` if that fails repeatedly."""
+        for attempts_left in reversed(range(_FINAL_ATTEMPTS)):
             try:
-                return self._send()
+                return self._upload()
             except StoreError:
-                if not left:
+                if not attempts_left:
                     raise
                 time.sleep(1)
 
-    def _go_on(self) -> None:
-        while not self._end.wait(_PUSH_S):
-            with suppress(StoreError):  # it goes with the next lines, or with the last
-                self._send()
+    def _upload_loop(self) -> None:
+        while not self._stop.wait(_UPLOAD_S):
+            self._try_upload()
 
-    def _send(self) -> None:
+    def _try_upload(self) -> None:
+        with suppress(StoreError):  # a later upload has the lines too
+            self._upload()
+
+    def _upload(self) -> None:
         with self._lock:
             for name in journal_names(self._folder):
                 with open(self._folder / name, "rb") as file:
                     file.seek(self._sent[name])
                     data = file.read()
-                if whole := data[: data.rfind(b"\n") + 1]:
-                    self._send_files(whole)
-                    stem = name.removesuffix(SUFFIX)
-                    self._store.put(_name(stem, self._pieces[stem]), whole)
-                    self._pieces[stem] += 1
-                    self._sent[name] += len(whole)
-                    self._sent_s = time.monotonic()
+                if lines := data[: data.rfind(b"\n") + 1]:
+                    self._upload_artifacts(lines)
+                    stem = name.removesuffix(JOURNAL_SUFFIX)
+                    self._store.put(_segment_name(stem, self._n_segments[stem]), lines)
+                    self._n_segments[stem] += 1
+                    self._sent[name] += len(lines)
+                    self._uploaded_at = time.monotonic()
 
-    def _send_files(self, lines: bytes) -> None:
-        """Send the files that lines tell of, before the lines."""
-        for file in file_names(lines):
-            path = self._folder / file
-            if path.exists():  # it is not there if the lines could not be sent after it
-                self._store.put(file, path.read_bytes())
+    def _upload_artifacts(self, lines: bytes) -> None:
+        """Upload and delete the files that the lines name. Done before the lines are uploaded."""
+        for name in artifact_names(lines):
+            path = self._folder / name
+            if path.exists():  # it was uploaded before if the upload of the lines failed
+                self._store.put(name, path.read_bytes())
                 path.unlink()
 
 
 class JournalDownloader:
-    """Brings what workers have pushed to a store into a folder, as the files they wrote.
+    """Download the segments in a store into a folder, as the journals that the workers wrote.
 
-    ``files``: with what lines tell of; ``models``: models too.
+    Parameters
+    ----------
+    store : Store
+        The store with the segments.
+    folder : Path
+        The folder to write the journals to.
+    task : str, default=""
+        Download only journals with this `journal_prefix`.
+    with_artifacts : bool, default=False
+        Whether to download the artifacts that the lines name, except models.
+    with_models : bool, default=False
+        Whether the artifacts include models.
     """
 
     def __init__(
         self,
         store: Store,
         folder: Path,
-        only: str = "",
+        task: str = "",
         *,
-        files: bool = False,
-        models: bool = False,
+        with_artifacts: bool = False,
+        with_models: bool = False,
     ) -> None:
-        self._store, self._folder, self._only = store, folder, only
-        self._files, self._models = files, models
+        self._store, self._folder, self._task = store, folder, task
+        self._with_artifacts, self._with_models = with_artifacts, with_models
         self._seen: set[str] = set()
-        self._pieces: Counter[str] = Counter()
+        self._n_segments: Counter[str] = Counter()
         self._newest_ms = 0
 
-    def __call__(self, *, everything: bool = False) -> None:
-        """Fetch what is new; with ``everything``, also pieces of clocks that are far behind."""
-        since = "" if everything else f"{max(self._newest_ms - _SKEW_MS, 0):013d}"
-        names = self._store.names(after=since)
-        new = [name for name in names if name not in self._seen and not is_file(name)]
-        in_turn = list(self._in_turn(new))
-        pieces = self._store.get_many(in_turn)
-        if self._files:
-            self._fetch_files(name for piece in pieces for name in file_names(piece))
-        for name, data in zip(in_turn, pieces, strict=True):
-            self._append(name, data)
+    def download_new(self, *, list_all: bool = False) -> None:
+        """Download new segments.
 
-    def _fetch_files(self, names: Iterable[str]) -> None:
-        wanted = [name for name in names if self._models or not is_model(name)]
+        By default, lists only segments that may be new if clocks differ by at most two minutes;
+        with ``list_all``, lists all segments.
+        """
+        since = "" if list_all else f"{max(self._newest_ms - _CLOCK_SKEW_MS, 0):013d}"
+        names = self._store.list_names(after=since)
+        new = [name for name in names if name not in self._seen and not is_artifact_name(name)]
+        segments = list(self._next_segments(new))
+        contents = self._store.get_many(segments)
+        if self._with_artifacts:
+            self._download_artifacts(name for lines in contents for name in artifact_names(lines))
+        for name, lines in zip(segments, contents, strict=True):
+            self._append(name, lines)
+
+    def _download_artifacts(self, names: Iterable[str]) -> None:
+        wanted = [name for name in names if self._with_models or not is_model_name(name)]
         folder = FolderStore(self._folder)
-        for first in range(0, len(wanted), _FILES_AT_ONCE):
-            some = wanted[first : first + _FILES_AT_ONCE]
+        for start in range(0, len(wanted), _ARTIFACTS_AT_ONCE):
+            some = wanted[start : start + _ARTIFACTS_AT_ONCE]
             for name, data in zip(some, self._store.get_many(some), strict=True):
                 folder.put(name, data)
 
-    def _in_turn(self, names: Iterable[str]) -> Iterator[str]:
-        """Pieces that follow on what is there: a worker sends each after the one before."""
-        begin = f"{self._only}-" if self._only else ""
-        for (stem, piece), name in sorted((_parsed(name), name) for name in names):
-            if stem.startswith(begin) and piece == self._pieces[stem]:
-                self._pieces[stem] += 1
+    def _next_segments(self, names: Iterable[str]) -> Iterator[str]:
+        """Yield the segments that continue a journal: a worker uploads them in order."""
+        prefix = f"{self._task}-" if self._task else ""
+        for (stem, number), name in sorted((_parse_segment_name(name), name) for name in names):
+            if stem.startswith(prefix) and number == self._n_segments[stem]:
+                self._n_segments[stem] += 1
                 yield name
 
-    def _append(self, name: str, data: bytes) -> None:
-        stem, _ = _parsed(name)
+    def _append(self, name: str, lines: bytes) -> None:
+        stem, _ = _parse_segment_name(name)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self._folder / f"{stem}{SUFFIX}", "ab") as file:
-            file.write(data)
+        with open(self._folder / f"{stem}{JOURNAL_SUFFIX}", "ab") as file:
+            file.write(lines)
         self._seen.add(name)
         self._newest_ms = max(self._newest_ms, int(name.split("-", 1)[0]))
 
 
-def iter_journal_folders(store: Store, place: str) -> Generator[Path]:
-    """Folders with the record files of every batch that is recorded in a part of a store.
+def iter_journal_folders(store: Store, prefix: str) -> Generator[Path]:
+    """Yield folders with the journals of each batch under a prefix of a store.
 
-    Close it: what came from far away is in a temporary folder.
+    Close the generator: journals from S3 are in a temporary folder.
     """
     if isinstance(store, FolderStore):
-        yield from sorted(path for path in Path(store.url, place).glob("*") if path.is_dir())
+        yield from sorted(path for path in Path(store.url, prefix).glob("*") if path.is_dir())
         return
-    batches = sorted({name.split("/")[1] for name in store.names(f"{place}/")})
+    batches = sorted({name.split("/")[1] for name in store.list_names(f"{prefix}/")})
     with temporary_folder() as folder:
         for batch in batches:
-            JournalDownloader(open_store(f"{store.url}/{place}/{batch}"), folder / batch)(
-                everything=True
-            )
+            remote = open_store(f"{store.url}/{prefix}/{batch}")
+            JournalDownloader(remote, folder / batch).download_new(list_all=True)
             yield folder / batch

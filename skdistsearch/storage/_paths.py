@@ -1,4 +1,15 @@
-"""data, cache and temporary directories."""
+"""Data, cache and temporary directories.
+
+A temporary folder has to disappear even if this process is killed, when neither ``finally`` nor
+`atexit` runs. `temporary_folder` registers it with loky's resource tracker: a small process that
+reads from a pipe and removes the registered folders once all writers of the pipe are gone. loky's
+workers and the watchdog of a Metaflow run hold the pipe too, so the folder stays until the last
+process that may use it has ended. Clean-up in this process does not survive a kill, and a watcher
+of our own would be a second tracker. The scheme breaks if loky drops the resource type
+``"folder"``, or if its workers no longer inherit the pipe. Watched by
+tests/model_selection/test_interrupt.py and tests/backends/metaflow/test_stopped_caller.py, which
+kill searches and look for leftover files.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +25,11 @@ from loky.backend import resource_tracker
 
 @contextmanager
 def temporary_folder(within: str | None = None) -> Iterator[Path]:
-    """A temporary folder that only this user can enter, gone afterwards.
+    """Create a temporary folder that only this user can read, and remove it afterwards.
 
-    joblib's ``JOBLIB_TEMP_FOLDER`` says where, else Python's own temporary folder. If this process
-    is killed, loky's tracker of resources removes it as soon as everybody has ended who holds the
-    tracker's pipe: loky's workers, and the keeper of a Metaflow run. Not a folder ``within`` one
-    that is looked after already.
+    Its parent is ``JOBLIB_TEMP_FOLDER`` if joblib's variable is set, else Python's temporary
+    folder. With ``within``, the parent is a folder that another process removes in any case, and
+    the resource tracker is not used.
     """
     parent = within or os.environ.get("JOBLIB_TEMP_FOLDER") or None
     with tempfile.TemporaryDirectory(
@@ -35,13 +45,14 @@ def temporary_folder(within: str | None = None) -> Iterator[Path]:
             resource_tracker.unregister(name, "folder")
 
 
-_CACHE_S = 7 * 24 * 3600
+_CACHE_S = 7 * 24 * 3600  # age at which a file is deleted
 
 
-def cache_dir(otherwise: Path) -> Path:
-    """Where big data is kept on this machine, for the next search on the same.
+def cache_dir(fallback: Path) -> Path:
+    """Return the folder in which searches on this machine share large data.
 
-    A cache: what nobody has used for a week goes. ``otherwise``: where no cache can be made.
+    Files older than a week are deleted. The folder is in ``fallback`` if no cache can be created
+    or written.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "skdistsearch/data")
     try:
@@ -50,11 +61,11 @@ def cache_dir(otherwise: Path) -> Path:
             if time.time() - path.stat().st_mtime > _CACHE_S:
                 path.unlink(missing_ok=True)
     except OSError:
-        return otherwise / "data"
-    return cache if os.access(cache, os.W_OK) else otherwise / "data"
+        return fallback / "data"
+    return cache if os.access(cache, os.W_OK) else fallback / "data"
 
 
 def default_data_dir() -> Path:
-    """Where what is kept goes that nobody has configured a place for."""
+    """Return the folder for data that outlives a search: ``XDG_DATA_HOME/skdistsearch``."""
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data, "skdistsearch")

@@ -1,8 +1,9 @@
 """A batch as bytes: written once, memory-mapped by every worker.
 
-Its head holds a line of JSON (format number, sizes, names), the pickle, then the small buffers of
-arrays; each big one is an object of its own. Workers map them copy-on-write: they share the
-pages, may write to their arrays as scikit-learn's code sometimes does, and never change a file.
+The manifest of a batch holds a line of JSON (format number, sizes, names), the pickle, and the
+small buffers of arrays. Each big buffer is an object of its own. Workers map the objects
+copy-on-write: they share memory pages, can write to their arrays, as some code in scikit-learn
+does, and never change a file.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import io
 import json
 import mmap
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,181 +22,196 @@ from typing import Any
 import cloudpickle
 
 from skdistsearch._batch import Batch
-from skdistsearch.exceptions import NotPicklableError, RecordError
+from skdistsearch.exceptions import CorruptDataError, NotPicklableError
 from skdistsearch.storage._store import Buffer, Store, open_store
 
 FORMAT = 2
-_ALIGN = 64  # bytes: numpy's and a cache line's
-_APART = 1 << 20  # bytes: a buffer of this size is an object of its own
+_ALIGNMENT = 64  # bytes: alignment of numpy's arrays, and size of a cache line
+_EXTERNAL_BUFFER_MIN = 1 << 20  # bytes: a buffer of this size is an object of its own
 _SHA256_CHARS = 64
 
 
 @dataclass(frozen=True)
-class Dumped:
+class StoredBatch:
     """A batch in a store."""
 
-    head: str
-    """Name of the object that `load` begins with."""
+    manifest: str
+    """Name of the object to pass to `load_batch`."""
     modules: frozenset[str]
-    """Modules that its pickle refers to."""
+    """Names of the modules that the pickle refers to."""
 
 
-def dump(batch: Batch, store: Store, *, addressed: bool) -> Dumped:
+def dump_batch(batch: Batch, store: Store, *, content_addressed: bool) -> StoredBatch:
     """Write ``batch`` into ``store``.
 
-    ``addressed``: names are the SHA-256 of the content, so that what is there already is not
-    written again, and what is read is checked.
+    With ``content_addressed``, each object is named by the SHA-256 of its content: objects that
+    the store has are not written again, and readers verify what they read.
     """
-    head, buffers, modules = _pickled(batch)
+    pickled, buffers, modules = _pickle_batch(batch)
     inline = bytearray()
     table: list[dict[str, Any]] = []
     for number, buffer in enumerate(buffers):
-        if buffer.nbytes < _APART:
-            inline += bytes(-len(inline) % _ALIGN)
+        if buffer.nbytes < _EXTERNAL_BUFFER_MIN:
+            inline += bytes(-len(inline) % _ALIGNMENT)
             table.append({"at": len(inline), "size": buffer.nbytes})
             inline += buffer
         else:
-            table.append({"name": _put(store, buffer, None if addressed else f"buffer-{number}")})
-    header = {"format": FORMAT, "pickle": len(head), "inline": len(inline), "buffers": table}
+            name = None if content_addressed else f"buffer-{number}"
+            table.append({"name": _put(store, buffer, name)})
+    header = {"format": FORMAT, "pickle": len(pickled), "inline": len(inline), "buffers": table}
     line = json.dumps(header).encode() + b"\n"
-    padding = bytes(-(len(line) + len(head)) % _ALIGN)
-    data = b"".join([line, head, padding, inline])
-    return Dumped(_put(store, data, None if addressed else "head"), modules)
+    padding = bytes(-(len(line) + len(pickled)) % _ALIGNMENT)
+    data = b"".join([line, pickled, padding, inline])
+    return StoredBatch(_put(store, data, None if content_addressed else "manifest"), modules)
 
 
-def dump_json(value: Any, store: Store) -> str:
-    """Write plain data into ``store``; return its name, the SHA-256."""
+def dump_json(value: object, store: Store) -> str:
+    """Write plain data into ``store`` and return its name, the SHA-256 of the content."""
     return _put(store, json.dumps(value).encode(), None)
 
 
 def load_json(url: str, name: str) -> Any:
-    """What `dump_json` has written under ``name`` into the store at ``url``."""
+    """Return the data that `dump_json` wrote under ``name`` into the store at ``url``."""
     store = open_store(url)
     data = store.get(name)
-    _check(store, name, data)
+    _verify_sha256(store, name, data)
     return json.loads(data)
 
 
 def _put(store: Store, data: Buffer, name: str | None) -> str:
+    """Write an object and return its name: by default, the SHA-256 of the content."""
     if name is None:
         name = hashlib.sha256(data).hexdigest()
-        if store.has(name):
+        if store.exists(name):
             return name
     store.put(name, data)
     return name
 
 
 @lru_cache(maxsize=1)  # a worker runs many chunks of one batch
-def load(url: str, name: str, folder: Path | None = None) -> Batch:
-    """The batch whose head is called ``name`` in the store at ``url``, its arrays not copied.
+def load_batch(url: str, name: str, folder: Path | None = None) -> Batch:
+    """Return the batch with the manifest ``name`` in the store at ``url``, its arrays mapped.
 
-    Objects of a store that is far away are fetched into ``folder``, once. What is named by its
-    SHA-256 must have it before a byte is unpickled; otherwise `RecordError` is raised.
+    Objects of a remote store are downloaded into ``folder`` once. The content of an object that is
+    named by its SHA-256 is verified before any of it is unpickled; `CorruptDataError` is raised if
+    it differs.
     """
     store, folder = open_store(url), folder or Path()
-    data = _mapped(store, name, folder)
-    header, begin = _header(data)
-    head = data[begin : begin + header["pickle"]]
+    data = _map_object(store, name, folder)
+    header, start = _parse_header(data)
+    pickled = data[start : start + header["pickle"]]
     inline = data[len(data) - header["inline"] :]
     buffers = [
-        _mapped(store, row["name"], folder)
+        _map_object(store, row["name"], folder)
         if "name" in row
         else inline[row["at"] : row["at"] + row["size"]]
         for row in header["buffers"]
     ]
-    batch = pickle.loads(head, buffers=buffers)
+    batch = pickle.loads(pickled, buffers=buffers)
     assert isinstance(batch, Batch)
     return batch
 
 
-def _header(data: memoryview) -> tuple[dict[str, Any], int]:
-    """The first line, and where the pickle begins."""
+def _parse_header(data: memoryview) -> tuple[dict[str, Any], int]:
+    """Return the header, and the position at which the pickle starts."""
     size = 1 << 12
     while b"\n" not in (line := bytes(data[:size])) and size < len(data):
         size *= 2
     line = line.partition(b"\n")[0]
     try:
         header: dict[str, Any] = json.loads(line)
-        found = header["format"]
+        version = header["format"]
     except (ValueError, TypeError, KeyError) as exc:
-        raise RecordError(f"No batch of fits: it begins with {line[:40]!r}.") from exc
-    if found != FORMAT:
-        raise RecordError(f"A batch of format {found}; this version reads {FORMAT}.")
+        raise CorruptDataError(f"Not a batch of fits: it starts with {line[:40]!r}.") from exc
+    if version != FORMAT:
+        raise CorruptDataError(
+            f"The batch has format {version}, but this version of skdistsearch reads {FORMAT}."
+        )
     return header, len(line) + 1
 
 
-def _mapped(store: Store, name: str, folder: Path) -> memoryview:
-    path = store.file(name, folder)
+def _map_object(store: Store, name: str, folder: Path) -> memoryview:
+    path = store.local_path(name, folder)
     with open(path, "rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-    _check(store, name, data)
+    _verify_sha256(store, name, data)
     return data
 
 
-def _check(store: Store, name: str, data: Buffer) -> None:
-    if len(name) == _SHA256_CHARS and (found := hashlib.sha256(data).hexdigest()) != name:
-        raise RecordError(
-            f"{store.url}/{name} is not what the search wrote: its SHA-256 is {found}. Nothing of "
-            "it was loaded. Delete it; the next search writes it again."
+def _verify_sha256(store: Store, name: str, data: Buffer) -> None:
+    if len(name) == _SHA256_CHARS and (digest := hashlib.sha256(data).hexdigest()) != name:
+        raise CorruptDataError(
+            f"{store.url}/{name} is corrupt: its SHA-256 is {digest}. None of it was loaded. "
+            "Delete it; the next search writes it again."
         )
 
 
-def _pickled(batch: Batch) -> tuple[bytes, list[memoryview], frozenset[str]]:
-    head, buffers = io.BytesIO(), []
-    pickler = _Pickler(head, protocol=5, buffer_callback=lambda found: buffers.append(found.raw()))
+def _pickle_batch(batch: Batch) -> tuple[bytes, list[memoryview], frozenset[str]]:
+    """Return the pickle of a batch, its out-of-band buffers, and the modules it refers to."""
+    file = io.BytesIO()
+    buffers: list[memoryview] = []
+    pickler = _Pickler(file, protocol=5, buffer_callback=lambda out: buffers.append(out.raw()))
     try:
         pickler.dump(batch)
     except Exception as exc:
-        raise NotPicklableError(_who_is_to_blame(batch, exc)) from exc
-    return head.getvalue(), buffers, frozenset(pickler.modules)
+        raise NotPicklableError(_describe_unpicklable(batch, exc)) from exc
+    return file.getvalue(), buffers, frozenset(pickler.modules)
 
 
 class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
-    """Notes which modules the classes and functions come from that it pickles."""
+    """Pickler that collects the modules of the classes and functions it meets."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.modules: set[str] = set()
 
-    def reducer_override(self, obj: Any) -> Any:
-        """Called by pickle for whatever is not plain data."""
-        for named in (obj, type(obj)):
-            if isinstance(module := getattr(named, "__module__", None), str):
+    def reducer_override(self, obj: object) -> Any:
+        """Add the module of an object. pickle calls this for everything but plain data."""
+        for owner in (obj, type(obj)):
+            if isinstance(module := getattr(owner, "__module__", None), str):
                 self.modules.add(module)
         return super().reducer_override(obj)
 
 
-def _who_is_to_blame(batch: Batch, error: Exception) -> str:
-    """Name the smallest parts of ``batch`` that cannot be pickled."""
-    names = ["estimator", "X", "y"]
-    parts = dict(zip(names, batch.arguments, strict=False)) | dict(batch.common_keywords)
-    parts |= {} if batch.context.extractor is None else vars(batch.context.extractor)
-    for fit in batch.fits:
-        parts |= {f"candidate parameter {key}": value for key, value in fit.parameters.items()}
-    found = [culprit for name, value in parts.items() for culprit in _culprits(name, value)]
+def _describe_unpicklable(batch: Batch, error: Exception) -> str:
+    """Return a message that names the smallest parts of ``batch`` that cannot be pickled."""
+    parts = dict(_named_parts(batch))
+    reasons = [reason for name, part in parts.items() for reason in _unpicklable_parts(name, part)]
     return (
         "The fits cannot be sent to another process: "
-        + ("; ".join(found) or f"{type(error).__name__}: {error}")
-        + ". Give the search something that can be pickled there, or run the fits in this "
-        'process: backend="local" with n_jobs=1.'
+        + ("; ".join(reasons) or f"{type(error).__name__}: {error}")
+        + ". Use objects that can be pickled, or run the fits in this process: "
+        'backend="local" with n_jobs=1.'
     )
 
 
-def _culprits(name: str, value: Any) -> list[str]:
+def _named_parts(batch: Batch) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a batch under the names that users know."""
+    yield from zip(["estimator", "X", "y"], batch.arguments, strict=False)
+    yield from batch.common_keywords.items()
+    if batch.context.extractor is not None:
+        yield from vars(batch.context.extractor).items()
+    for fit in batch.fits:
+        for name, value in fit.parameters.items():
+            yield f"candidate parameter {name}", value
+
+
+def _unpicklable_parts(name: str, value: Any) -> list[str]:
+    """Return the path and the error of each smallest part that cannot be pickled."""
     try:
         cloudpickle.dumps(value, protocol=5)
     except Exception as exc:
-        inner = [
-            culprit
-            for key, part in _parts(value).items()
-            for culprit in _culprits(f"{name}.{key}", part)
+        reasons = [
+            reason
+            for key, part in _children(value).items()
+            for reason in _unpicklable_parts(f"{name}.{key}", part)
         ]
-        return inner or [f"{name} ({type(value).__name__}): {exc}"]
+        return reasons or [f"{name} ({type(value).__name__}): {exc}"]
     return []
 
 
-def _parts(value: Any) -> dict[str, Any]:
-    """What a value is made of, where a user would know the parts by name."""
+def _children(value: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator or the items of a container, by name or number."""
     if hasattr(value, "get_params") and not isinstance(value, type):
         return dict(value.get_params(deep=False))
     if isinstance(value, dict):

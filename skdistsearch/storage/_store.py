@@ -1,7 +1,7 @@
-"""Where bytes are kept: a folder, or a prefix of an S3 bucket.
+"""Stores of named objects: a folder, or a prefix of an S3 bucket.
 
-Objects are written whole or not at all, and never changed. One whose name is the SHA-256 of its
-content is written once and found by whoever has the same content again.
+Objects are written as a whole or not at all, and never changed. Objects whose name is the SHA-256
+of their content are written once: later searches with the same data find them there.
 """
 
 from __future__ import annotations
@@ -15,237 +15,243 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Protocol
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Protocol
 
-from skdistsearch.exceptions import BackendConfigError, StoreError
+from skdistsearch.exceptions import StoreError
 
-_BLOCK = 16 << 20  # bytes: a part of an upload, a write to a file
-_THREADS = 8  # requests to S3 at the same time: more gain little, and each holds a part in memory
-_DELETE_MAX = 1000  # S3's own limit of one DeleteObjects
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_PART_BYTES = 16 << 20  # size of one part of an upload, and of one write to a file
+_S3_THREADS = 8  # concurrent requests: more gain little, and each holds one part in memory
+_DELETE_MAX = 1000  # keys in one DeleteObjects request, a limit of S3
 
 Buffer = bytes | memoryview
 
 
 class Store(Protocol):
-    """What `FolderStore` and `S3Store` offer. Names may contain slashes."""
+    """Interface of `FolderStore` and `S3Store`. Object names may contain slashes."""
 
     url: str
-    """A folder's path, or ``s3://bucket/prefix``."""
+    """Path of the folder, or ``s3://bucket/prefix``."""
 
-    def has(self, name: str) -> bool:
-        """Whether an object is there."""
+    def exists(self, name: str) -> bool:
+        """Return whether the store has an object."""
         ...
 
     def put(self, name: str, data: Buffer) -> None:
-        """Write an object, whole or not at all."""
+        """Write an object, as a whole or not at all."""
         ...
 
     def get(self, name: str) -> bytes:
-        """The bytes of an object."""
+        """Return the content of an object."""
         ...
 
     def get_many(self, names: Sequence[str]) -> list[bytes]:
-        """The bytes of several objects, in their order."""
+        """Return the contents of several objects, in the order of ``names``."""
         ...
 
-    def file(self, name: str, folder: Path) -> Path:
-        """A file with the object's bytes: the object itself, or a copy in ``folder``."""
+    def local_path(self, name: str, folder: Path) -> Path:
+        """Return a file with the content of an object: its own file, or a copy in ``folder``."""
         ...
 
-    def names(self, prefix: str = "", after: str = "") -> list[str]:
-        """Names that begin with ``prefix`` and are greater than ``after``, sorted."""
+    def list_names(self, prefix: str = "", after: str = "") -> list[str]:
+        """Return the sorted names that start with ``prefix`` and are greater than ``after``."""
         ...
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Delete objects; those that are not there are deleted already."""
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete objects. Missing objects are ignored."""
         ...
 
 
 def open_store(url: str) -> Store:
-    """The store at ``url``."""
+    """Return the store at a URL or at the path of a folder."""
     return S3Store(url) if url.startswith("s3://") else FolderStore(url)
 
 
 class FolderStore:
-    """Objects as files, which only this user can read."""
+    """Store whose objects are files that only the current user can read."""
 
     def __init__(self, url: str | Path) -> None:
         self.url = str(url)
         self._root = Path(url)
 
-    def has(self, name: str) -> bool:
-        """Whether an object is there."""
-        return (self._root / name).is_file()
+    def exists(self, name: str) -> bool:
+        """Return whether the store has an object."""
+        return self._path(name).is_file()
 
     def put(self, name: str, data: Buffer) -> None:
         """Write an object under a temporary name, then rename it."""
-        path = self._root / name
+        path = self._path(name)
         hidden = path.with_name(f".{secrets.token_hex(8)}")
-        with self._told("written to"):
+        with self._translate_errors("written to"):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                _write(hidden, memoryview(data))
+                _write_file(hidden, memoryview(data))
                 hidden.replace(path)
             except BaseException:
                 hidden.unlink(missing_ok=True)
                 raise
 
     def get(self, name: str) -> bytes:
-        """The bytes of an object."""
-        with self._told("read"):
-            return (self._root / name).read_bytes()
+        """Return the content of an object."""
+        with self._translate_errors("read"):
+            return self._path(name).read_bytes()
 
     def get_many(self, names: Sequence[str]) -> list[bytes]:
-        """The bytes of several objects, in their order."""
+        """Return the contents of several objects, in the order of ``names``."""
         return [self.get(name) for name in names]
 
-    def file(self, name: str, folder: Path) -> Path:
-        """The object itself."""
-        return self._root / name
+    def local_path(self, name: str, folder: Path) -> Path:
+        """Return the file of an object."""
+        return self._path(name)
 
-    def names(self, prefix: str = "", after: str = "") -> list[str]:
-        """Names that begin with ``prefix`` and are greater than ``after``, sorted."""
-        with self._told("read"):
+    def list_names(self, prefix: str = "", after: str = "") -> list[str]:
+        """Return the sorted names that start with ``prefix`` and are greater than ``after``."""
+        with self._translate_errors("read"):
             folder = self._root / prefix.rpartition("/")[0]
             files = (path for path in folder.rglob("*") if path.is_file())
             names = (path.relative_to(self._root).as_posix() for path in files)
             return sorted(name for name in names if name.startswith(prefix) and name > after)
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Delete objects."""
-        with self._told("written to"):
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete objects. Missing objects are ignored."""
+        with self._translate_errors("written to"):
             for name in names:
-                (self._root / name).unlink(missing_ok=True)
+                self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        parts = PurePosixPath(name)
+        if parts.is_absolute() or ".." in parts.parts:
+            raise StoreError(f"{name!r} is not a valid object name: it points outside {self.url}.")
+        return self._root / name
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, action: str) -> Iterator[None]:
         try:
             yield
         except OSError as exc:
             advice = (
-                "The disk is full: make room, or keep it elsewhere."
+                "The disk is full: free some space or use another folder."
                 if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-                else "Check that it exists and is yours."
+                else "Check that it exists and that you have access."
             )
-            raise StoreError(f"{self.url} cannot be {what}: {exc}. {advice}") from exc
+            raise StoreError(f"{self.url} cannot be {action}: {exc}. {advice}") from exc
 
 
-def _write(path: Path, data: memoryview) -> None:
+def _write_file(path: Path, data: memoryview) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb", buffering=0) as file:
         view = data.cast("B")
-        for first in range(0, len(view), _BLOCK):  # in blocks, for Ctrl-C to come through
-            block = view[first : first + _BLOCK]
-            while block:  # a disk that fills up takes a part, then refuses the rest
-                block = block[file.write(block) :]
+        for start in range(0, len(view), _PART_BYTES):  # in parts, so that Ctrl-C takes effect
+            part = view[start : start + _PART_BYTES]
+            while part:  # a disk that fills up accepts some bytes, then raises
+                part = part[file.write(part) :]
 
 
 class S3Store:
-    """Objects under a prefix of an S3 bucket, through Metaflow's own client.
+    """Store whose objects are under a prefix of an S3 bucket.
 
-    So endpoint, role and retries are those that Metaflow's configuration asks for.
+    It uses Metaflow's S3 client, and so the endpoint, role and retries of Metaflow's configuration.
     """
 
     def __init__(self, url: str) -> None:
-        found = re.fullmatch(r"s3://([^/]+)/*(.*?)/*", url)
-        if not found:
-            raise BackendConfigError(f"{url!r} is no place in S3: s3://bucket/prefix is one.")
+        match = re.fullmatch(r"s3://([^/]+)/*(.*?)/*", url)
+        if not match:
+            raise StoreError(f"{url!r} is not a valid S3 URL. Use s3://bucket/prefix.")
         self.url = url.rstrip("/")
-        self._bucket, prefix = found.groups()
+        self._bucket, prefix = match.groups()
         self._prefix = f"{prefix}/" if prefix else ""
 
     @cached_property
     def _client(self) -> Any:
         return s3_client()
 
-    def has(self, name: str) -> bool:
-        """Whether an object is there."""
-        with self._told("read"):
+    def exists(self, name: str) -> bool:
+        """Return whether the store has an object."""
+        with self._translate_errors("read"):
             try:
                 self._client.head_object(Bucket=self._bucket, Key=self._prefix + name)
             except Exception as exc:
-                if _status(exc) == 404:
+                if _http_status(exc) == 404:
                     return False
                 raise
         return True
 
     def put(self, name: str, data: Buffer) -> None:
-        """Write an object; a big one in parts, of which a few are in memory at a time."""
-        with self._told("written to"):
-            if len(data) <= _BLOCK:
-                self._client.put_object(
-                    Bucket=self._bucket, Key=self._prefix + name, Body=bytes(data)
-                )
+        """Write an object. Upload a big one in parts, with a few parts in memory at a time."""
+        key = self._prefix + name
+        with self._translate_errors("written to"):
+            if len(data) <= _PART_BYTES:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=bytes(data))
             else:
-                self._client.upload_fileobj(
-                    _Reader(memoryview(data)), self._bucket, self._prefix + name, Config=_parts()
-                )
+                reader = _BufferReader(memoryview(data))
+                self._client.upload_fileobj(reader, self._bucket, key, Config=_transfer_config())
 
     def get(self, name: str) -> bytes:
-        """The bytes of an object."""
-        with self._told("read"):
-            got = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
-            data: bytes = got["Body"].read()
+        """Return the content of an object."""
+        with self._translate_errors("read"):
+            response = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            data: bytes = response["Body"].read()
         return data
 
     def get_many(self, names: Sequence[str]) -> list[bytes]:
-        """The bytes of several objects, in their order."""
-        if len(names) < 2:  # threads cost more than they gain
+        """Return the contents of several objects, in the order of ``names``."""
+        if len(names) < 2:  # threads would cost more than they gain
             return [self.get(name) for name in names]
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(_S3_THREADS) as pool:
             return list(pool.map(self.get, names))
 
-    def file(self, name: str, folder: Path) -> Path:
-        """A copy in ``folder``, fetched once."""
+    def local_path(self, name: str, folder: Path) -> Path:
+        """Download an object into ``folder``, unless it is there, and return the file."""
         path = folder / name.replace("/", "-")
         if not path.exists():
-            with self._told("read"):
-                self._client.download_file(
-                    self._bucket, self._prefix + name, str(path), Config=_parts()
-                )
+            key, config = self._prefix + name, _transfer_config()
+            with self._translate_errors("read"):
+                self._client.download_file(self._bucket, key, str(path), Config=config)
         return path
 
-    def names(self, prefix: str = "", after: str = "") -> list[str]:
-        """Names that begin with ``prefix`` and are greater than ``after``, sorted."""
-        found: list[str] = []
-        more: dict[str, str] = {"StartAfter": self._prefix + after} if after else {}
-        with self._told("read"):
+    def list_names(self, prefix: str = "", after: str = "") -> list[str]:
+        """Return the sorted names that start with ``prefix`` and are greater than ``after``."""
+        names: list[str] = []
+        position: dict[str, str] = {"StartAfter": self._prefix + after} if after else {}
+        with self._translate_errors("read"):
             while True:
                 page = self._client.list_objects_v2(
-                    Bucket=self._bucket, Prefix=self._prefix + prefix, **more
+                    Bucket=self._bucket, Prefix=self._prefix + prefix, **position
                 )
-                found += [item["Key"][len(self._prefix) :] for item in page.get("Contents", ())]
+                names += [item["Key"][len(self._prefix) :] for item in page.get("Contents", ())]
                 if not page["IsTruncated"]:
-                    return found
-                more = {"ContinuationToken": page["NextContinuationToken"]}
+                    return names
+                position = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Delete objects."""
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete objects. Missing objects are ignored."""
         keys = [{"Key": self._prefix + name} for name in names]
-        with self._told("written to"):
-            for first in range(0, len(keys), _DELETE_MAX):
+        with self._translate_errors("written to"):
+            for start in range(0, len(keys), _DELETE_MAX):
                 self._client.delete_objects(
                     Bucket=self._bucket,
-                    Delete={"Objects": keys[first : first + _DELETE_MAX], "Quiet": True},
+                    Delete={"Objects": keys[start : start + _DELETE_MAX], "Quiet": True},
                 )
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, action: str) -> Iterator[None]:
         try:
             yield
         except aws_errors() as exc:
-            raise StoreError(f"{self.url} cannot be {what}: {exc}. {_ADVICE}") from exc
+            raise StoreError(f"{self.url} cannot be {action}: {exc}. {_S3_ADVICE}") from exc
 
 
-_ADVICE = (
-    "Check that the bucket exists, that your credentials may list, read, write and delete in it, "
-    "and that it can be reached from here."
+_S3_ADVICE = (
+    "Check that the bucket exists, that this machine can reach it, and that your credentials "
+    "allow you to list, read, write and delete its objects."
 )
 
 
 def s3_client() -> Any:
-    """Metaflow's own S3 client."""
+    """Return Metaflow's S3 client."""
     from metaflow.plugins.datatools.s3.s3util import get_s3_client
 
     client, _ = get_s3_client()
@@ -253,32 +259,34 @@ def s3_client() -> Any:
 
 
 def aws_errors() -> tuple[type[Exception], ...]:
-    """What boto3 raises when a service refuses, or is not reached."""
+    """Return the exceptions that boto3 raises if a service refuses a request or is unreachable."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     return BotoCoreError, ClientError, Boto3Error
 
 
-def _status(exc: Exception) -> int | None:
+def _http_status(exc: Exception) -> int | None:
     response = getattr(exc, "response", {})
     status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return status
 
 
-def _parts() -> Any:
+def _transfer_config() -> Any:
     from boto3.s3.transfer import TransferConfig
 
     return TransferConfig(
-        multipart_threshold=_BLOCK, multipart_chunksize=_BLOCK, max_concurrency=_THREADS
+        multipart_threshold=_PART_BYTES,
+        multipart_chunksize=_PART_BYTES,
+        max_concurrency=_S3_THREADS,
     )
 
 
-class _Reader(io.RawIOBase):
-    """A buffer as a file, of which only what is asked for is copied."""
+class _BufferReader(io.RawIOBase):
+    """File over a buffer that copies only the bytes of each read."""
 
     def __init__(self, data: memoryview) -> None:
-        self._data, self._at = data.cast("B"), 0
+        self._data, self._position = data.cast("B"), 0
 
     def readable(self) -> bool:
         return True
@@ -287,21 +295,22 @@ class _Reader(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._at
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._data)}[whence]
-        self._at = max(0, start + offset)
-        return self._at
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._data)}[whence]
+        self._position = max(0, start + offset)
+        return self._position
 
-    def readinto(self, target: Any) -> int:
-        block = self._data[self._at : self._at + len(target)]
-        target[: len(block)] = block
-        self._at += len(block)
-        return len(block)
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        target = memoryview(buffer).cast("B")
+        part = self._data[self._position : self._position + len(target)]
+        target[: len(part)] = part
+        self._position += len(part)
+        return len(part)
 
     def read(self, size: int | None = -1) -> bytes:
-        end = len(self._data) if size is None or size < 0 else self._at + size
-        block = bytes(self._data[self._at : end])
-        self._at += len(block)
-        return block
+        end = len(self._data) if size is None or size < 0 else self._position + size
+        part = bytes(self._data[self._position : end])
+        self._position += len(part)
+        return part

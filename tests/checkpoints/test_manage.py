@@ -1,4 +1,4 @@
-"""What searches have kept can be seen and deleted, and nothing else can."""
+"""Listing, inspecting and deleting checkpoints."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.counting_estimator import Counted
+from helpers.counting_estimator import CountingRegressor
 from helpers.subprocesses import Script
 from sklearn.datasets import make_regression
 from sklearn.exceptions import FitFailedWarning
@@ -17,34 +17,35 @@ from sklearn.linear_model import Ridge
 
 import skdistsearch
 from skdistsearch import DistributedSearchCV, checkpoints
-from skdistsearch.exceptions import BackendConfigError, CheckpointError, RecordError
+from skdistsearch.exceptions import BackendConfigError, CheckpointError, CorruptDataError
 
+SCRIPTS = Path(__file__).parents[1] / "scripts"
 X, y = make_regression(40, 3, random_state=0)
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
-    """Where names are, on this machine."""
+    """Folder of the named checkpoints on this machine."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     return tmp_path / "skdistsearch" / "checkpoints"
 
 
-def keep(checkpoint, estimator=None, grid=None, **options):
+def run_search(checkpoint, estimator=None, grid=None, **options):
     grid = grid or {"alpha": [0.1, 1.0]}
     search = DistributedSearchCV(estimator or Ridge(), grid, checkpoint=checkpoint, **options)
     return search.set_params(cv=2, refit=False).fit(X, y)
 
 
-def test_nothing_is_listed_where_nobody_has_kept_anything():
+def test_list_is_empty_without_checkpoints():
     assert checkpoints.list() == []
 
 
-def test_listed_are_names_with_the_last_used_first(root):
-    keep("one")
+def test_list_has_the_last_used_checkpoint_first(root):
+    run_search("one")
     time.sleep(0.002)
-    keep("two")
+    run_search("two")
     time.sleep(0.002)
-    keep("one")
+    run_search("one")
     (root / "no-checkpoint").mkdir()
     (root / "no-checkpoint" / "notes.txt").touch()
     one, two = checkpoints.list()
@@ -58,35 +59,42 @@ def test_listed_are_names_with_the_last_used_first(root):
 
 def test_failed_fits_are_counted(tmp_path):
     with pytest.warns(FitFailedWarning):
-        keep("mine", Counted(folder=str(tmp_path)), {"behavior": ["fit", "raise"]}, error_score=0)
-    (found,) = checkpoints.list()
-    assert (found.n_fits, found.n_failed) == (4, 2)
-    assert "mine: 4 fits, 2 of them failed; < 0.1 MB; last used 20" in repr(found)
+        run_search(
+            "mine",
+            CountingRegressor(folder=str(tmp_path)),
+            {"behavior": ["fit", "raise"]},
+            error_score=0,
+        )
+    (checkpoint,) = checkpoints.list()
+    assert (checkpoint.n_fits, checkpoint.n_failed) == (4, 2)
+    assert "mine: 4 fits, 2 of them failed; < 0.1 MB; last used 20" in repr(checkpoint)
 
 
-def test_inspected_are_the_searches_too():
-    keep("mine")
+def test_inspect_returns_the_searches():
+    run_search("mine")
     time.sleep(0.002)
-    keep("mine", grid={"alpha": [5.0]})
+    run_search("mine", grid={"alpha": [5.0]})
     time.sleep(0.002)
-    keep("mine", error_score=0)
-    found = checkpoints.inspect("mine")
-    other, first = found.searches
-    assert found.n_fits == 10
+    run_search("mine", error_score=0)
+    checkpoint = checkpoints.inspect("mine")
+    other, first = checkpoint.searches
+    assert checkpoint.n_fits == 10
     assert (other.count, first.count) == (1, 2)
     assert first.first_use < first.last_use < other.last_use
     assert first.search == "Ridge on ndarray of shape (40, 3), candidates: 1, splits: 2"
     assert first.versions["numpy"] == np.__version__
-    assert {name for name in first.parts if first.parts[name] != other.parts[name]} == {
+    assert {name for name in first.digests if first.digests[name] != other.digests[name]} == {
         "error_score"
     }
-    assert str(found).splitlines()[0] == repr(found)
-    assert "  Ridge on ndarray of shape (40, 3), candidates: 1, splits: 2; 2 times" in str(found)
-    assert np.__version__ in str(found)
+    assert str(checkpoint).splitlines()[0] == repr(checkpoint)
+    assert "  Ridge on ndarray of shape (40, 3), candidates: 1, splits: 2; 2 times" in str(
+        checkpoint
+    )
+    assert np.__version__ in str(checkpoint)
 
 
-def test_fit_that_two_processes_have_run_counts_once(root):
-    keep("mine")
+def test_fit_run_by_two_processes_counts_once(root):
+    run_search("mine")
     (folder,) = (root / "mine" / "fits").iterdir()
     twin = folder.with_name(f"{'9' * 13}-{'0' * 32}")
     twin.mkdir()
@@ -96,18 +104,18 @@ def test_fit_that_two_processes_have_run_counts_once(root):
 
 
 @pytest.mark.parametrize("as_text", [str, Path])
-def test_place_does_as_well_as_a_name(as_text, tmp_path):
-    place = as_text(tmp_path / "here")
-    keep(place)
-    assert checkpoints.inspect(place).name == str(place)
-    checkpoints.delete(place)
-    assert not (tmp_path / "here").exists()
+def test_folder_can_be_given_instead_of_a_name(as_text, tmp_path):
+    folder = as_text(tmp_path / "folder")
+    run_search(folder)
+    assert checkpoints.inspect(folder).name == str(folder)
+    checkpoints.delete(folder)
+    assert not (tmp_path / "folder").exists()
 
 
-def test_deleted_is_all_of_it_and_nothing_else(root):
-    keep("one")
-    keep("two")
-    (root / "one" / "about" / f".{'a' * 16}").touch()  # of a process killed in the middle
+def test_delete_removes_one_checkpoint_completely(root):
+    run_search("one")
+    run_search("two")
+    (root / "one" / "about" / f".{'a' * 16}").touch()  # left by a killed process
     checkpoints.delete("one")
     assert [path.name for path in root.iterdir()] == ["two"]
     assert checkpoints.inspect("two").n_fits == 4
@@ -117,8 +125,8 @@ def test_deleted_is_all_of_it_and_nothing_else(root):
     "foreign",
     ["notes.txt", "fits/notes.txt", "about/notes.json", "fits/1-a/x.fits.jsonl", "data/a.csv"],
 )
-def test_place_with_files_of_others_is_not_deleted(foreign, root):
-    keep("mine")
+def test_checkpoint_with_foreign_files_is_not_deleted(foreign, root):
+    run_search("mine")
     (root / "mine" / foreign).parent.mkdir(exist_ok=True)
     (root / "mine" / foreign).touch()
     before = sorted(root.rglob("*"))
@@ -127,59 +135,59 @@ def test_place_with_files_of_others_is_not_deleted(foreign, root):
     assert sorted(root.rglob("*")) == before
 
 
-@pytest.mark.parametrize("what", ["a file", "an empty folder", "someone's folder", "nothing"])
-@pytest.mark.parametrize("verb", [checkpoints.delete, checkpoints.inspect])
-def test_what_is_no_checkpoint_is_left_alone(verb, what, tmp_path):
-    place = tmp_path / "place"
-    if what == "a file":
-        place.touch()
-    elif what != "nothing":
-        place.mkdir()
-        if what == "someone's folder":
-            (place / "fits").mkdir()
-            (place / "fits" / "model.pkl").touch()
+@pytest.mark.parametrize("content", ["a file", "an empty folder", "a foreign folder", "nothing"])
+@pytest.mark.parametrize("function", [checkpoints.delete, checkpoints.inspect])
+def test_other_files_are_left_alone(function, content, tmp_path):
+    path = tmp_path / "place"
+    if content == "a file":
+        path.touch()
+    elif content != "nothing":
+        path.mkdir()
+        if content == "a foreign folder":
+            (path / "fits").mkdir()
+            (path / "fits" / "model.pkl").touch()
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(CheckpointError, match="place is no checkpoint: no search has used it"):
-        verb(place)
+    with pytest.raises(CheckpointError, match="place is not a checkpoint: no search has used it"):
+        function(path)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("verb", [checkpoints.delete, checkpoints.inspect])
-def test_unknown_name_is_told_the_known_ones(verb):
+@pytest.mark.parametrize("function", [checkpoints.delete, checkpoints.inspect])
+def test_unknown_name_raises_an_error_with_the_known_names(function):
     with pytest.raises(CheckpointError, match=r"Known names: none\.$"):
-        verb("tournament")
-    keep("tournament")
-    keep("other")
+        function("tournament")
+    run_search("tournament")
+    run_search("other")
     with pytest.raises(CheckpointError, match=r"Known names: other, tournament\. Did you mean 't"):
-        verb("tournamnet")
+        function("tournamnet")
     with pytest.raises(CheckpointError, match=r"Known names: other, tournament\.$"):
-        verb("xyz")
+        function("xyz")
 
 
-@pytest.mark.parametrize("verb", [checkpoints.delete, checkpoints.inspect])
-def test_mistaken_arguments_are_named(verb):
-    with pytest.raises(CheckpointError, match="give a name of letters"):
-        verb("gs://bucket/a")
+@pytest.mark.parametrize("function", [checkpoints.delete, checkpoints.inspect])
+def test_invalid_arguments_are_named(function):
+    with pytest.raises(CheckpointError, match="Give a name of letters"):
+        function("gs://bucket/a")
     with pytest.raises(BackendConfigError, match="Did you mean 'metaflow'"):
-        verb("mine", backend="metflow")
+        function("mine", backend="metflow")
 
 
-def test_damaged_one_is_named_and_can_be_deleted(root):
-    keep("bad")
-    keep("good")
+def test_corrupt_checkpoint_is_reported_and_can_be_deleted(root):
+    run_search("bad")
+    run_search("good")
     (path,) = root.glob("bad/fits/*/*")
     path.write_bytes(path.read_bytes().replace(b'"ok"', b'"ko"'))
-    found = {one.name: one for one in checkpoints.list()}
-    assert found["good"].problem == ""
-    assert "bad: 0 fits, then " in repr(found["bad"])
-    assert "line 2, is damaged" in found["bad"].problem
-    with pytest.raises(RecordError, match="line 2, is damaged"):
+    listed = {checkpoint.name: checkpoint for checkpoint in checkpoints.list()}
+    assert listed["good"].problem == ""
+    assert "bad: 0 fits, then " in repr(listed["bad"])
+    assert "line 2, is corrupt" in listed["bad"].problem
+    with pytest.raises(CorruptDataError, match="line 2, is corrupt"):
         checkpoints.inspect("bad")
     checkpoints.delete("bad")
-    assert [one.name for one in checkpoints.list()] == ["good"]
+    assert [checkpoint.name for checkpoint in checkpoints.list()] == ["good"]
 
 
-def test_module_is_imported_when_it_is_asked_for():
+def test_module_is_imported_on_first_use():
     code = """
 import sys, skdistsearch
 assert "skdistsearch.checkpoints" not in sys.modules
@@ -190,59 +198,20 @@ print(skdistsearch.checkpoints.__all__)
     assert "checkpoints" in skdistsearch.__all__
 
 
-IN_S3 = """
-import json
-from helpers.counting_estimator import Counted
-from sklearn.datasets import make_regression
-from skdistsearch import DistributedSearchCV, checkpoints
-from skdistsearch.exceptions import CheckpointError, RecordError
-from skdistsearch.checkpoints._resume import locate
-from skdistsearch.backends import resolve
-
-X, y = make_regression(40, 3, random_state=0)
-place = locate("mine", resolve("batch").checkpoint_root())
-
-def keep(n_jobs, **grid):
-    search = DistributedSearchCV(Counted(folder={fits!r}), grid, cv=2, refit=False,
-                                 n_jobs=n_jobs, checkpoint=place)
-    return search.fit(X, y).cv_results_
-
-def as_text(results):
-    return json.dumps({{name: list(map(float, results[name])) for name in results
-                       if name != "params" and not name.startswith("param_")}})
-
-keep(1, factor=[1.0])
-results = keep(2, factor=[1.0, 2.0])
-assert as_text(keep(1, factor=[1.0, 2.0])) == as_text(results)
-(found,) = checkpoints.list("batch")
-assert (found.name, found.url, found.n_fits) == ("mine", place, 4), found
-assert found.size_bytes > 1000
-inspected = checkpoints.inspect(place)
-assert inspected.n_fits == 4
-assert inspected.searches[0].count == 3
-assert checkpoints.inspect("mine", "batch").searches == inspected.searches
-try:
-    checkpoints.delete("mime", backend="batch")
-except CheckpointError as exc:
-    print(exc)
-checkpoints.delete("mine", backend="batch")
-assert checkpoints.list("batch") == []
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.xdist_group("aws")
-def test_checkpoint_in_s3_is_one_like_any_other(aws, tmp_path):
+def test_checkpoint_in_s3_behaves_like_a_local_one(aws, tmp_path):
     fits = tmp_path / "fits"
     fits.mkdir()
     path = os.pathsep.join(map(os.path.abspath, sys.path))
     env = {**os.environ, **aws.environment(), "PYTHONPATH": path}
-    script = Script(tmp_path / "script.py", IN_S3.format(fits=str(fits)), env)
+    source = (SCRIPTS / "manage_checkpoint_in_s3.py").read_text()
+    script = Script(tmp_path / "script.py", source, env, [str(fits)])
     try:
-        said, code = script.finish()
+        output, code = script.finish()
     finally:
         script.kill()
-    assert code == 0, said
+    assert code == 0, output
     assert len(list(fits.iterdir())) == 4
-    assert "Known names: mine. Did you mean 'mine'?" in said
+    assert "Known names: mine. Did you mean 'mine'?" in output
     assert [key for key in aws.objects() if "checkpoints" in key] == []

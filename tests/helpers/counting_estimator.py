@@ -1,4 +1,4 @@
-"""An estimator of a user's own module, which counts its fits."""
+"""Estimators in a module of the user's own that count their fits."""
 
 import time
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
 
-class Counted(RegressorMixin, BaseEstimator):
-    """Predicts the mean of y times ``factor``; each fit leaves a file in ``folder``."""
+class CountingRegressor(RegressorMixin, BaseEstimator):
+    """Predict the mean of y times ``factor``. Each fit creates a file in ``folder``."""
 
     def __init__(self, factor=1.0, folder=None, behavior="fit", duration_s=0.0):
         self.factor = factor
@@ -29,8 +29,8 @@ class Counted(RegressorMixin, BaseEstimator):
         return np.full(len(X), self.mean_)
 
 
-class Random(Counted):
-    """Predicts noise that no seed fixes."""
+class RandomRegressor(CountingRegressor):
+    """Predict a random number that no seed controls."""
 
     def fit(self, X, y):
         super().fit(X, y)

@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.counting_estimator import Counted
+from helpers.counting_estimator import CountingRegressor
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -37,13 +37,7 @@ from skdistsearch import (
     MetaflowBackend,
     checkpoints,
 )
-from skdistsearch._batch import Batch, Fit
-from skdistsearch._outcome import Outcome
-from skdistsearch.exceptions import RecordError
-from skdistsearch.storage._artifacts import MODEL, array_bytes, model_bytes, read_verified
-from skdistsearch.storage._journal import JournalReader, JournalWriter
-from skdistsearch.storage._journal_sync import JournalDownloader, JournalUploader
-from skdistsearch.storage._store import FolderStore
+from skdistsearch.exceptions import CorruptDataError
 
 DIABETES = load_diabetes(return_X_y=True)
 IRIS = load_iris(return_X_y=True)
@@ -229,7 +223,7 @@ def test_resumed_search_fits_what_is_missing_and_has_everything(tmp_path):
         "keep": ("predictions", "estimators"),
         "checkpoint": tmp_path / "kept",
     }
-    model, grid = Counted(folder=str(fits)), {"factor": [1.0, 2.0]}
+    model, grid = CountingRegressor(folder=str(fits)), {"factor": [1.0, 2.0]}
     expected = DistributedSearchCV(model, grid, **options, refit=False).fit(*DIABETES)
     (record,) = (tmp_path / "kept" / "fits").glob("*/*.fits.jsonl")
     lines = record.read_bytes().splitlines(keepends=True)
@@ -257,7 +251,7 @@ def test_what_a_checkpoint_lacks_is_fitted_again(more, tmp_path):
     fits.mkdir()
     for options, n_fits in (({}, 2), (more, 4), (more, 4)):
         DistributedSearchCV(
-            Counted(folder=str(fits)),
+            CountingRegressor(folder=str(fits)),
             {},
             cv=2,
             refit=False,
@@ -278,7 +272,7 @@ def test_file_that_was_changed_is_an_error(tmp_path):
     search = everything(TREE, DEPTH, checkpoint=tmp_path / "kept").fit(*IRIS)
     for path in (tmp_path / "kept").glob("fits/*/*.pkl"):
         path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(RecordError, match="its checksum is another"):
+    with pytest.raises(CorruptDataError, match="its checksum does not match"):
         search.fold_estimators_[0][0]
 
 
@@ -367,7 +361,7 @@ def test_attribute_that_no_model_has_is_a_warning():
 )
 def test_mistakes_are_told_before_any_fit(options, error, said, tmp_path):
     with pytest.raises(error, match=said):
-        DistributedSearchCV(Counted(folder=str(tmp_path)), {}, **options).fit(*DIABETES)
+        DistributedSearchCV(CountingRegressor(folder=str(tmp_path)), {}, **options).fit(*DIABETES)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -474,26 +468,3 @@ def test_second_fit_forgets_what_the_first_was_asked_for():
     search.set_params(extract=None, keep=()).fit(*IRIS)
     for name in ("oof_predictions_", "fold_estimators_", "best_depth_"):
         assert not hasattr(search, name)
-
-
-@pytest.mark.parametrize("models", [False, True])
-def test_files_come_with_the_lines_that_tell_of_them(models, tmp_path):
-    batch = Batch("key", print, (), {}, [Fit(0, 0, {}, {})])
-    far, here = FolderStore(tmp_path / "far"), tmp_path / "here"
-    files = {"predict": array_bytes(np.arange(3.0)), MODEL: model_bytes(TREE)}
-    with (
-        JournalUploader(tmp_path / "there", far),
-        JournalWriter(tmp_path / "there", batch) as recorder,
-    ):
-        recorder.finished(Outcome(0, "ok", {"test_scores": 1.0}, files=files))
-    JournalDownloader(far, here, files=True, models=models)(everything=True)
-    (outcome,) = JournalReader(here, "key", 1, models="" if models else far.url).new()
-    assert {what: read_verified(file) for what, file in outcome.files.items()} == files
-    assert outcome.files[MODEL].url == (str(here) if models else far.url)
-    assert outcome.files["predict"].url == str(here)
-
-
-@pytest.mark.parametrize("name", ["../0-a.npy", "0-a/b.npy", "0-a.exe", "a.npy"])
-def test_file_of_another_name_is_none_of_a_record(name):
-    with pytest.raises(ValueError, match="no name of a file that a fit leaves"):
-        Outcome.from_fields({"fit": 0, "status": "ok", "result": {}, "files": {"a": [name, 1]}})

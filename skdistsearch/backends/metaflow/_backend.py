@@ -80,7 +80,7 @@ class MetaflowBackend(MetaflowSettings, Backend):
                 run = MetaflowRun(self, workspace, self._task_manifest(pending, batch), n_workers)
                 yield from run.iter_outcomes()
                 if pending.fits:
-                    deaths = run.worker_deaths(workspace.journal.interrupted())
+                    deaths = run.worker_deaths(workspace.journal.pop_interrupted())
                     return AttemptFailure(deaths, run.failure_summary, run.pathspec)
                 if run.failed:  # after its last fit: nothing is missing
                     _log.warning("%s", run.failure_summary)

@@ -136,8 +136,8 @@ class MetaflowRun:
         _log.info(
             "Metaflow run %s: %d fits are running, %d tasks were tried again",
             self.pathspec or "(starting)",
-            journal.running,
-            journal.retried,
+            journal.n_running,
+            journal.n_retries,
         )
 
     @contextmanager
@@ -206,7 +206,7 @@ class MetaflowRun:
         task_manifest = self._task_manifest | {"claims": str(self._folder / "claims")}
         options = {
             "--store": workspace.store.url,
-            "--manifest": workspace.payload.head,
+            "--manifest": workspace.payload.manifest,
             "--task_manifest": workspace.put_json(task_manifest),
             "--journal": workspace.journal_url,
             "--n_tasks": str(self._n_tasks),

@@ -21,9 +21,9 @@ from skdistsearch.storage import (
     S3Store,
     Store,
     cache_dir,
-    dump,
+    dump_batch,
     dump_json,
-    is_model,
+    is_model_name,
     temporary_folder,
 )
 
@@ -55,9 +55,9 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
             """Where the tasks read the batch."""
             self._open_journal()
             self._stack.callback(self._clean_up)
-            self.payload = dump(self._batch.portable(), self.store, addressed=True)
+            self.payload = dump_batch(self._batch.portable(), self.store, content_addressed=True)
             """The batch, as the tasks load it."""
-            self._temporary_objects.append(self.payload.head)
+            self._temporary_objects.append(self.payload.manifest)
             self._stack = self._stack.pop_all()
         return self
 
@@ -84,14 +84,16 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
             folder,
             self._batch.key,
             len(self._batch),
-            kept=bool(checkpoint) and (self._is_remote or is_in_folder),
-            models=self.journal_url if self._is_remote and not is_in_folder else "",
+            is_checkpoint=bool(checkpoint) and (self._is_remote or is_in_folder),
+            models_url=self.journal_url if self._is_remote and not is_in_folder else "",
         )
         """Outcomes, as they have reached this machine."""
 
     def _open_downloader(self, folder: Path) -> JournalDownloader:
         store = S3Store(self.journal_url)
-        return JournalDownloader(store, folder, files=True, models=self._downloads_models)
+        return JournalDownloader(
+            store, folder, with_artifacts=True, with_models=self._downloads_models
+        )
 
     def _remote_journal_url(self) -> str:
         if self._checkpoint_journal.startswith("s3://"):
@@ -113,13 +115,13 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
         is_due = time.monotonic() - self._downloaded_at > _DOWNLOAD_INTERVAL_S
         if self._downloader and (last or is_due):
             self._download_journals(self._downloader, last=last)
-        yield from self.journal.new()
+        yield from self.journal.read_new()
 
     def _download_journals(self, downloader: JournalDownloader, *, last: bool) -> None:
         """Download what is new. A network that is down for a while does not end the search."""
         while True:
             try:
-                downloader(everything=last)
+                downloader.download_new(list_all=last)
             except StoreError as exc:
                 if time.monotonic() - self._reached_at > _UNREACHABLE_MAX_S:
                     raise
@@ -143,8 +145,8 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
 
     def _remove_temporary_objects(self) -> None:
         with suppress(StoreError):  # leftovers cost little; an error here would hide another one
-            self.store.remove(self._temporary_objects)
+            self.store.delete(self._temporary_objects)
             if self._is_remote and self.journal_url != self._checkpoint_journal:
                 journal = S3Store(self.journal_url)
-                names = journal.names()
-                journal.remove(n for n in names if self._downloads_models or not is_model(n))
+                names = journal.list_names()
+                journal.delete(n for n in names if self._downloads_models or not is_model_name(n))
