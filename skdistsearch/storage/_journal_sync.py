@@ -64,7 +64,7 @@ class JournalUploader:
         self.flush_all()
         self._thread.join()
 
-    def flush_if_due(self, *, force: bool) -> None:
+    def flush_if_due(self, *, force: bool = False) -> None:
         """Upload new lines before the next fit, which might crash the process.
 
         Skipped if the last upload was less than 0.2 s ago, unless ``force``.
