@@ -34,7 +34,11 @@ def run_suite(suite, tmp_path, names=()):
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "helpers.replace_grid_search"),
         *("-p", "no:cacheprovider", f"--junitxml={report}"),
-        *("-c", os.devnull, f"--rootdir={tmp_path}"),  # ignore configuration files in parent folders
+        *(
+            "-c",
+            os.devnull,
+            f"--rootdir={tmp_path}",
+        ),  # ignore configuration files in parent folders
         *("--pyargs", *([f"{MODULE}::{name}" for name in names] or [MODULE])),
     ]
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
