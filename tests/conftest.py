@@ -1,9 +1,9 @@
-"""Fixtures of all tests: nothing of the user's own Metaflow is read or written."""
+"""Fixtures of all tests. The tests neither read nor write the user's Metaflow configuration."""
 
 import os
 
-# Before OpenMP is loaded: test processes share the cores, and threads that spin while they wait
-# for each other take them from those that work. A fit of 0.3 s took up to 75.
+# Set before OpenMP is loaded. Test processes share the cores, and waiting threads that spin take
+# them from working ones: a fit of 0.3 s took up to 75 s.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
@@ -13,8 +13,8 @@ from skdistsearch.testing import LocalAWS
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_metaflow(tmp_path_factory):
-    """A Metaflow that nobody has configured, with a place of its own for its runs."""
+def unconfigured_metaflow(tmp_path_factory):
+    """Remove Metaflow's configuration from the environment; set new folders for data and cache."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("METAFLOW_")]:
             patch.delenv(name)
@@ -24,22 +24,22 @@ def own_metaflow(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def cloud():
-    """AWS on loopback, one for all tests that need it: mark them ``xdist_group("aws")``."""
-    pytest.importorskip("moto", reason="AWS on loopback is moto's")
+def shared_aws():
+    """Start AWS on loopback for all tests that use it. Mark them ``xdist_group("aws")``."""
+    pytest.importorskip("moto", reason="AWS on loopback needs moto")
     with LocalAWS(slots=2) as aws:
         yield aws
 
 
 @pytest.fixture
-def aws(cloud):
-    """AWS on loopback, as if nobody had used it before."""
-    cloud.reset()
-    return cloud
+def aws(shared_aws):
+    """Return AWS on loopback in its initial state."""
+    shared_aws.reset()
+    return shared_aws
 
 
 @pytest.fixture(scope="session", autouse=True)
-def workers_end_with_the_tests():
-    """Idle workers would outlive the temporary folders."""
+def stop_workers():
+    """Stop idle workers after the tests: they would outlive the temporary folders."""
     yield
     get_reusable_executor().shutdown(kill_workers=True)

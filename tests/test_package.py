@@ -1,4 +1,4 @@
-"""The shape of the package: which packages import which, and what an import loads."""
+"""The structure of the package: imports between packages, public names, examples."""
 
 import ast
 import doctest
@@ -14,7 +14,7 @@ from skdistsearch import backends, checkpoints, early_stopping, exceptions, repo
 
 ROOT = Path(skdistsearch.__file__).parent
 
-# From the ground up: a package imports only packages on the lines above its own.
+# Lowest first: a package imports only packages of earlier lines.
 LAYERS = [
     {"root"},
     {"storage", "scheduling", "report", "early_stopping", "ensemble"},
@@ -28,20 +28,21 @@ LAYERS = [
 ]
 
 
-def module_of(path):
+def module_name(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def package_of(module):
-    """Return the package of a module; those beside the packages are the package "root"."""
+def package_name(module):
+    """Return the package of a module: "root" for modules that are in no package."""
     first = module.split(".")[0]
     if first and not (ROOT / first).is_dir():
         return "root"
     return first
 
 
-def imports_of(path):
+def iter_imports(path):
+    """Yield the name of each imported module, and the names imported from it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module, [alias.name for alias in node.names]
@@ -50,44 +51,44 @@ def imports_of(path):
                 yield alias.name, []
 
 
-def inner_imports_of(module):
+def iter_own_imports(module):
     """Yield the modules of this project that a module imports."""
-    for name, members in imports_of(MODULES[module]):
+    for name, members in iter_imports(MODULES[module]):
         if name.split(".")[0] == "skdistsearch":
             inner = name.removeprefix("skdistsearch").removeprefix(".")
             targets = {f"{inner}.{member}".strip(".") for member in members} & set(MODULES)
             yield from targets or {inner}
 
 
-MODULES = {module_of(path): path for path in ROOT.rglob("*.py")}
-PACKAGES = {package_of(module) for module in MODULES}
+MODULES = {module_name(path): path for path in ROOT.rglob("*.py")}
+PACKAGES = {package_name(module) for module in MODULES}
 
 
-def test_every_package_has_its_layer():
+def test_every_package_has_a_layer():
     assert set().union(*LAYERS) == PACKAGES
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_imports_point_down(module):
-    package = package_of(module)
+def test_imports_are_from_lower_layers(module):
+    package = package_name(module)
     below = set().union(*LAYERS[: next(n for n, row in enumerate(LAYERS) if package in row)])
-    for target in inner_imports_of(module):
-        assert package_of(target) in below | {package}, f"{module} imports {target}"
+    for target in iter_own_imports(module):
+        assert package_name(target) in below | {package}, f"{module} imports {target}"
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_other_packages_are_imported_through_their_init(module):
-    for target in inner_imports_of(module):
-        is_other = package_of(target) not in {package_of(module), "root"}
+    for target in iter_own_imports(module):
+        is_other = package_name(target) not in {package_name(module), "root"}
         assert not (is_other and "._" in target), f"{module} imports {target}"
 
 
-def test_modules_import_each_other_in_no_circle():
-    imports = {module: set(inner_imports_of(module)) - {module} for module in MODULES}
+def test_imports_have_no_cycle():
+    imports = {module: set(iter_own_imports(module)) - {module} for module in MODULES}
     while imports:
         leaves = {module for module, targets in imports.items() if not targets & imports.keys()}
-        assert leaves, f"a circle among {sorted(imports)}"
-        imports = {module: found for module, found in imports.items() if module not in leaves}
+        assert leaves, f"a cycle among {sorted(imports)}"
+        imports = {m: targets for m, targets in imports.items() if m not in leaves}
 
 
 def test_folders_have_at_most_twelve_modules():
@@ -99,21 +100,21 @@ def test_folders_have_at_most_twelve_modules():
     "module",
     sorted(set(MODULES) - {"model_selection._joblib_capture", "execution._split_data"}),
 )
-def test_private_names_of_scikit_learn_and_joblib_stay_in_two_modules(module):
+def test_only_two_modules_use_private_names_of_scikit_learn_and_joblib(module):
     allowed = {"BaseSearchCV"}  # the class that users of scikit-learn derive searches from
-    for name, members in imports_of(MODULES[module]):
+    for name, members in iter_imports(MODULES[module]):
         if name.split(".")[0] in {"sklearn", "joblib"}:
             private = [m for m in members if m.startswith("_")] or "._" in name
             assert not private or set(members) <= allowed, f"{module} imports {members} of {name}"
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - {"backends.metaflow.flow.search_flow"}))
-def test_examples_in_docstrings_are_true(module):
-    found = doctest.testmod(importlib.import_module(f"skdistsearch.{module}".strip(".")))
-    assert found.failed == 0
+def test_examples_in_docstrings_run(module):
+    results = doctest.testmod(importlib.import_module(f"skdistsearch.{module}".strip(".")))
+    assert results.failed == 0
 
 
-def test_import_loads_nothing_that_is_not_needed_yet():
+def test_import_loads_no_optional_or_slow_dependency():
     code = "import sys, skdistsearch; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -125,6 +126,6 @@ def test_import_loads_nothing_that_is_not_needed_yet():
     "module",
     [skdistsearch, backends, checkpoints, early_stopping, exceptions, report, testing],
 )
-def test_all_is_sorted_and_true(module):
+def test_all_is_sorted_and_its_names_exist(module):
     assert module.__all__ == sorted(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)

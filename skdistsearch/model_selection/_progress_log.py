@@ -26,10 +26,10 @@ def log_progress(run: Run) -> Run:
             for outcome in outcomes:
                 progress.add_outcome(outcome)
                 if time.monotonic() - logged_at > _INTERVAL_S:
-                    _log.info("%s", progress)
+                    _log.info("%s", str(progress))
                     logged_at = time.monotonic()
                 yield outcome
-        _log.info("%s", progress)
+        _log.info("%s", str(progress))
 
     return run_and_log
 

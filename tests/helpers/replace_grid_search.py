@@ -1,7 +1,8 @@
-"""pytest plugin: scikit-learn's tests meet `DistributedSearchCV` under GridSearchCV's name.
+"""pytest plugin: scikit-learn's tests get `DistributedSearchCV` instead of GridSearchCV.
 
-``SKDISTSEARCH_SUITE`` says where the fits run: "here", "processes" or "metaflow". "scikit-learn"
-leaves GridSearchCV in place and gives it two processes: what fails so is not ours to pass.
+``SKDISTSEARCH_SUITE`` selects where the fits run: "in process", "processes" or "metaflow".
+"scikit-learn" keeps GridSearchCV and gives it two processes: tests that fail then cannot be
+expected to pass with `DistributedSearchCV` in two processes.
 """
 
 import os
@@ -11,15 +12,15 @@ from sklearn.model_selection import GridSearchCV
 
 from skdistsearch import DistributedSearchCV
 
-WHERE = os.environ["SKDISTSEARCH_SUITE"]
-DEFAULTS = {
-    "here": {},
+_SUITE = os.environ["SKDISTSEARCH_SUITE"]
+_DEFAULTS = {
+    "in process": {},
     "processes": {"n_jobs": 2},
     "metaflow": {"backend": "metaflow"},
     "scikit-learn": {"n_jobs": 2},
 }
 
-search = GridSearchCV if WHERE == "scikit-learn" else DistributedSearchCV
-search.__init__.__kwdefaults__.update(DEFAULTS[WHERE])
-sklearn.model_selection.GridSearchCV = search
-sklearn.model_selection._search.GridSearchCV = search
+search_class = GridSearchCV if _SUITE == "scikit-learn" else DistributedSearchCV
+search_class.__init__.__kwdefaults__.update(_DEFAULTS[_SUITE])
+sklearn.model_selection.GridSearchCV = search_class
+sklearn.model_selection._search.GridSearchCV = search_class

@@ -1,4 +1,7 @@
-"""Searches to draw: a `Case` names small independent pieces, and is built from them and a seed."""
+"""Random searches for hypothesis: a `Case` names independent parts of a search, and builds it.
+
+The same case builds an equal search again, so that scikit-learn's result can be compared with ours.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,16 +37,16 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import check_array
 
 
-class Moody(RegressorMixin, BaseEstimator):
-    """A line through the data. A "bad" mood fails, a "fickle" one on odd numbers of samples."""
+class UnreliableRegressor(RegressorMixin, BaseEstimator):
+    """Fit a line, or raise an error: always, or for an odd number of samples."""
 
-    def __init__(self, mood="good", slope=1.0):
-        self.mood = mood
+    def __init__(self, behavior="fit", slope=1.0):
+        self.behavior = behavior
         self.slope = slope
 
     def fit(self, X, y, sample_weight=None, shift=0.0, note=""):
-        if self.mood == "bad" or (self.mood == "fickle" and len(y) % 2):
-            raise ValueError(f"in a {self.mood} mood")
+        if self.behavior == "raise" or (self.behavior == "raise if odd" and len(y) % 2):
+            raise ValueError(f"the behavior is {self.behavior!r}")
         self.start_ = np.average(np.asarray(y) + np.asarray(shift), weights=sample_weight)
         self.start_ += len(note)
         return self
@@ -52,94 +55,106 @@ class Moody(RegressorMixin, BaseEstimator):
         return self.start_ + self.slope * check_array(X)[:, 0]
 
 
-def own_score(estimator, X, y=None):
+def default_score(estimator, X, y=None):
     return estimator.score(X, y)
 
 
-def fickle_score(estimator, X, y=None):
+def unreliable_score(estimator, X, y=None):
     if np.shape(X)[0] % 2:
         raise ValueError("an odd number of samples")
-    return own_score(estimator, X, y)
+    return default_score(estimator, X, y)
 
 
 def several_scores(estimator, X, y=None):
-    """Metrics that are numbers of different types."""
-    score = own_score(estimator, X, y)
-    return {"own": score, "rough": np.float32(score), "samples": np.shape(X)[0]}
+    """Return metrics that are numbers of different types."""
+    score = default_score(estimator, X, y)
+    return {"default": score, "float32": np.float32(score), "samples": np.shape(X)[0]}
 
 
-def last_of_the_best(results):
-    """A callable ``refit``."""
+def select_last_of_best(results):
+    """Return the index of the last candidate with rank 1, as a callable ``refit``."""
     ranks = next(values for key, values in results.items() if key.startswith("rank_test_"))
     return np.flatnonzero(ranks == 1)[-1]
 
 
-Ask = Callable[[Any], Any]
-"""Lets an estimator or a scorer ask for metadata, if that is routed in this case."""
+Request = Callable[[Any], Any]
+"""Makes an estimator or a scorer request metadata, if that is routed in this case."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is searched over, and what goes with it."""
+    """A model to search over, and properties of it that decide what goes with it."""
 
-    family: str
-    make: Callable[[Ask, int], Any]
-    grids: tuple[Callable[[Ask], dict[str, Any]], ...]
-    takes: tuple[str, ...] = ()
-    """Fit parameters; those of a step have its name as in a Pipeline's ``fit``."""
-    sparse: bool = True
-    mixed: bool = False
+    task: str
+    """A key of `TARGETS`."""
+    make: Callable[[Request, int], Any]
+    """Returns the estimator, for a seed."""
+    grids: tuple[Callable[[Request], dict[str, Any]], ...]
+    """Functions that each return a parameter grid."""
+    fit_params: tuple[str, ...] = ()
+    """Parameters of ``fit``; those of a step have its prefix, as in a Pipeline's ``fit``."""
+    accepts_sparse: bool = True
+    has_word_column: bool = False
+    """True for a model of data frames with a column of words."""
 
 
 MODELS = {
     "logistic": Model(
-        "classes",
-        lambda ask, seed: ask(LogisticRegression(tol=0.1)),
+        "classification",
+        lambda request, seed: request(LogisticRegression(tol=0.1)),
         (
-            lambda ask: {"C": np.logspace(-1, 1, 3)},
-            lambda ask: {"class_weight": [None, "balanced"], "fit_intercept": [True, False]},
+            lambda request: {"C": np.logspace(-1, 1, 3)},
+            lambda request: {"class_weight": [None, "balanced"], "fit_intercept": [True, False]},
         ),
-        takes=("sample_weight",),
+        fit_params=("sample_weight",),
     ),
     "tree": Model(
-        "classes",
-        lambda ask, seed: ask(DecisionTreeClassifier(random_state=np.random.RandomState(seed))),
-        (
-            lambda ask: {"max_depth": [1, 2, None]},
-            lambda ask: {"max_features": ["sqrt", 1, 0.9], "splitter": ["random"]},
+        "classification",
+        lambda request, seed: request(
+            DecisionTreeClassifier(random_state=np.random.RandomState(seed))
         ),
-        takes=("sample_weight",),
-    ),
-    "neighbours": Model(
-        "classes",
-        lambda ask, seed: KNeighborsClassifier(),
         (
-            lambda ask: {"n_neighbors": (1, 3)},
-            lambda ask: {"weights": ["uniform", "distance"], "p": [1, 2]},
+            lambda request: {"max_depth": [1, 2, None]},
+            lambda request: {"max_features": ["sqrt", 1, 0.9], "splitter": ["random"]},
+        ),
+        fit_params=("sample_weight",),
+    ),
+    "neighbors": Model(
+        "classification",
+        lambda request, seed: KNeighborsClassifier(),
+        (
+            lambda request: {"n_neighbors": (1, 3)},
+            lambda request: {"weights": ["uniform", "distance"], "p": [1, 2]},
         ),
     ),
     "vectors": Model(
-        "classes",
-        lambda ask, seed: ask(SVC()),
-        (lambda ask: {"kernel": ["rbf"], "C": [0.5, 2]}, lambda ask: {"kernel": ["linear"]}),
-        takes=("sample_weight",),
+        "classification",
+        lambda request, seed: request(SVC()),
+        (
+            lambda request: {"kernel": ["rbf"], "C": [0.5, 2]},
+            lambda request: {"kernel": ["linear"]},
+        ),
+        fit_params=("sample_weight",),
     ),
     "bayes": Model(
-        "classes",
-        lambda ask, seed: ask(GaussianNB()),
-        (lambda ask: {"var_smoothing": [1e-9, 0.1]}, lambda ask: {}),
-        takes=("sample_weight",),
-        sparse=False,
+        "classification",
+        lambda request, seed: request(GaussianNB()),
+        (lambda request: {"var_smoothing": [1e-9, 0.1]}, lambda request: {}),
+        fit_params=("sample_weight",),
+        accepts_sparse=False,
     ),
     "dummy": Model(
-        "classes",
-        lambda ask, seed: ask(DummyClassifier(random_state=seed)),
-        (lambda ask: {"strategy": ["prior", "stratified", "uniform"]}, lambda ask: {}),
-        takes=("sample_weight",),
+        "classification",
+        lambda request, seed: request(DummyClassifier(random_state=seed)),
+        (
+            lambda request: {"strategy": ["prior", "stratified", "uniform"]},
+            lambda request: {},
+        ),
+        fit_params=("sample_weight",),
     ),
     "columns": Model(
-        "classes",
-        lambda ask, seed: Pipeline(
+        "classification",
+        lambda request, seed: Pipeline(
             [
                 (
                     "columns",
@@ -150,89 +165,101 @@ MODELS = {
                         ]
                     ),
                 ),
-                ("model", ask(DecisionTreeClassifier(random_state=seed))),
+                ("model", request(DecisionTreeClassifier(random_state=seed))),
             ]
         ),
         (
-            lambda ask: {"columns__number": ["drop", "passthrough"], "model__max_depth": [1, 3]},
-            lambda ask: {"columns__word__max_categories": [None, 2], "columns__number": ["drop"]},
+            lambda request: {
+                "columns__number": ["drop", "passthrough"],
+                "model__max_depth": [1, 3],
+            },
+            lambda request: {
+                "columns__word__max_categories": [None, 2],
+                "columns__number": ["drop"],
+            },
         ),
-        takes=("model__sample_weight",),
-        mixed=True,
+        fit_params=("model__sample_weight",),
+        has_word_column=True,
     ),
     "ridge": Model(
-        "numbers",
-        lambda ask, seed: ask(Ridge()),
+        "regression",
+        lambda request, seed: request(Ridge()),
         (
-            lambda ask: {"alpha": [0.1, 1, 10.0]},
-            lambda ask: {"fit_intercept": [False], "solver": ["auto", "lsqr"]},
+            lambda request: {"alpha": [0.1, 1, 10.0]},
+            lambda request: {"fit_intercept": [False], "solver": ["auto", "lsqr"]},
         ),
-        takes=("sample_weight",),
+        fit_params=("sample_weight",),
     ),
     "pipeline": Model(
-        "numbers",
-        lambda ask, seed: Pipeline([("scale", MaxAbsScaler()), ("model", ask(Ridge()))]),
+        "regression",
+        lambda request, seed: Pipeline([("scale", MaxAbsScaler()), ("model", request(Ridge()))]),
         (
-            lambda ask: {"model__alpha": [0.1, 10.0], "scale": [MaxAbsScaler(), "passthrough"]},
-            lambda ask: {
-                "model": [ask(DecisionTreeRegressor(random_state=0))],
+            lambda request: {
+                "model__alpha": [0.1, 10.0],
+                "scale": [MaxAbsScaler(), "passthrough"],
+            },
+            lambda request: {
+                "model": [request(DecisionTreeRegressor(random_state=0))],
                 "model__max_depth": [1, 3],
             },
         ),
-        takes=("model__sample_weight",),
+        fit_params=("model__sample_weight",),
     ),
-    "moody": Model(
-        "numbers",
-        lambda ask, seed: ask(Moody()),
+    "unreliable": Model(
+        "regression",
+        lambda request, seed: request(UnreliableRegressor()),
         (
-            lambda ask: {"slope": [0.0, 1.0]},
-            lambda ask: {"mood": ["good", "bad"]},
-            lambda ask: {"mood": ["good", "fickle"], "slope": [0.5, 2.0]},
+            lambda request: {"slope": [0.0, 1.0]},
+            lambda request: {"behavior": ["fit", "raise"]},
+            lambda request: {"behavior": ["fit", "raise if odd"], "slope": [0.5, 2.0]},
         ),
-        takes=("sample_weight", "shift", "note"),
-        sparse=False,
+        fit_params=("sample_weight", "shift", "note"),
+        accepts_sparse=False,
     ),
-    "outputs": Model(
-        "outputs",
-        lambda ask, seed: ask(DecisionTreeRegressor(max_features=2, random_state=seed)),
-        (lambda ask: {"max_depth": [1, 3]}, lambda ask: {"min_samples_leaf": [2, 0.2]}),
-        takes=("sample_weight",),
+    "several outputs": Model(
+        "multioutput",
+        lambda request, seed: request(DecisionTreeRegressor(max_features=2, random_state=seed)),
+        (lambda request: {"max_depth": [1, 3]}, lambda request: {"min_samples_leaf": [2, 0.2]}),
+        fit_params=("sample_weight",),
     ),
     "one for each output": Model(
-        "outputs",
-        lambda ask, seed: MultiOutputRegressor(Ridge()),
+        "multioutput",
+        lambda request, seed: MultiOutputRegressor(Ridge()),
         (
-            lambda ask: {"estimator__alpha": [0.1, 1.0]},
-            lambda ask: {"estimator": [Ridge(), DecisionTreeRegressor(random_state=0)]},
+            lambda request: {"estimator__alpha": [0.1, 1.0]},
+            lambda request: {"estimator": [Ridge(), DecisionTreeRegressor(random_state=0)]},
         ),
     ),
     "density": Model(
-        "none",
-        lambda ask, seed: ask(KernelDensity()),
-        (lambda ask: {"bandwidth": [0.5, 1.0]}, lambda ask: {"kernel": ["exponential"]}),
-        takes=("sample_weight",),
-        sparse=False,
+        "unsupervised",
+        lambda request, seed: request(KernelDensity()),
+        (lambda request: {"bandwidth": [0.5, 1.0]}, lambda request: {"kernel": ["exponential"]}),
+        fit_params=("sample_weight",),
+        accepts_sparse=False,
     ),
     "components": Model(
-        "none",
-        lambda ask, seed: PCA(svd_solver="full"),
-        (lambda ask: {"n_components": [1, 2]}, lambda ask: {"whiten": [True, False]}),
-        sparse=False,
+        "unsupervised",
+        lambda request, seed: PCA(svd_solver="full"),
+        (lambda request: {"n_components": [1, 2]}, lambda request: {"whiten": [True, False]}),
+        accepts_sparse=False,
     ),
 }
 
-LABELS = {
-    "classes": ("numbered", "named"),
-    "numbers": ("real", "whole"),
-    "outputs": ("real",),
-    "none": ("none",),
+TARGETS = {
+    "classification": ("integers", "names"),
+    "regression": ("floats", "integers"),
+    "multioutput": ("floats",),
+    "unsupervised": ("none",),
 }
-DENSE = ("floats", "ints", "float32", "fortran", "frame", "lists")
+"""The kinds of y, by task."""
+DENSE_CONTAINERS = ("floats", "integers", "float32", "fortran", "frame", "lists")
 SPLITTERS = {
     "default": lambda case: None,
     "3": lambda case: 3,
     "shuffled": lambda case: KFold(3, shuffle=True, random_state=case.seed),
-    "shuffled by a state": lambda case: KFold(3, shuffle=True, random_state=case.state()),
+    "shuffled by RandomState": lambda case: KFold(
+        3, shuffle=True, random_state=case.random_state()
+    ),
     "stratified": lambda case: StratifiedKFold(3, shuffle=True, random_state=case.seed),
     "repeated": lambda case: RepeatedKFold(n_splits=2, n_repeats=2, random_state=case.seed),
     "random": lambda case: ShuffleSplit(3, test_size=0.3, random_state=case.seed),
@@ -240,202 +267,218 @@ SPLITTERS = {
     "list": lambda case: list(KFold(3).split(range(case.n_samples))),
     "generator": lambda case: KFold(3).split(range(case.n_samples)),
     "grouped": lambda case: GroupKFold(3),
-    "a group out": lambda case: LeaveOneGroupOut(),
+    "leave one group out": lambda case: LeaveOneGroupOut(),
 }
-GROUPED = ("grouped", "a group out")
-SCORINGS = ("default", "name", "names", "made", "mapping", "function", "function of several")
-SCORES = {
-    "classes": (["accuracy", "f1_micro"], accuracy_score),
-    "numbers": (["r2", "neg_mean_absolute_error"], mean_absolute_error),
-    "outputs": (["r2", "neg_mean_squared_error"], r2_score),
+GROUP_SPLITTERS = ("grouped", "leave one group out")
+SCORINGS = ("default", "name", "names", "scorer", "dict", "function", "function of several")
+METRICS = {
+    "classification": (["accuracy", "f1_micro"], accuracy_score),
+    "regression": (["r2", "neg_mean_absolute_error"], mean_absolute_error),
+    "multioutput": (["r2", "neg_mean_squared_error"], r2_score),
 }
-"""For each family: metrics by name, and one that is made a scorer."""
+"""For each task: names of metrics, and a metric to make a scorer of."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A search, all but the class that does it. The same case builds the same search anew."""
+    """A search without its class."""
 
     model: str
-    grid: tuple[int, ...]
-    """Which of the model's dicts; a single one is given as it is, several as a list."""
-    held: str
-    """What X is; y, groups and weights follow."""
-    labels: str
+    """A key of `MODELS`."""
+    grids: tuple[int, ...]
+    """Numbers of the model's grids. A single one is passed as a dict, several as a list."""
+    container: str
+    """The type of X; y, groups and weights have a matching one."""
+    targets: str
+    """The kind of y, one of `TARGETS`."""
     cv: str
+    """A key of `SPLITTERS`."""
     scoring: str
+    """One of `SCORINGS`."""
     refit: bool | str
-    """As scikit-learn takes it, or "by a function"."""
-    given: tuple[str, ...] = ()
-    """Fit parameters that are passed."""
+    """``refit`` of the search, or "callable"."""
+    fit_params: tuple[str, ...] = ()
+    """Names of the fit parameters that are passed."""
     routing: bool = False
+    """True to route metadata."""
     return_train_score: bool = False
     error_score: float = np.nan
     seed: int = 0
 
     @property
     def n_samples(self):
-        """An even number: `Moody` and `fickle_score` cope with all the data."""
+        """An even number, so that `UnreliableRegressor` and `unreliable_score` accept all rows."""
         return 36 + 2 * (self.seed % 3)
 
     @property
-    def mixed(self):
-        return MODELS[self.model].mixed
+    def has_word_column(self):
+        return MODELS[self.model].has_word_column
 
     @property
-    def family(self):
-        return MODELS[self.model].family
+    def task(self):
+        return MODELS[self.model].task
 
-    def configured(self):
+    def sklearn_config(self):
+        """Return a context manager that configures scikit-learn for this case."""
         return sklearn.config_context(enable_metadata_routing=self.routing)
 
-    def fitted(self, search, **where):
-        """The ``search`` class, made and fitted."""
-        X, y, params = self.data()
-        with self.configured():
-            return self.search(search, **where).fit(X, y, **params)
+    def fit_search(self, search_class, **options):
+        """Return a fitted search of a class."""
+        X, y, params = self.make_data()
+        with self.sklearn_config():
+            return self.make_search(search_class, **options).fit(X, y, **params)
 
-    def search(self, search, **where):
-        """The ``search`` class, made. Within `configured`."""
-        grids = [MODELS[self.model].grids[number](self._ask) for number in self.grid]
-        return search(
-            MODELS[self.model].make(self._ask, self.seed),
+    def make_search(self, search_class, **options):
+        """Return a search of a class. Call it within `sklearn_config`."""
+        grids = [MODELS[self.model].grids[number](self._request) for number in self.grids]
+        return search_class(
+            MODELS[self.model].make(self._request, self.seed),
             grids[0] if len(grids) == 1 else grids,
             cv=SPLITTERS[self.cv](self),
-            scoring=self._scoring(),
-            refit=self._refit(),
+            scoring=self._make_scoring(),
+            refit=self._make_refit(),
             error_score=self.error_score,
             return_train_score=self.return_train_score,
-            **where,
+            **options,
         )
 
-    def data(self):
-        """X, y and what else ``fit`` is given."""
+    def make_data(self):
+        """Return X, y and the keyword arguments of ``fit``."""
         rng = np.random.default_rng(self.seed)
         classes = rng.permutation(np.arange(self.n_samples) % 3)
         X = rng.normal(scale=2, size=(self.n_samples, 4))
         X[:, 0] += classes
-        params = {self._name(name): self._param(name, rng) for name in self.given}
-        if self.cv in GROUPED:
+        params = {
+            self._keyword_of(name): self._make_fit_param(name, rng) for name in self.fit_params
+        }
+        if self.cv in GROUP_SPLITTERS:
             groups = rng.permutation(np.arange(self.n_samples) % 7 % 4)
-            params["groups"] = self._column(groups)
-        return self._table(X, rng), self._labels(X, classes, rng), params
+            params["groups"] = self._make_column(groups)
+        return self._make_table(X, rng), self._make_targets(X, classes, rng), params
 
-    def state(self):
+    def random_state(self):
         return np.random.RandomState(self.seed)
 
-    def _name(self, param):
-        """A Pipeline is given a step's name along, unless its metadata are routed."""
-        return param.rpartition("__")[2] if self.routing else param
+    def _keyword_of(self, fit_param):
+        """Return a fit parameter without its step's prefix if metadata is routed."""
+        return fit_param.rpartition("__")[2] if self.routing else fit_param
 
-    def _param(self, name, rng):
+    def _make_fit_param(self, name, rng):
         if name == "note":
-            return "as it is"
-        return self._column(rng.integers(1, 4, size=self.n_samples) / 2)
+            return "a string"
+        return self._make_column(rng.integers(1, 4, size=self.n_samples) / 2)
 
-    def _table(self, X, rng):
-        if self.held == "frame":
-            table = pd.DataFrame(X, columns=list("abcd"), index=self._index())
+    def _make_table(self, X, rng):
+        if self.container == "frame":
+            table = pd.DataFrame(X, columns=list("abcd"), index=self._make_index())
             words = rng.choice(["red", "green", "blue"], size=self.n_samples)
-            return table.assign(word=words) if self.mixed else table
+            return table.assign(word=words) if self.has_word_column else table
         return {
             "floats": np.array,
-            "ints": lambda X: X.astype(int),
+            "integers": lambda X: X.astype(int),
             "float32": lambda X: X.astype(np.float32),
             "fortran": np.asfortranarray,
             "lists": lambda X: X.tolist(),
             "sparse": lambda X: csr_matrix(X * (abs(X) > 1)),
-        }[self.held](X)
+        }[self.container](X)
 
-    def _labels(self, X, classes, rng):
-        if self.labels == "none":
+    def _make_targets(self, X, classes, rng):
+        if self.targets == "none":
             return None
-        if self.family == "classes":
+        if self.task == "classification":
             names = np.array(["no", "perhaps", "yes"])
-            return self._column(names[classes] if self.labels == "named" else classes)
-        numbers = X[:, :2] @ [[1.0, 0.0], [2.0, 1.0]] + rng.normal(size=(self.n_samples, 2))
-        whole = numbers.round().astype(int) if self.labels == "whole" else numbers
-        return self._column(whole if self.family == "outputs" else whole[:, 0])
+            return self._make_column(names[classes] if self.targets == "names" else classes)
+        values = X[:, :2] @ [[1.0, 0.0], [2.0, 1.0]] + rng.normal(size=(self.n_samples, 2))
+        if self.targets == "integers":
+            values = values.round().astype(int)
+        return self._make_column(values if self.task == "multioutput" else values[:, 0])
 
-    def _column(self, values):
-        """``values``, held as X is."""
-        if self.held == "frame":
-            return (pd.DataFrame if values.ndim > 1 else pd.Series)(values, index=self._index())
-        return values.tolist() if self.held == "lists" else values
+    def _make_column(self, values):
+        """Return values in the container of X."""
+        if self.container == "frame":
+            frame_type = pd.DataFrame if values.ndim > 1 else pd.Series
+            return frame_type(values, index=self._make_index())
+        return values.tolist() if self.container == "lists" else values
 
-    def _index(self):
+    def _make_index(self):
         return [f"row {number}" for number in range(self.n_samples, 0, -1)]
 
-    def _ask(self, asker):
-        """Have an estimator or a scorer ask for the metadata, where that is routed."""
-        if not self.routing or not self.given:
-            return asker
-        names = [self._name(name) for name in self.given]
-        if hasattr(asker, "set_fit_request"):
-            asker.set_fit_request(**dict.fromkeys(names, True))
-        if hasattr(asker, "set_score_request") and "sample_weight" in names:
-            asker.set_score_request(sample_weight=True)
-        return asker
+    def _request(self, consumer):
+        """Make an estimator or a scorer request the metadata, if it is routed."""
+        if not self.routing or not self.fit_params:
+            return consumer
+        names = [self._keyword_of(name) for name in self.fit_params]
+        if hasattr(consumer, "set_fit_request"):
+            consumer.set_fit_request(**dict.fromkeys(names, True))
+        if hasattr(consumer, "set_score_request") and "sample_weight" in names:
+            consumer.set_score_request(sample_weight=True)
+        return consumer
 
-    def _scoring(self):
-        names, score = SCORES.get(self.family, (None, None))
-        made = own_score if score is None else self._ask(make_scorer(score))
+    def _make_scoring(self):
+        names, metric = METRICS.get(self.task, (None, None))
+        scorer = default_score if metric is None else self._request(make_scorer(metric))
         return {
             "default": None,
             "name": names and names[0],
             "names": names,
-            "made": made,
-            "mapping": {"made": made, "own": own_score, "fickle": fickle_score},
-            "function": own_score,
+            "scorer": scorer,
+            "dict": {"scorer": scorer, "default": default_score, "unreliable": unreliable_score},
+            "function": default_score,
             "function of several": several_scores,
         }[self.scoring]
 
-    def _refit(self):
-        return last_of_the_best if self.refit == "by a function" else self.refit
+    def _make_refit(self):
+        return select_last_of_best if self.refit == "callable" else self.refit
 
 
 @st.composite
 def cases(draw, model):
-    """Cases of ``model`` that scikit-learn copes with: no error leaves its ``fit``."""
+    """Draw cases of a model that scikit-learn accepts: no error leaves its ``fit``."""
     number = list(MODELS).index(model)
 
-    def one_of(values):
-        # Each model begins elsewhere: few examples of each see, taken together, every value
+    def draw_one(values):
+        # Each model starts at another value, so that few examples of each cover all values
         start = number % len(values)
         return draw(st.sampled_from([*values[start:], *values[:start]]))
 
     spec = MODELS[model]
-    routing = one_of([False, True])
-    given = tuple(name for name in spec.takes if one_of([True, False]))
-    scoring = one_of(_scorings(spec.family, routing, "sample_weight" in str(given)))
+    routing = draw_one([False, True])
+    fit_params = tuple(name for name in spec.fit_params if draw_one([True, False]))
+    is_weighted = any(name.endswith("sample_weight") for name in fit_params)
+    scoring = draw_one(_valid_scorings(spec.task, routing, is_weighted))
     order = draw(st.permutations(range(len(spec.grids))))
+    is_classification = spec.task == "classification"
     return Case(
         model=model,
-        grid=tuple(order[: one_of(range(1, len(order) + 1))]),
-        held="frame" if spec.mixed else one_of(DENSE + ("sparse",) * spec.sparse),
-        labels=one_of(LABELS[spec.family]),
-        cv=one_of([name for name in SPLITTERS if name != "stratified" or spec.family == "classes"]),
+        grids=tuple(order[: draw_one(range(1, len(order) + 1))]),
+        container="frame" if spec.has_word_column else draw_one(_containers(spec)),
+        targets=draw_one(TARGETS[spec.task]),
+        cv=draw_one([name for name in SPLITTERS if name != "stratified" or is_classification]),
         scoring=scoring,
-        refit=one_of([_first_metric(spec.family, scoring), False, "by a function"]),
-        given=given,
+        refit=draw_one([_first_metric(spec.task, scoring), False, "callable"]),
+        fit_params=fit_params,
         routing=routing,
-        return_train_score=one_of([False, True]),
-        error_score=one_of([np.nan, -1e6]),
+        return_train_score=draw_one([False, True]),
+        error_score=draw_one([np.nan, -1e6]),
         seed=draw(st.integers(0, 99)),
     )
 
 
-def _scorings(family, routing, weighted):
-    """What ``scoring`` can be."""
-    impossible = set()
-    if family == "none" or (weighted and routing):  # a name does not say whether it wants weights
-        impossible |= {"name", "names"}
-    if weighted and not routing:  # scikit-learn 1.9 takes functions in a dict for scorers then
-        impossible |= {"mapping"}
-    return [name for name in SCORINGS if name not in impossible]
+def _containers(spec):
+    return (*DENSE_CONTAINERS, "sparse") if spec.accepts_sparse else DENSE_CONTAINERS
 
 
-def _first_metric(family, scoring):
-    """``refit`` for a ``scoring``: the name of a metric, where there are several."""
-    names = {"mapping": "made", "function of several": "own"}
-    return SCORES[family][0][0] if scoring == "names" else names.get(scoring, True)
+def _valid_scorings(task, routing, is_weighted):
+    """Return those of `SCORINGS` that scikit-learn accepts."""
+    invalid = set()
+    if task == "unsupervised" or (is_weighted and routing):
+        invalid |= {"name", "names"}  # a scorer by name does not request weights
+    if is_weighted and not routing:
+        invalid |= {"dict"}  # scikit-learn 1.9 treats functions in a dict as scorers then
+    return [name for name in SCORINGS if name not in invalid]
+
+
+def _first_metric(task, scoring):
+    """Return ``refit`` for a scoring: the name of a metric if it has several, else True."""
+    names = {"dict": "scorer", "function of several": "default"}
+    return METRICS[task][0][0] if scoring == "names" else names.get(scoring, True)

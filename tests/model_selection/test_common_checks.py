@@ -1,4 +1,8 @@
-"""scikit-learn's common checks, on every search class beside scikit-learn's own."""
+"""scikit-learn's common checks, on every search class.
+
+The checks that fail are listed, with the reason. Each of them must fail for scikit-learn's own
+class too.
+"""
 
 import inspect
 from functools import cache
@@ -23,45 +27,45 @@ from skdistsearch import (
 )
 
 HALVING = {"random_state": 0, "error_score": "raise"}
-THEIRS = {
+SKLEARN_CLASSES = {
     DistributedSearchCV: (GridSearchCV, {}),
     DistributedRandomizedSearchCV: (RandomizedSearchCV, {"n_iter": 2, "random_state": 0}),
     DistributedHalvingGridSearchCV: (HalvingGridSearchCV, HALVING),
     DistributedHalvingRandomSearchCV: (HalvingRandomSearchCV, HALVING),
 }
+"""For each search: scikit-learn's own class, and options."""
 ESTIMATORS = [(LogisticRegression(), {"C": [0.1, 1]}), (Ridge(), {"alpha": [0.1, 1]})]
 
-# Checks that scikit-learn's own class fails too, and why.
-EXPECTED = {
-    # Halving takes at least as many rows as make two splits of all classes; the check gives one
-    # row and wants the message to speak of "1 sample".
+EXPECTED_FAILURES = {
+    # A halving search needs enough rows for two splits of all classes. The check passes one row,
+    # and expects an error about "1 sample".
     "check_fit2d_1sample": {DistributedHalvingGridSearchCV, DistributedHalvingRandomSearchCV},
-    # Ridge's predictions keep y's two dimensions; the check wants a DataConversionWarning.
-    "check_supervised_y_2d": set(THEIRS),
+    # Ridge's predictions keep the two dimensions of y. The check expects a DataConversionWarning.
+    "check_supervised_y_2d": set(SKLEARN_CLASSES),
 }
 
 
-def searches():
+def make_searches():
     for estimator, grid in ESTIMATORS:
-        for cls, (_, options) in THEIRS.items():
-            yield cls(clone(estimator), grid, cv=2, **options)
+        for search_class, (_, options) in SKLEARN_CLASSES.items():
+            yield search_class(clone(estimator), grid, cv=2, **options)
 
 
 @cache
-def scikit_learns_own_passes(search, check):
-    theirs = THEIRS[type(search)][0]
-    known = inspect.signature(theirs).parameters
-    params = {k: v for k, v in search.get_params(deep=False).items() if k in known}
-    own = theirs(**params)
+def sklearn_class_passes(search, check):
+    sklearn_class = SKLEARN_CLASSES[type(search)][0]
+    valid = inspect.signature(sklearn_class).parameters
+    params = {k: v for k, v in search.get_params(deep=False).items() if k in valid}
+    sklearn_search = sklearn_class(**params)
     try:
-        check(own)
+        check(sklearn_search)
     except Exception:
         return False
     return True
 
 
 @pytest.mark.filterwarnings("ignore")  # the checks provoke warnings on purpose
-@parametrize_with_checks(list(searches()))
+@parametrize_with_checks(list(make_searches()))
 def test_common_checks(estimator, check):
     try:
         check(estimator)
@@ -69,7 +73,7 @@ def test_common_checks(estimator, check):
         raise
     except Exception:
         name = getattr(check, "func", check).__name__
-        if type(estimator) not in EXPECTED.get(name, ()):
+        if type(estimator) not in EXPECTED_FAILURES.get(name, ()):
             raise
-        assert not scikit_learns_own_passes(estimator, check), "only ours fails"
+        assert not sklearn_class_passes(estimator, check), "only our class fails"
         pytest.xfail(f"scikit-learn's own search fails {name} too")

@@ -1,4 +1,4 @@
-"""The seam with scikit-learn and joblib; and canaries for each private name it relies on."""
+"""The capture of scikit-learn's calls, and canaries for the private names that it relies on."""
 
 import inspect
 
@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from helpers.recording_backend import RecordingBackend
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import StackingRegressor
@@ -28,52 +29,54 @@ from skdistsearch import (
     DistributedSearchCV,
 )
 from skdistsearch.exceptions import BackendError
-from skdistsearch.model_selection._joblib_capture import Capture
+from skdistsearch.model_selection._joblib_capture import JoblibCapture
 
 X, y = load_diabetes(return_X_y=True)
 HAS_CALLBACKS = parse_version(sklearn.__version__) >= parse_version("1.9")
 
 
-class Seen:
-    """A backend that remembers the batches it was given."""
-
-    def __init__(self):
-        self.batches = []
-
-    def run(self, batch):
-        self.batches.append(batch)
-        return map(batch.run_here, range(len(batch)))
-
-    def __deepcopy__(self, memo):
-        return self
+@pytest.fixture
+def backend():
+    return RecordingBackend()
 
 
-def test_a_round_is_one_batch():
-    seen = Seen()
-    DistributedSearchCV(Ridge(), {"alpha": [1, 2, 3]}, cv=4, backend=seen).fit(X, y)
-    (batch,) = seen.batches
+@pytest.fixture
+def halving_search(backend):
+    return DistributedHalvingGridSearchCV(
+        Ridge(), {"alpha": [1, 2, 3, 4]}, cv=2, backend=backend, factor=2, random_state=0
+    )
+
+
+def test_round_is_one_batch(backend):
+    DistributedSearchCV(Ridge(), {"alpha": [1, 2, 3]}, cv=4, backend=backend).fit(X, y)
+    (batch,) = backend.batches
     assert [(fit.candidate, fit.split) for fit in batch.fits] == [
         (candidate, split) for candidate in range(3) for split in range(4)
     ]
 
 
-def test_halving_gives_a_batch_for_each_round():
-    seen = Seen()
-    search = DistributedHalvingGridSearchCV(
-        Ridge(), {"alpha": [1, 2, 3, 4]}, cv=2, backend=seen, factor=2, random_state=0
-    ).fit(X, y)
-    assert len(seen.batches) == search.n_iterations_ > 1
+def test_halving_makes_a_batch_for_each_round(backend, halving_search):
+    halving_search.fit(X, y)
+    assert len(backend.batches) == halving_search.n_iterations_ > 1
 
 
-def test_neither_nested_parallels_nor_the_refit_are_captured():
-    seen = Seen()
+def test_fit_times_are_collected_over_all_rounds(halving_search):
+    halving_search.fit(X, y)
+    n_candidates = len(halving_search.cv_results_["params"])
+    assert [row[:2] for row in halving_search._fit_times] == [
+        (candidate, split) for candidate in range(n_candidates) for split in range(2)
+    ]
+    assert all(0 < start <= end for _, _, start, end, _ in halving_search._fit_times)
+
+
+def test_nested_parallels_and_the_refit_are_not_captured(backend):
     stack = StackingRegressor([("a", Ridge()), ("b", Ridge(2))], cv=2, n_jobs=2)
     with joblib.parallel_config("threading"):
-        DistributedSearchCV(stack, {"a__alpha": [1, 2]}, cv=2, backend=seen).fit(X, y)
-    assert len(seen.batches) == 1
+        DistributedSearchCV(stack, {"a__alpha": [1, 2]}, cv=2, backend=backend).fit(X, y)
+    assert len(backend.batches) == 1
 
 
-def test_joblib_is_as_it_was_after_a_fit_and_after_a_failed_one():
+def test_joblib_backend_is_restored_after_a_fit_and_after_a_failed_one():
     before = joblib.parallel.get_active_backend()
     DistributedSearchCV(Ridge(), {"alpha": [1]}).fit(X, y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
@@ -82,11 +85,18 @@ def test_joblib_is_as_it_was_after_a_fit_and_after_a_failed_one():
     assert (type(after[0]), after[1]) == (type(before[0]), before[1])
 
 
-def test_what_all_fits_share_is_held_once_and_the_search_stays_here():
-    seen = Seen()
-    DistributedSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2, backend=seen).fit(X, y)
-    (batch,) = seen.batches
-    assert {"scorer", "fit_params", "error_score"} <= batch.shared.keys()
+def test_active_run_is_removed_after_a_fit_and_after_a_failed_one():
+    search = DistributedSearchCV(Ridge(), {"alpha": [1]}).fit(X, y)
+    assert not hasattr(search, "_active_run")
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        search.fit(X, y[:-1])
+    assert not hasattr(search, "_active_run")
+
+
+def test_batch_holds_common_keywords_once_and_not_the_search(backend):
+    DistributedSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2, backend=backend).fit(X, y)
+    (batch,) = backend.batches
+    assert {"scorer", "fit_params", "error_score"} <= batch.common_keywords.keys()
     assert set(batch.fits[0].keywords) == {
         "train",
         "test",
@@ -97,11 +107,11 @@ def test_what_all_fits_share_is_held_once_and_the_search_stays_here():
 
 
 def test_fit_without_an_outcome_is_an_error():
-    class Forgetful(Seen):
+    class SkipsFirstFit(RecordingBackend):
         def run(self, batch):
-            return map(batch.run_here, range(1, len(batch)))
+            return map(batch.run_in_process, range(1, len(batch)))
 
-    search = DistributedSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2, backend=Forgetful())
+    search = DistributedSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2, backend=SkipsFirstFit())
     with pytest.raises(BackendError, match=r"1 fits, first candidate 0 \(alpha=1\), split 0"):
         search.fit(X, y)
 
@@ -109,66 +119,69 @@ def test_fit_without_an_outcome_is_an_error():
 def test_backend_is_closed_when_the_search_fails():
     closed = []
 
-    class Watched(Seen):
+    class ClosableBackend(RecordingBackend):
         def run(self, batch):
             try:
                 yield from map(batch.run, range(len(batch)))
             finally:
                 closed.append(True)
 
-    class Failing(Ridge):
+    class FailingRidge(Ridge):
         def fit(self, X, y):
             raise ZeroDivisionError
 
-    search = DistributedSearchCV(Failing(), {"alpha": [1]}, backend=Watched(), error_score="raise")
+    search = DistributedSearchCV(
+        FailingRidge(), {"alpha": [1]}, backend=ClosableBackend(), error_score="raise"
+    )
     with pytest.raises(ZeroDivisionError):
         search.fit(X, y)
     assert closed == [True]
 
 
-def test_search_with_pre_dispatch_and_read_once_backend_ends():
+def test_search_with_pre_dispatch_submits_all_fits(backend):
     search = DistributedSearchCV(
-        Ridge(), {"alpha": list(range(1, 30))}, pre_dispatch=1, n_jobs=2, backend=Seen()
+        Ridge(), {"alpha": list(range(1, 30))}, pre_dispatch=1, n_jobs=2, backend=backend
     )
     assert len(search.fit(X, y).cv_results_["params"]) == 29
+    assert [len(batch) for batch in backend.batches] == [29 * 5]
 
 
-def test_round_without_a_candidate_is_scikit_learns_error():
-    class Empty(DistributedSearchCV):
+def test_round_without_candidates_raises_the_error_of_scikit_learn():
+    class WithoutCandidates(DistributedSearchCV):
         def _run_rounds(self, evaluate_candidates, **context):
             evaluate_candidates([])
 
     with pytest.raises(ValueError, match="No fits were performed"):
-        Empty(Ridge(), {"alpha": [1]}).fit(X, y)
+        WithoutCandidates(Ridge(), {"alpha": [1]}).fit(X, y)
 
 
-def test_runs_is_there_only_if_fits_ran_in_metaflow():
+def test_search_without_metaflow_has_no_runs():
     assert not hasattr(DistributedSearchCV(Ridge(), {"alpha": [1]}).fit(X, y), "runs_")
 
 
-# Canaries: each says which name of scikit-learn or joblib has gone.
+# Canaries: each fails if scikit-learn or joblib changes a name that this package relies on.
 
-OURS = {"backend", "checkpoint", "cache_mb", "extract", "keep"}
+OUR_PARAMETERS = {"backend", "checkpoint", "cache_mb", "extract", "keep"}
 
 
-def test_canary_fit_and_score_takes_what_the_capture_reads():
+def test_canary_fit_and_score_has_the_parameters_that_the_capture_reads():
     parameters = list(inspect.signature(_fit_and_score).parameters)
     assert parameters[:3] == ["estimator", "X", "y"]
-    read = {"train", "test", "parameters", "fit_params", "split_progress", "candidate_progress"}
-    read |= {"return_estimator"}
-    assert read <= set(parameters)
+    names = {"train", "test", "parameters", "fit_params", "split_progress", "candidate_progress"}
+    names |= {"return_estimator"}
+    assert names <= set(parameters)
     assert ({"caller", "callback_ctx"} <= set(parameters)) == HAS_CALLBACKS
 
 
-def test_canary_base_search_cv_takes_what_we_hand_on():
+def test_canary_search_has_all_parameters_of_base_search_cv():
     ours = set(inspect.signature(DistributedSearchCV).parameters)
     base = set(inspect.signature(BaseSearchCV).parameters)
-    assert ours - base == OURS | {"param_grid", "random_state"}
+    assert ours - base == OUR_PARAMETERS | {"param_grid", "random_state"}
     assert base <= ours
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("our_class", "sklearn_class"),
     [
         (DistributedRandomizedSearchCV, RandomizedSearchCV),
         (DistributedHalvingGridSearchCV, HalvingGridSearchCV),
@@ -176,26 +189,26 @@ def test_canary_base_search_cv_takes_what_we_hand_on():
         (DistributedSearchCV, GridSearchCV),
     ],
 )
-def test_canary_parameters_are_those_of_scikit_learn_in_their_order(ours, theirs):
-    expected = {name: p.default for name, p in inspect.signature(theirs).parameters.items()}
-    found = {name: p.default for name, p in inspect.signature(ours).parameters.items()}
-    assert list(found)[: len(expected)] == list(expected)
+def test_canary_parameters_begin_with_those_of_scikit_learn(our_class, sklearn_class):
+    expected = {name: p.default for name, p in inspect.signature(sklearn_class).parameters.items()}
+    ours = {name: p.default for name, p in inspect.signature(our_class).parameters.items()}
+    assert list(ours)[: len(expected)] == list(expected)
     for name, default in expected.items():
-        np.testing.assert_equal(found[name], default)
-    assert set(found) - set(expected) <= OURS | {"random_state"}
+        np.testing.assert_equal(ours[name], default)
+    assert set(ours) - set(expected) <= OUR_PARAMETERS | {"random_state"}
 
 
-def test_canary_joblib_calls_the_capture_as_a_backend():
-    ran = []
+def test_canary_joblib_uses_the_capture_as_a_backend():
+    batch_sizes = []
 
     def run(batch):
-        ran.append(len(batch))
-        return map(batch.run_here, range(len(batch)))
+        batch_sizes.append(len(batch))
+        return map(batch.run_in_process, range(len(batch)))
 
     def fit(estimator, X, y, **keywords):
         return {"test_scores": keywords["parameters"]["a"]}
 
-    with Capture(run, None, 0).entered():
+    with JoblibCapture(run, None, 0).active():
         parallel = joblib.Parallel()
     calls = [
         joblib.delayed(fit)(
@@ -210,11 +223,11 @@ def test_canary_joblib_calls_the_capture_as_a_backend():
     ]
     with parallel:
         assert parallel(calls) == [{"test_scores": a} for a in range(5)]
-    assert ran == [5]
+    assert batch_sizes == [5]
 
 
 @pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn < 1.9 has no callbacks")
-def test_canary_callback_contexts_hold_what_is_sent_along():
+def test_canary_callback_contexts_have_the_names_that_are_read():
     from sklearn.callback import AutoPropagatedCallback, CallbackContext
 
     assert hasattr(AutoPropagatedCallback, "max_propagation_depth")

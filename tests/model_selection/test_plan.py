@@ -1,3 +1,5 @@
+"""A search in three steps: plan, run the chunks, assemble."""
+
 import pickle
 
 import numpy as np
@@ -21,15 +23,16 @@ X, y = load_diabetes(return_X_y=True)
 GRID = {"alpha": [0.1, 1.0, 10.0]}
 
 
-def travelled(value):
+def pickled(value):
     return pickle.loads(pickle.dumps(value))
 
 
-def run_everywhere(plan):
-    return [travelled(travelled(plan).run(chunk)) for chunk in range(len(plan))]
+def run_all_chunks(plan):
+    """Run each chunk with its own copy of the plan, as tasks on different machines do."""
+    return [pickled(pickled(plan).run(chunk)) for chunk in range(len(plan))]
 
 
-def assert_same(search, expected):
+def assert_same_results(search, expected):
     assert search.cv_results_.keys() == expected.cv_results_.keys()
     for key, value in expected.cv_results_.items():
         if not key.endswith("_time"):
@@ -37,33 +40,35 @@ def assert_same(search, expected):
     np.testing.assert_array_equal(search.predict(X), expected.predict(X))
 
 
-def test_assembled_search_equals_the_fitted_one():
+def test_assembled_search_equals_a_fitted_one():
     weight = np.linspace(1, 2, len(y))
     options = {"cv": KFold(4, shuffle=True, random_state=0), "return_train_score": True}
     expected = GridSearchCV(Ridge(), GRID, **options).fit(X, y, sample_weight=weight)
     search = DistributedSearchCV(Ridge(), GRID, **options)
-    plan = travelled(search.plan(X, y, sample_weight=weight))
+    plan = pickled(search.plan(X, y, sample_weight=weight))
     assert not hasattr(search, "cv_results_")
-    outcomes = run_everywhere(plan)
-    assembled = travelled(search).assemble(plan, outcomes[::-1])
-    assert_same(assembled, expected)
-    ours, theirs = vars(assembled).keys(), vars(expected).keys()
-    own = {"backend", "checkpoint", "random_state", "cache_mb", "extract", "keep"}
-    assert ours - own - {"_fit_times", "_told"} == theirs - {"_checked_cv_orig"}
+    outcomes = run_all_chunks(plan)
+    assembled = pickled(search).assemble(plan, outcomes[::-1])
+    assert_same_results(assembled, expected)
+    our_parameters = {"backend", "checkpoint", "random_state", "cache_mb", "extract", "keep"}
+    our_attributes = {"_fit_times", "_own_attributes"}
+    names = vars(assembled).keys() - our_parameters - our_attributes
+    assert names == vars(expected).keys() - {"_checked_cv_orig"}
 
 
-def test_plan_fixes_what_is_random():
+def test_plan_fixes_random_candidates_and_splits():
     search = DistributedRandomizedSearchCV(
         Ridge(), {"alpha": loguniform(1e-3, 1)}, n_iter=4, cv=ShuffleSplit(2)
     )
     plan = search.plan(X, y)
-    search.assemble(plan, run_everywhere(plan))
+    search.assemble(plan, run_all_chunks(plan))
     assert search.cv_results_["params"] == plan.candidates
-    by_hand = [
+    expected_scores = [
         Ridge(**plan.candidates[0]).fit(X[train], y[train]).score(X[test], y[test])
         for train, test in plan.splits
     ]
-    assert by_hand == [search.cv_results_[f"split{k}_test_score"][0] for k in range(2)]
+    scores = [search.cv_results_[f"split{split}_test_score"][0] for split in range(2)]
+    assert scores == expected_scores
 
 
 def test_generator_of_splits_is_read_once():
@@ -71,32 +76,32 @@ def test_generator_of_splits_is_read_once():
     expected = GridSearchCV(Ridge(), GRID, cv=splits).fit(X, y)
     search = DistributedSearchCV(Ridge(), GRID, cv=(split for split in splits))
     plan = search.plan(X, y)
-    assert_same(search.assemble(plan, run_everywhere(plan)), expected)
+    assert_same_results(search.assemble(plan, run_all_chunks(plan)), expected)
 
 
-def test_parameters_stay_as_they_were():
+def test_parameters_do_not_change():
     cv = KFold(3)
     search = DistributedSearchCV(Ridge(), GRID, cv=cv)
     before = search.get_params()
     plan = search.plan(X, y)
-    search.assemble(plan, run_everywhere(plan))
+    search.assemble(plan, run_all_chunks(plan))
     assert search.get_params() == before
     assert search.cv is cv
 
 
-def test_lambdas_travel_with_the_plan():
+def test_plan_with_a_lambda_can_be_pickled():
     scorer = make_scorer(lambda y, predicted: -abs(y - predicted).max())
     expected = GridSearchCV(Ridge(), GRID, scoring=scorer).fit(X, y)
     search = DistributedSearchCV(Ridge(), GRID, scoring=scorer)
     plan = search.plan(X, y)
-    assert_same(search.assemble(plan, run_everywhere(plan)), expected)
+    assert_same_results(search.assemble(plan, run_all_chunks(plan)), expected)
 
 
 def test_one_candidate_and_one_split():
     search = DistributedSearchCV(Ridge(), {"alpha": [1.0]}, cv=ShuffleSplit(1, random_state=0))
     plan = search.plan(X, y)
-    assert_same(
-        search.assemble(plan, run_everywhere(plan)),
+    assert_same_results(
+        search.assemble(plan, run_all_chunks(plan)),
         GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=ShuffleSplit(1, random_state=0)).fit(X, y),
     )
 
@@ -112,35 +117,58 @@ def test_number_of_chunks(backend, n_candidates, n_chunks):
     assert sorted(fit for chunk in plan.chunks for fit in chunk) == list(range(5 * n_candidates))
 
 
-def test_missing_doubled_and_foreign_outcomes_are_named():
+@pytest.fixture
+def search_and_plan():
+    """Return a search and its plan; the search must not become a fitted one."""
     search = DistributedSearchCV(Ridge(), GRID, cv=2)
-    plan = search.plan(X, y)
-    outcomes = run_everywhere(plan)
-    with pytest.raises(PlanError, match=r"1 outcomes are missing: candidate 1 \(alpha=1.0\), spl"):
-        search.assemble(plan, outcomes[:2] + outcomes[3:])
-    with pytest.raises(PlanError, match=r"1 fits have several: .*alpha=0.1.*split 1 \(chunk 1\)"):
-        search.assemble(plan, [*outcomes, outcomes[1]])
-    with pytest.raises(PlanError, match="1 of 7 outcomes are of another plan"):
-        search.assemble(plan, [*outcomes, search.plan(X, y).run(0)])
-    with pytest.raises(PlanError, match="is not an outcome"):
-        search.assemble(plan, [*outcomes, None])
+    yield search, search.plan(X, y)
     assert not hasattr(search, "cv_results_")
 
 
-def test_chunk_out_of_range_is_refused():
-    plan = DistributedSearchCV(Ridge(), GRID, cv=2).plan(X, y)
-    with pytest.raises(PlanError, match="chunk 6 of a plan that has chunks 0 to 5"):
+def test_missing_outcomes_are_named(search_and_plan):
+    search, plan = search_and_plan
+    outcomes = run_all_chunks(plan)
+    with pytest.raises(
+        PlanError, match=r"1 outcomes are missing: candidate 1 \(alpha=1.0\), split 0"
+    ):
+        search.assemble(plan, outcomes[:2] + outcomes[3:])
+
+
+def test_duplicated_outcomes_are_named(search_and_plan):
+    search, plan = search_and_plan
+    outcomes = run_all_chunks(plan)
+    with pytest.raises(PlanError, match=r"1 fits have several: .*alpha=0.1.*split 1 \(chunk 1\)"):
+        search.assemble(plan, [*outcomes, outcomes[1]])
+
+
+def test_outcomes_of_another_plan_are_an_error(search_and_plan):
+    search, plan = search_and_plan
+    outcomes = run_all_chunks(plan)
+    with pytest.raises(PlanError, match="1 of 7 outcomes belong to another plan"):
+        search.assemble(plan, [*outcomes, search.plan(X, y).run(0)])
+
+
+def test_anything_but_outcomes_is_an_error(search_and_plan):
+    search, plan = search_and_plan
+    outcomes = run_all_chunks(plan)
+    with pytest.raises(PlanError, match="None is neither an outcome nor a list of outcomes"):
+        search.assemble(plan, [*outcomes, None])
+
+
+def test_chunk_out_of_range_is_an_error(search_and_plan):
+    _, plan = search_and_plan
+    with pytest.raises(PlanError, match="The plan has chunks 0 to 5, got chunk 6"):
         plan.run(6)
 
 
-def test_fit_that_raises_raises_where_the_search_is_assembled():
+def test_exception_of_a_fit_is_raised_by_assemble():
     X, y = make_regression(20, 2, random_state=0)
     search = DistributedSearchCV(
         FaultyRegressor(), {"behavior": ["raise"]}, cv=2, error_score="raise"
     )
     plan = search.plan(X, y)
     with pytest.raises(ZeroDivisionError, match="was meant to fail"):
-        search.assemble(plan, run_everywhere(plan))
+        search.assemble(plan, run_all_chunks(plan))
 
 
 def test_search_of_several_rounds_cannot_be_planned():

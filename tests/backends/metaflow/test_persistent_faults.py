@@ -73,12 +73,12 @@ def test_persistent_loss_of_machines_is_one_error_with_the_reason(fault, aws, tm
 
 
 @pytest.fixture(scope="class")
-def on_batch(cloud):
+def on_batch(shared_aws):
     """Configure this process as a client of LocalAWS."""
     metaflow_config = pytest.importorskip("metaflow.metaflow_config")
-    cloud.reset()
+    shared_aws.reset()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in cloud.environment().items():
+        for name, value in shared_aws.environment().items():
             patch.setenv(name, value)
             setting = name.removeprefix("METAFLOW_")
             if name != setting and hasattr(metaflow_config, setting):
