@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,7 +55,10 @@ def leaderboard(
         - ``rank``: from 1; equals share one.
         - ``contender``: the model family, as the class of the model that the candidate is, within
           pipelines, `~sklearn.compose.TransformedTargetRegressor` and `EarlyStopping`.
-        - ``parameters``: all others as text, by the last parts of their names.
+        - ``parameters``: as text, the parameters that differ between candidates of the contender,
+          by the last parts of their names. Those that read the same for all of its candidates are
+          left out, so a contender with one candidate has an empty text.
+          ``cv_results_["params"]`` has them all.
         - ``mean_score``, ``std_error``: over the splits, in units of the metric.
         - ``fit_time_s``: mean over the splits, in seconds.
         - ``mean_<name>``: for each name of the search's ``extract``, such as the number of
@@ -146,13 +150,17 @@ def _candidates(search: Any, metric: str) -> DataFrame:
     results = search.cv_results_
     scores = split_scores(results, checked_metric(results, metric))
     order, ranks = _ranking(results, metric)
-    estimator, params = search.estimator, results["params"]
-    names = parameter_names(estimator, params)
+    params = results["params"]
+    contenders = [contender_of(search.estimator, setting) for setting in params]
+    names = _varying_names(params, contenders, parameter_names(search.estimator, params))
     differences = scores - _first(scores, order, results)
     columns = {
         "rank": ranks,
-        "contender": [contender_of(estimator, setting) for setting in params],
-        "parameters": [readable(setting, names) for setting in params],
+        "contender": contenders,
+        "parameters": [
+            readable(setting, names[contender])
+            for setting, contender in zip(params, contenders, strict=True)
+        ],
         "mean_score": results[f"mean_test_{metric}"],
         "std_error": standard_error(scores),
         "fit_time_s": results["mean_fit_time"],
@@ -163,6 +171,25 @@ def _candidates(search: Any, metric: str) -> DataFrame:
     table = DataFrame(columns, index=Index(range(len(params)), name="candidate")).iloc[order]
     table.attrs["metric"] = metric
     return table
+
+
+def _varying_names(
+    candidates: Sequence[Mapping[str, Any]], contenders: Sequence[str], names: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return, for each contender, the ``names`` of parameters that vary among its candidates."""
+    texts: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for params, contender in zip(candidates, contenders, strict=True):
+        texts[contender].append(
+            {name: readable_value(value) for name, value in params.items() if name in names}
+        )
+    return {
+        contender: {
+            name: short
+            for name, short in names.items()
+            if len({text.get(name) for text in own}) > 1
+        }
+        for contender, own in texts.items()
+    }
 
 
 def _ranking(results: Mapping[str, Any], metric: str) -> tuple[list[int], list[int]]:

@@ -85,6 +85,21 @@ def test_contender_and_parameters_are_readable(search):
     ]
 
 
+def test_constant_parameters_of_a_contender_are_left_out(data):
+    grid = [
+        {"model": [Ridge()], "model__alpha": [0.1, 10.0], "scale": [MinMaxScaler()]},
+        {"model": [Lasso()], "model__alpha": [0.1]},
+    ]
+    table = leaderboard(DistributedSearchCV(PIPE, grid, cv=3).fit(*data)).sort_index()
+    assert table["parameters"].tolist() == ["alpha=0.1", "alpha=10", ""]
+
+
+def test_parameter_of_some_candidates_only_is_not_constant(data):
+    grid = [{"alpha": [1.0]}, {"alpha": [1.0], "fit_intercept": [False]}]
+    table = leaderboard(DistributedSearchCV(Ridge(), grid, cv=3).fit(*data)).sort_index()
+    assert table["parameters"].tolist() == ["", "fit_intercept=False"]
+
+
 def test_standard_errors_and_times_are_of_the_splits(search):
     table, scores = leaderboard(search).sort_index(), scores_of(search)
     np.testing.assert_allclose(table["mean_score"], scores.mean(axis=1))
