@@ -78,7 +78,7 @@ class Leak:
     """Watches what TensorFlow never gives back: 3 to 4 MB of native memory for each model.
 
     Neither a garbage collection nor ``keras.utils.clear_session`` frees it, and the latter changes
-    settings of the user's (benchmarks/bench_keras.py).
+    settings of the user's (benchmarks/bench_keras_memory.py).
     """
 
     def __init__(self) -> None:
