@@ -1,4 +1,4 @@
-"""Fit, Batch, Outcome: what is run, and what became of it."""
+"""Fit and Batch: what scikit-learn asked for. FitContext and LocalCalls: what the search adds."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import reprlib
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, Protocol
 
 from sklearn.base import clone
 
 from skdistsearch._outcome import Outcome, Raised
+from skdistsearch._typing import FitResult, Parameters
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 80  # characters of a parameter's value in a message
@@ -27,104 +29,172 @@ class Fit:
     """Number of the candidate within its round."""
     split: int
     """Number of the split within its candidate."""
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     """The candidate's parameters."""
-    keywords: Mapping[str, Any]
-    """What scikit-learn hands to this fit and not to all fits alike."""
-    key: str = ""
-    """Digest of all that the fit's result depends on, where finished fits are to be kept."""
+    keywords: Mapping[str, object]
+    """Keyword arguments that scikit-learn passes to this fit and not to all fits alike."""
 
-    def describe(self) -> str:
-        """Its candidate."""
+    def describe_candidate(self) -> str:
+        """Return the candidate's number and parameters as text."""
         values = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in self.parameters.items())
         return f"candidate {self.candidate} ({values})"
 
     def __str__(self) -> str:
-        return f"{self.describe()}, split {self.split}"
+        return f"{self.describe_candidate()}, split {self.split}"
+
+
+@dataclass(frozen=True)
+class PreparedCall:
+    """Arguments that replace those of the batch when scikit-learn's function runs a fit."""
+
+    arguments: tuple[Any, ...]
+    """All positional arguments."""
+    keywords: Mapping[str, object]
+    """Some of the keyword arguments."""
 
 
 @dataclass(frozen=True)
 class SharedWork:
-    """What the fits of a batch have in common beyond what all of them share."""
+    """Work that several fits of a batch need, beyond the arguments that all of them have."""
 
-    pieces: Sequence[tuple[int | None, ...]]
+    tokens: Sequence[tuple[int | None, ...]]
     """Per fit, a number for each of its estimator's transformers, in the order of
-    `iter_slots`: equal where the work is; None where no other fit has it."""
+    `skdistsearch.execution.iter_slots`. Equal numbers stand for equal work; None for a transformer
+    that no other candidate has."""
     budget_mb: float | None
-    """How much memory the work of transformers may take in each process; None: a part of what
-    there is where it runs."""
+    """Memory in MB that each process may use to cache the work of transformers. None: a part of
+    the memory of the machine that runs the fits."""
+
+
+class FitFunction(Protocol):
+    """scikit-learn's function that runs one fit: ``_fit_and_score``, with its configuration."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> FitResult:
+        """Run a fit."""
+
+
+class Extractor(Protocol):
+    """Takes the fitted model out of scikit-learn's result, and reads from it what was asked for."""
+
+    def __call__(self, batch: Batch, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
+        """Return the outcome without the model, with extracted values and artifacts."""
+
+
+class LocalCall(Protocol):
+    """One of scikit-learn's own calls, valid in the caller's process only."""
+
+    def __call__(
+        self, prepared: PreparedCall | None = None, *, fire_callbacks: bool = True
+    ) -> FitResult:
+        """Run the fit in this process."""
+
+    def request_model(self) -> None:
+        """Include the fitted model in scikit-learn's result."""
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What scikit-learn's function gets for a fit instead of what the batch says."""
+class FitContext:
+    """What the wrappers around a backend add to a batch. It travels with the fits."""
 
-    arguments: tuple[Any, ...]
-    """All positional arguments."""
-    keywords: Mapping[str, Any]
-    """Some of the keyword arguments."""
+    fit_keys: Sequence[str] = ()
+    """Key of each fit: a digest of everything that its result depends on. Empty without a
+    checkpoint."""
+    journal_url: str = ""
+    """Folder or S3 URL of the checkpoint's journal for this batch. Empty without a checkpoint."""
+    expected_seconds: Mapping[int, float] = field(default_factory=dict)
+    """Expected duration of fits, in seconds, for candidates that have run on other splits."""
+    shared_work: SharedWork | None = field(default=None, repr=False)
+    """Work to share between fits, if there is any."""
+    extractor: Extractor | None = None
+    """Reads from fitted models what ``extract=`` and ``keep=`` ask for. None: the result has no
+    model."""
+
+    def subset(self, fits: Sequence[int]) -> FitContext:
+        """Return the context of some of the fits, renumbered from 0."""
+        work = self.shared_work
+        seconds = self.expected_seconds
+        return replace(
+            self,
+            fit_keys=[self.fit_keys[fit] for fit in fits] if self.fit_keys else (),
+            expected_seconds={n: seconds[fit] for n, fit in enumerate(fits) if fit in seconds},
+            shared_work=work and replace(work, tokens=[work.tokens[fit] for fit in fits]),
+        )
+
+
+@dataclass(frozen=True)
+class LocalCalls:
+    """What a batch has in the caller's process, or on the caller's machine, and nowhere else."""
+
+    calls: Sequence[LocalCall] | None = None
+    """scikit-learn's own calls, one for each fit. They never leave the process."""
+    callbacks: Sequence[Mapping[str, Any]] | None = None
+    """Per fit, the keywords through which scikit-learn fires callbacks that reach into the
+    estimator. They work in all processes of this machine, and on no other."""
+
+    def subset(self, fits: Sequence[int]) -> LocalCalls:
+        """Return what belongs to some of the fits."""
+        calls, callbacks = self.calls, self.callbacks
+        return LocalCalls(
+            calls and [calls[fit] for fit in fits],
+            callbacks and [callbacks[fit] for fit in fits],
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """All fits of one round, what they share held once."""
+    """All fits of one round, with the arguments that they share held once.
+
+    A backend needs four things of it: ``len(batch)``, ``batch.run(i)``, ``batch.n_jobs`` and, to
+    send it elsewhere, ``batch.portable()``.
+    """
 
     key: str
     """Unique name of this batch."""
-    function: Callable[..., dict[str, Any]]
-    """scikit-learn's function that runs one fit, with its configuration."""
+    function: FitFunction
+    """scikit-learn's function that runs one fit."""
     arguments: tuple[Any, ...]
     """Its positional arguments: the estimator without a candidate's parameters, X, y."""
-    shared: Mapping[str, Any]
+    common_keywords: Mapping[str, Any]
     """Its keyword arguments that are the same object in every fit."""
     fits: Sequence[Fit]
     """The fits."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """What else a fit's result depends on: scikit-learn's configuration."""
-    own: frozenset[str] = frozenset()
-    """Names of the keyword arguments in which the fits of any batch may differ, as far as a fit's
-    result depends on them: candidate and split."""
-    aside: frozenset[str] = frozenset()
+    sklearn_config: Mapping[str, Any] = field(default_factory=dict)
+    """scikit-learn's configuration, as far as results depend on it."""
+    per_fit_keywords: frozenset[str] = frozenset()
+    """Names of the keyword arguments that identify a fit: its parameters and its split."""
+    ignored_keywords: frozenset[str] = frozenset()
     """Names of the keyword arguments that no result depends on."""
     n_jobs: int | None = None
     """The search's ``n_jobs``."""
     verbose: int = 0
     """The search's ``verbose``."""
-    here: Sequence[Callable[..., dict[str, Any]]] | None = field(default=None, repr=False)
-    """scikit-learn's own calls, for fits that run in this process. They do not travel."""
-    seconds: Mapping[int, float] | None = None
-    """How long fits are expected to take, where earlier ones tell."""
-    record: str = ""
-    """Where finished fits are to be kept beyond this search: a folder or a URL of S3."""
-    common: SharedWork | None = field(default=None, repr=False)
-    """What else fits share, if anything."""
-    keep: Callable[[Batch, Outcome, Prepared | None], Outcome] | None = None
-    """Takes the fitted model off scikit-learn's record of a fit, and notes what is wanted of it.
-    None where nothing is: then there is no model in the record."""
-    callbacks: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
-    """Per fit, the keywords through which scikit-learn fires callbacks that reach into the
-    estimator. They work in all processes of this machine, and on no other."""
+    context: FitContext = field(default_factory=FitContext)
+    """What the search adds, and sends with the fits."""
+    local: LocalCalls = field(default_factory=LocalCalls, repr=False)
+    """What this process or this machine adds, and keeps."""
 
     def __len__(self) -> int:
         return len(self.fits)
 
     def keywords_of(self, fit: int) -> dict[str, Any]:
-        """All keyword arguments of a fit."""
-        return {**self.shared, **self.fits[fit].keywords}
+        """Return all keyword arguments of a fit."""
+        return {**self.common_keywords, **self.fits[fit].keywords}
 
-    def only(self, fits: Sequence[int]) -> Batch:
-        """A batch of some of these fits, numbered anew."""
-        here, callbacks, common = self.here, self.callbacks, self.common
+    def subset(self, fits: Sequence[int]) -> Batch:
+        """Return a batch of some of these fits, renumbered from 0."""
         return replace(
             self,
-            common=common and replace(common, pieces=[common.pieces[fit] for fit in fits]),
             fits=[self.fits[fit] for fit in fits],
-            here=here and [here[fit] for fit in fits],
-            callbacks=callbacks and [callbacks[fit] for fit in fits],
+            context=self.context.subset(fits),
+            local=self.local.subset(fits),
         )
 
-    def about(self) -> dict[str, Any]:
-        """Its candidates and fits as text and numbers, for reports."""
+    def with_context(self, **changes: Any) -> Batch:
+        """Return the batch with some fields of its `FitContext` replaced."""
+        return replace(self, context=replace(self.context, **changes))
+
+    def summary(self) -> dict[str, Any]:
+        """Return candidates and fits as text and numbers, for reports."""
         candidates = {fit.candidate: fit.parameters for fit in self.fits}
         numbers = {candidate: number for number, candidate in enumerate(sorted(candidates))}
         return {
@@ -137,58 +207,108 @@ class Batch:
             "fits": [[numbers[fit.candidate], fit.split] for fit in self.fits],
         }
 
-    def travelling(self, *, far: bool) -> Batch:
-        """This batch without what only this process or, if ``far``, this machine can use."""
-        return replace(self, here=None, callbacks=None if far else self.callbacks)
+    def portable(self, *, same_machine: bool = False) -> Batch:
+        """Return the batch without what only this process can use.
 
-    def run_here(
-        self, fit: int, prepared: Prepared | None = None, *, again: bool = False
+        Unless ``same_machine``, also without what only this machine can use.
+        """
+        callbacks = self.local.callbacks if same_machine else None
+        return replace(self, local=LocalCalls(callbacks=callbacks))
+
+    def run(
+        self, fit: int, prepared: PreparedCall | None = None, *, fire_callbacks: bool = True
     ) -> Outcome:
-        """Run a fit in the caller's process; what it raises passes through.
+        """Run a fit anywhere, any number of times. An exception becomes part of the outcome.
 
-        ``again``: scikit-learn's callbacks have heard of it.
+        Parameters
+        ----------
+        fit : int
+            Number of the fit, from 0 to ``len(batch) - 1``.
+        prepared : PreparedCall or None, default=None
+            Arguments to use instead of the batch's own.
+        fire_callbacks : bool, default=True
+            False if scikit-learn's callbacks have been fired for this fit before.
+
+        Returns
+        -------
+        outcome : Outcome
+            Status ``"ok"`` or ``"raised"``.
         """
-        assert self.here is not None, "a batch that travelled has no calls of this process"
-        started_at = time.time()
-        result = self.here[fit](prepared, again)
-        outcome = Outcome(
-            fit, "ok", result, batch=self.key, callbacks_fired=True, started_at=started_at
-        )
-        return self._ended(outcome, prepared)
-
-    def run(self, fit: int, prepared: Prepared | None = None, *, again: bool = False) -> Outcome:
-        """Run a fit anywhere, any number of times; what it raises is part of the outcome.
-
-        ``again``: scikit-learn's callbacks have heard of it.
-        """
-        callbacks = self.callbacks[fit] if self.callbacks and not again else {}
-        callbacks_fired = bool(self.callbacks)
+        has_callbacks = bool(self.local.callbacks)
+        callbacks = self.local.callbacks[fit] if self.local.callbacks and fire_callbacks else {}
         outcome = partial(
-            Outcome, fit, batch=self.key, callbacks_fired=callbacks_fired, started_at=time.time()
+            Outcome,
+            fit,
+            batch=self.key,
+            callbacks_fired=has_callbacks,
+            started_at=time.time(),
         )
         try:
-            arguments = prepared.arguments if prepared else self._arguments()
+            arguments = prepared.arguments if prepared else self._cloned_arguments()
             keywords = self.keywords_of(fit) | (dict(prepared.keywords) if prepared else {})
             result = self.function(*arguments, **keywords, **callbacks)
         except (Exception, SystemExit) as exc:
-            return self._ended(outcome("raised", raised=Raised.from_exception(exc)), prepared)
-        return self._ended(outcome("ok", result), prepared)
+            raised = Raised.from_exception(exc)
+            return self._finished(outcome("raised", raised=raised), prepared)
+        return self._finished(outcome("ok", result), prepared)
 
-    def _ended(self, outcome: Outcome, prepared: Prepared | None) -> Outcome:
-        if self.keep is not None and outcome.result is not None:
-            outcome = self.keep(self, outcome, prepared)
-        return replace(outcome, finished_at=time.time(), worker=this_worker())
+    def run_in_process(
+        self, fit: int, prepared: PreparedCall | None = None, *, fire_callbacks: bool = True
+    ) -> Outcome:
+        """Run a fit in the caller's process. Exceptions pass through. Parameters as for `run`."""
+        assert self.local.calls is not None, "this batch has left the caller's process"
+        started_at = time.time()
+        result = self.local.calls[fit](prepared, fire_callbacks=fire_callbacks)
+        outcome = Outcome(
+            fit, "ok", result, batch=self.key, callbacks_fired=True, started_at=started_at
+        )
+        return self._finished(outcome, prepared)
 
-    def _arguments(self) -> tuple[Any, ...]:
+    def _finished(self, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
+        if self.context.extractor is not None and outcome.result is not None:
+            outcome = self.context.extractor(self, outcome, prepared)
+        return replace(outcome, finished_at=time.time(), worker=worker_name())
+
+    def _cloned_arguments(self) -> tuple[Any, ...]:
         estimator, *data = self.arguments
         return clone(estimator), *data
 
 
+class Run(Protocol):
+    """Runs a batch: the ``run`` of a backend, or a wrapper around it."""
+
+    def __call__(self, batch: Batch, /) -> Iterator[Outcome]:
+        """Yield one outcome for each fit, in any order."""
+
+
+@contextmanager
+def closing_outcomes(outcomes: Iterator[Outcome]) -> Iterator[Iterator[Outcome]]:
+    """Close the iterator at the end of the block, if it can be closed.
+
+    An early end of a search thus reaches the clean-up of the backend at once, and not at the next
+    garbage collection.
+    """
+    try:
+        yield outcomes
+    finally:
+        close = getattr(outcomes, "close", None)
+        if close is not None:
+            close()
+
+
+def n_samples(value: object) -> int | None:
+    """Return the number of rows as scikit-learn counts them, or None if it does not."""
+    shape: tuple[int, ...] | None = getattr(value, "shape", None)
+    if shape is not None:
+        return int(shape[0]) if len(shape) else None
+    return len(value) if isinstance(value, Sized) else None
+
+
 @cache
-def _worker_of(pid: int) -> str:
+def _name_of_process(pid: int) -> str:
     return f"{socket.gethostname()}-{pid}"
 
 
-def this_worker() -> str:
-    """Host and process."""
-    return _worker_of(os.getpid())  # a fork is another worker
+def worker_name() -> str:
+    """Return host name and process id."""
+    return _name_of_process(os.getpid())  # the cache is by process: a fork is another worker

@@ -24,7 +24,9 @@ def lazy_names(
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = importlib.import_module(f".{modules[name] or name}", package)
-        return getattr(module, name) if modules[name] else module
+        value = getattr(module, name) if modules[name] else module
+        setattr(sys.modules[package], name, value)  # found without this function from now on
+        return value
 
     def list_names() -> list[str]:
         return sorted({*vars(sys.modules[package]), *modules})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypedDict
 
 import numpy as np
@@ -16,6 +16,32 @@ Parameters: TypeAlias = Mapping[str, object]
 """Parameters of an estimator by name: one candidate."""
 ParamGrid: TypeAlias = Mapping[str, Any]
 """Parameter names, and for each the values or the distribution to try."""
+Scorer: TypeAlias = str | Callable[..., float]
+"""A metric: scikit-learn's name of it, or a callable (estimator, X, y)."""
+Scoring: TypeAlias = Scorer | Sequence[str] | Mapping[str, Scorer] | Callable[..., Any] | None
+"""``scoring`` of scikit-learn's searches: one metric or several."""
+Refit: TypeAlias = bool | str | Callable[[Mapping[str, Any]], int]
+"""``refit`` of scikit-learn's searches."""
+RandomState: TypeAlias = int | np.random.RandomState | None
+"""``random_state`` of scikit-learn."""
+
+
+class Splitter(Protocol):
+    """An object with scikit-learn's cross-validation splitter API."""
+
+    def split(
+        self, X: ArrayLike, y: ArrayLike = None, groups: ArrayLike = None
+    ) -> Iterator[tuple[Indices, Indices]]:
+        """Yield training and test indices."""
+
+    def get_n_splits(
+        self, X: ArrayLike = None, y: ArrayLike = None, groups: ArrayLike = None
+    ) -> int:
+        """Return the number of splits."""
+
+
+CrossValidation: TypeAlias = int | Splitter | Iterable[tuple[Indices, Indices]] | None
+"""``cv`` of scikit-learn's searches."""
 
 
 class Estimator(Protocol):

@@ -1,9 +1,8 @@
-"""Where fits run: this machine, Metaflow tasks, AWS Batch, Kubernetes.
+"""Places where fits run: this machine, Metaflow tasks, AWS Batch, Kubernetes.
 
 Contents
 --------
-- `_base`: `Backend`, the class to derive a backend of your own from.
-- `_registry`: backends by name, for ``backend="batch"``.
+- `_base`: `Backend`, the class to derive a backend of your own from, and backends by name.
 - `_local`: `LocalBackend`, in this process, in worker processes, or on the user's joblib backend.
 - `_worker`: everything that runs in a worker process or a Metaflow task.
 - `_threads`: the share of the cores that each worker gets.
@@ -21,32 +20,51 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch._batch import Batch, Fit
     from skdistsearch._outcome import Outcome, Raised
-    from skdistsearch.backends._base import Backend
+    from skdistsearch.backends._base import Backend, get_backend
     from skdistsearch.backends._local import LocalBackend
-    from skdistsearch.backends._registry import get_backend
     from skdistsearch.backends.metaflow import MetaflowBackend
+    from skdistsearch.execution import run_chunk
+    from skdistsearch.scheduling import (
+        AttemptFailure,
+        PendingFits,
+        WorkerDeath,
+        make_chunks,
+        run_until_done,
+    )
 
 __all__ = [
+    "AttemptFailure",
     "Backend",
     "Batch",
     "Fit",
     "LocalBackend",
     "MetaflowBackend",
     "Outcome",
+    "PendingFits",
     "Raised",
+    "WorkerDeath",
     "get_backend",
+    "make_chunks",
+    "run_chunk",
+    "run_until_done",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "AttemptFailure": ".scheduling",
         "Backend": "_base",
         "Batch": "._batch",
         "Fit": "._batch",
         "LocalBackend": "_local",
         "MetaflowBackend": "metaflow",
         "Outcome": "._outcome",
+        "PendingFits": ".scheduling",
         "Raised": "._outcome",
-        "get_backend": "_registry",
+        "WorkerDeath": ".scheduling",
+        "get_backend": "_base",
+        "make_chunks": ".scheduling",
+        "run_chunk": ".execution",
+        "run_until_done": ".scheduling",
     },
 )

@@ -1,4 +1,4 @@
-"""Fits on this machine: in this process, in worker processes, or on the user's joblib backend."""
+"""Run fits on this machine: in this process, in worker processes, or through joblib."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
 
 import joblib
 from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
@@ -21,16 +20,19 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
-from skdistsearch.backends._threads import oversubscribed, thread_limits
+from skdistsearch.backends._base import Backend
+from skdistsearch.backends._threads import oversubscription_warning, thread_limits
 from skdistsearch.backends._worker import exit_with_parent, run_local_worker
 from skdistsearch.exceptions import BackendError, SkDistSearchError
-from skdistsearch.execution import Runner, with_budget
+from skdistsearch.execution import Runner, divide_cache, run_chunk
 from skdistsearch.scheduling import (
+    AttemptFailure,
     Chunk,
     PendingFits,
     WorkerDeath,
     group_by_shared_work,
-    split_into_units,
+    make_units,
+    run_until_done,
 )
 from skdistsearch.storage import (
     FolderStore,
@@ -40,165 +42,161 @@ from skdistsearch.storage import (
     temporary_folder,
 )
 
-_POLL_S = 0.05  # how often finished fits are looked for while their chunk still runs
-_IDLE_S = 300  # joblib's own: how long idle workers are kept for the next search
+_POLL_S = 0.05  # interval between looks for finished fits
+_IDLE_S = 300  # joblib's own: time that idle workers are kept for the next search
 
 
 @dataclass(frozen=True)
-class LocalBackend:
+class LocalBackend(Backend):
     """Runs fits on this machine.
 
     ``n_jobs`` of the search means what it means in scikit-learn: ``None`` is one process, unless
-    a `joblib.parallel_config` says otherwise; ``-1`` is all cores. With one process, fits run
-    here. With more, worker processes map the data once; a worker that dies costs its own fit
-    only. Other joblib backends that a `joblib.parallel_config` names (threading, dask, ray,
+    a `joblib.parallel_config` says otherwise; ``-1`` is all cores. With one process, fits run in
+    the caller's. With more, worker processes memory-map the data; a worker that dies costs its own
+    fit only. Other joblib backends that a `joblib.parallel_config` names (threading, dask, ray,
     spark, ...) get the fits through joblib.
     """
 
     def run(self, batch: Batch) -> Iterator[Outcome]:
         """Run every fit of ``batch``; see `Backend.run`."""
         active, _ = get_active_backend()
-        workers = joblib.effective_n_jobs(batch.n_jobs)
-        if workers == 1:
-            return _in_this_process(with_budget(batch, 1))
+        n_workers = joblib.effective_n_jobs(batch.n_jobs)
+        if n_workers == 1:
+            return _run_in_this_process(divide_cache(batch, 1))
         if isinstance(active, BACKENDS["loky"]):
-            return _in_processes(batch, workers, active.inner_max_num_threads)
-        return _through_joblib(batch, workers, active)
+            threads = active.inner_max_num_threads
+            return _run_in_worker_processes(divide_cache(batch, n_workers), n_workers, threads)
+        return _run_through_joblib(batch, n_workers, active)
 
 
-def _in_this_process(batch: Batch) -> Iterator[Outcome]:
+def _run_in_this_process(batch: Batch) -> Iterator[Outcome]:
     fits = list(chain.from_iterable(group_by_shared_work(batch, range(len(batch)))))
-    return map(Runner(batch, fits).run_here, fits)
+    return map(Runner(batch, fits).run_in_process, fits)
 
 
-def _through_joblib(batch: Batch, workers: int, active: ParallelBackendBase) -> Iterator[Outcome]:
-    shared_memory = getattr(active, "supports_sharedmem", False)
-    chunks = list(
-        chain.from_iterable(
-            split_into_units(group_by_shared_work(batch, range(len(batch))), workers)
-        )
-    )
-    if shared_memory:
-        calls = [joblib.delayed(_run_here)(batch, chunk) for chunk in chunks]
+def _run_through_joblib(
+    batch: Batch, n_workers: int, active: ParallelBackendBase
+) -> Iterator[Outcome]:
+    chunks = chain.from_iterable(make_units(batch, range(len(batch)), n_workers))
+    if getattr(active, "supports_sharedmem", False):
+        calls = [joblib.delayed(_run_chunk_in_process)(batch, chunk) for chunk in chunks]
     else:
-        travelling = batch.travelling(far=True)
-        calls = [joblib.delayed(_run)(travelling, chunk) for chunk in chunks]
-    unordered = active.supports_return_generator
+        portable = batch.portable()
+        calls = [joblib.delayed(run_chunk)(portable, chunk) for chunk in chunks]
+    is_unordered = active.supports_return_generator
     parallel = joblib.Parallel(
-        n_jobs=batch.n_jobs, return_as="generator_unordered" if unordered else "list"
+        n_jobs=batch.n_jobs, return_as="generator_unordered" if is_unordered else "list"
     )
     results = parallel(calls)
-    with closing(results) if unordered else nullcontext():
+    with closing(results) if is_unordered else nullcontext():
         for outcomes in results:
             yield from outcomes
 
 
-def _run_here(batch: Batch, fits: Chunk) -> list[Outcome]:
-    return list(map(Runner(batch, fits).run_here, fits))
+def _run_chunk_in_process(batch: Batch, fits: Chunk) -> list[Outcome]:
+    return list(map(Runner(batch, fits).run_in_process, fits))
 
 
-def _run(batch: Batch, fits: Chunk) -> list[Outcome]:
-    return list(map(Runner(batch, fits).run, fits))
+def _run_in_worker_processes(
+    batch: Batch, n_workers: int, threads: int | None
+) -> Generator[Outcome]:
+    """Run fits in worker processes; run fits in which a worker dies once more, alone."""
+    _warn_of_oversubscription(batch, n_workers)
+    with temporary_folder() as folder:
+        journal = open_local_journal(batch, default=folder / "journal")
+        portable = batch.portable(same_machine=True)
+        manifest = dump(portable, FolderStore(folder), addressed=False).head
+        environment = thread_limits(n_workers, threads)
 
-
-def _in_processes(batch: Batch, workers: int, threads: int | None) -> Iterator[Outcome]:
-    """Run the fits in worker processes; those in which a worker dies once more, alone."""
-    ledger = PendingFits(batch)
-    _warn_of_threads(batch, workers)
-    environment = thread_limits(workers, threads)
-    with temporary_folder() as data:
-        record = open_local_journal(batch, otherwise=data / "record")
-        travelling = with_budget(batch, workers).travelling(far=False)
-        head = dump(travelling, FolderStore(data), addressed=False).head
-        while ledger.owed:
-            alone = not ledger.innocent  # a suspect fit runs when all others are done
-            groups = split_into_units(
-                group_by_shared_work(batch, ledger.innocent or ledger.suspect[:1]), workers
+        def attempt(pending: PendingFits) -> Generator[Outcome, None, AttemptFailure | None]:
+            run_alone = not pending.untried  # suspects run when all others are done
+            groups = make_units(batch, pending.untried or pending.suspects[:1], n_workers)
+            claims = tempfile.mkdtemp(dir=folder)
+            worker = partial(
+                run_local_worker, str(folder), manifest, groups, claims, str(journal.folder)
             )
-            folder = Path(tempfile.mkdtemp(dir=data))
-            lane = partial(
-                run_local_worker, str(data), head, groups, str(folder), str(record.folder)
-            )
-            lanes = _run_lanes(
-                lane,
-                min(workers, sum(map(len, groups))),
-                record,
-                _pool(workers, environment, alone),
-            )
+            pool = _worker_pool(n_workers, environment, run_alone)
             try:
-                with closing(lanes) as outcomes:  # now, not when garbage is collected
-                    yield from ledger.settle(outcomes)
+                yield from _run_workers(
+                    worker, min(n_workers, sum(map(len, groups))), journal, pool
+                )
             except BrokenProcessPool as exc:
-                yield from ledger.settle(record.new())
-                deaths = [WorkerDeath(one.fit, _cause(exc)) for one in record.interrupted()]
-                yield from ledger.blame(deaths, _cause(exc))
+                yield from journal.new()
+                reason = _cause_of_death(exc)
+                deaths = [WorkerDeath(fit.fit, reason) for fit in journal.interrupted()]
+                return AttemptFailure(deaths, reason)
+            return None
+
+        yield from run_until_done(batch, attempt)
 
 
-def _warn_of_threads(batch: Batch, workers: int) -> None:
-    cores, candidates = joblib.cpu_count(), {fit.candidate: fit for fit in batch.fits}.values()
-    estimator = batch.arguments[0].get_params()
-    for parameters in (estimator, *(fit.parameters for fit in candidates)):
-        if said := oversubscribed(parameters, workers, cores):
-            warnings.warn(said, UserWarning, stacklevel=2)
+def _warn_of_oversubscription(batch: Batch, n_workers: int) -> None:
+    n_cores, candidates = joblib.cpu_count(), {fit.candidate: fit for fit in batch.fits}.values()
+    own_parameters = batch.arguments[0].get_params()
+    for parameters in (own_parameters, *(fit.parameters for fit in candidates)):
+        if message := oversubscription_warning(parameters, n_workers, n_cores):
+            warnings.warn(message, UserWarning, stacklevel=2)
             return
 
 
 @contextmanager
-def _pool(workers: int, environment: dict[str, str], alone: bool) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes: those of earlier searches, kept warm, or one of its own if ``alone``.
+def _worker_pool(
+    n_workers: int, environment: dict[str, str], run_alone: bool
+) -> Iterator[ProcessPoolExecutor]:
+    """Provide worker processes: those kept from earlier searches, or a new one if ``run_alone``.
 
-    Another search in another thread shares the former, and what dies in it takes ours along: a
-    fit that is tried alone must depend on nobody.
+    Searches in other threads use the kept ones too, and a death there ends ours. A fit that is
+    tried alone must not depend on them.
     """
     options = {"env": environment, "initializer": exit_with_parent, "initargs": (os.getpid(),)}
     executor = (
         ProcessPoolExecutor(1, **options)
-        if alone
-        else get_reusable_executor(workers, timeout=_IDLE_S, **options)
+        if run_alone
+        else get_reusable_executor(n_workers, timeout=_IDLE_S, **options)
     )
     try:
         yield executor
-    except BaseException:  # also Ctrl-C and the end of an iteration that nobody wants to go on with
+    except BaseException:  # including Ctrl-C, and the end of an iteration that is not continued
         executor.shutdown(kill_workers=True)
         raise
-    if alone:
+    if run_alone:
         executor.shutdown()
 
 
-def _run_lanes(
-    lane: Callable[[], bool],
-    n_lanes: int,
-    record: JournalReader,
+def _run_workers(
+    worker: Callable[[], bool],
+    n_workers: int,
+    journal: JournalReader,
     pool: AbstractContextManager[ProcessPoolExecutor],
 ) -> Generator[Outcome]:
     with pool as executor:
-        lanes: set[Future[bool]] = {executor.submit(lane) for _ in range(n_lanes)}
-        pending = lanes
-        while pending:
-            done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-            yield from record.new()
+        workers: set[Future[bool]] = {executor.submit(worker) for _ in range(n_workers)}
+        running = workers
+        while running:
+            done, running = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            yield from journal.new()
             for future in done:
-                _check(future)
-        if any(lane.result() for lane in lanes):
-            executor.shutdown(kill_workers=True)  # what is owed is for new processes
+                _raise_errors(future)
+        if any(future.result() for future in workers):
+            executor.shutdown(kill_workers=True)  # new processes run the pending fits
 
 
-def _check(lane: Future[bool]) -> None:
+def _raise_errors(worker: Future[bool]) -> None:
     try:
-        lane.result()
+        worker.result()
     except (BrokenProcessPool, SkDistSearchError):
         raise
     except Exception as exc:
         raise BackendError(
-            f"A worker process failed outside of a fit: {type(exc).__name__}: {exc}. What the "
-            "search uses must be importable there, under the same name as here."
+            f"A worker process failed outside of a fit: {type(exc).__name__}: {exc}. The worker "
+            "must be able to import what the search uses, under the same name as here."
         ) from exc
 
 
-def _cause(exc: BaseException) -> str:
+def _cause_of_death(exc: BaseException) -> str:
     codes = re.search(r"exit codes of the workers are (\{.*?\})", str(exc))
-    said = f" (exit codes of the workers: {codes[1]})" if codes else ""
+    details = f" (exit codes of the workers: {codes[1]})" if codes else ""
     return (
-        f"Its process ended without a word{said}: killed for want of memory, or by a crash in "
-        "native code, or by an exit of its own."
+        f"The worker process exited unexpectedly{details}: it ran out of memory, crashed in native "
+        "code, or called os._exit."
     )

@@ -26,11 +26,11 @@ def thread_limits(workers: int, threads: int | None = None) -> dict[str, str]:
     return limits | {"LOKY_MAX_CPU_COUNT": str(threads or share)}
 
 
-def oversubscribed(parameters: Mapping[str, Any], workers: int, cores: int) -> str:
+def oversubscription_warning(parameters: Mapping[str, Any], workers: int, cores: int) -> str:
     """What to say of a number of threads that the user has set; empty if all is well."""
     for name, value in parameters.items():
         if hasattr(value, "get_params") and not isinstance(value, type):
-            if said := oversubscribed(value.get_params(), workers, cores):
+            if said := oversubscription_warning(value.get_params(), workers, cores):
                 return said
             continue
         asked = name.rpartition("__")[2] in _THREADS and isinstance(value, numbers.Integral)

@@ -1,4 +1,4 @@
-"""All that runs on the other side: load the batch, run a chunk, write down each outcome."""
+"""Everything that runs in a worker: load the batch, run fits, write each outcome to the journal."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution import Runner
-from skdistsearch.scheduling import Groups, claim_units
+from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units
 from skdistsearch.storage import (
     JournalDownloader,
     JournalReader,
@@ -35,18 +34,18 @@ from skdistsearch.storage import (
     temporary_folder,
 )
 
-_PRINTED_MAX = 20_000  # characters of one fit's output that go back to the caller
-_TRIES = 2  # of a fit whose worker died, within one run
+_STDOUT_MAX = 20_000  # characters of a fit's output that return to the caller
+_MAX_DEATHS = 2  # of workers, for one fit within one run
 _STATM = "/proc/self/statm"
-_LEAK_MB = 400  # some hundred models; a new process takes four seconds to import TensorFlow
-_GRACE_S = 30  # after a fit's limit, for what it holds up to end the process in an orderly way
-_OVERDUE = 75  # exit status of a process that was ended because of a fit's limit
+_GROWTH_MAX_MB = 400  # a hundred models; a new process takes four seconds to import TensorFlow
+_GRACE_S = 30  # after a fit's limit, to end the process in an orderly way
+_EXIT_STATUS_OF_TIMEOUT = 75
 
 
 def exit_with_parent(parent: int) -> None:
-    """Have this worker process end within a second of its parent, however that one ends.
+    """Make this worker process end within a second of its parent, however the parent ends.
 
-    An idle worker of loky's would wait five minutes for work that nobody can give any more.
+    Otherwise an idle worker of loky's waits five minutes for work that cannot come any more.
     """
 
     def watch() -> None:
@@ -57,144 +56,195 @@ def exit_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def run_local_worker(folder: str, head: str, groups: Groups, marks: str, record: str) -> bool:
-    """Run fits in a worker process of the caller's machine, as long as there are any to take.
+def run_local_worker(
+    folder: str, manifest: str, groups: UnitGroups, claims: str, journal: str
+) -> bool:
+    """Claim and run fits in a worker process on the caller's machine, until none is left.
 
-    Returns whether it has stopped before, because this process should be replaced.
+    Returns True if it stopped early because this process has grown and should be replaced.
     """
-    batch = load(folder, head)
-    runner = Runner(batch, [fit for cut in groups for unit in cut for fit in unit])
-    with JournalWriter(Path(record), batch) as recorder:
-        for fits in claim_units(groups, Path(marks), runner.done):
-            for fit in fits:
-                recorder.started(fit)
-                recorder.finished(_overheard(batch, runner, fit, io.StringIO()))
-                if _leak.is_big():
+    batch = load(folder, manifest)
+    runner = Runner(batch, all_fits(groups))
+    with JournalWriter(Path(journal), batch) as writer:
+        for unit in claim_units(groups, Path(claims), runner.mark_done):
+            for fit in unit:
+                writer.started(fit)
+                writer.finished(_run_capturing_stdout(batch, runner, fit, io.StringIO()))
+                if _memory_growth.exceeds_limit():
                     return True
     return False
 
 
-class Leak:
-    """Watches what TensorFlow never gives back: 3 to 4 MB of native memory for each model.
+class MemoryGrowth:
+    """Growth of this process since its first TensorFlow model.
 
-    Neither a garbage collection nor ``keras.utils.clear_session`` frees it, and the latter changes
-    settings of the user's (benchmarks/bench_keras_memory.py).
+    TensorFlow never returns 3 to 4 MB of native memory for each model. Neither a garbage
+    collection nor ``keras.utils.clear_session`` frees them, and the latter changes settings of the
+    user (benchmarks/bench_keras_memory.py).
     """
 
     def __init__(self) -> None:
         self._first_mb = 0.0
 
-    def is_big(self) -> bool:
-        """Whether this process has grown too much since its first model."""
+    def exceeds_limit(self) -> bool:
+        """Return True if this process has grown by more than the limit."""
         if "tensorflow" not in sys.modules or not os.path.exists(_STATM):
             return False
         now_mb = int(Path(_STATM).read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
         self._first_mb = self._first_mb or now_mb
-        return now_mb - self._first_mb > _LEAK_MB
+        return now_mb - self._first_mb > _GROWTH_MAX_MB
 
 
-_leak = Leak()  # of this process, in one search or many
+_memory_growth = MemoryGrowth()  # over all searches of this process
 
 
 def run_task(
-    data: str,
-    head: str,
-    sheet: str,
+    store: str,
+    manifest: str,
+    task_manifest: str,
     task: int,
     *,
-    record: str,
+    journal: str,
     task_pathspec: str,
     retry: int = 0,
     timeout_s: float = 0,
 ) -> list[Outcome]:
-    """Run a chunk in a Metaflow task; return the outcomes of this try and of those before.
+    """Run the fits of a Metaflow task; return the outcomes of this try and of earlier ones.
 
-    ``data`` and ``record`` are where the batch and the ``sheet`` lie, and where outcomes go:
-    folders or URLs of S3. The sheet has a chunk for each task, or groups that all tasks of this
-    machine take from as in `run_local_worker`; and deaths in runs before this one.
-    A task that is tried again runs what is missing: last what a try before it died in, and not
-    what it died in twice.
+    A task that is tried again runs the fits that have no outcome: last the fit that an earlier try
+    died in, and not one that two tries died in.
+
+    Parameters
+    ----------
+    store, journal : str
+        Folders or S3 URLs: of the batch and the task manifest, and of the journal.
+    manifest, task_manifest : str
+        Names in the store. The task manifest has a chunk for each task, or groups of units that
+        the tasks of this machine claim as in `run_local_worker`; and the number of deaths in
+        earlier runs.
+    task : int
+        Number of this task.
+    task_pathspec : str
+        Metaflow's pathspec of this task.
+    retry : int, default=0
+        Number of earlier tries.
+    timeout_s : float, default=0
+        Limit of each fit in seconds; 0 for none.
     """
     with (
-        temporary_folder(_place()) as scratch,
-        _kept(record, scratch, task_pathspec, retry) as kept,
+        temporary_folder(_scratch_root()) as scratch,
+        _open_journal(journal, scratch, task_pathspec, retry) as folders,
     ):
-        batch, known = load(data, head, scratch), load_json(data, sheet)
-        tried = JournalReader(
-            kept.before, batch.key, len(batch), only=journal_prefix(task_pathspec)
+        batch, tasks = load(store, manifest, scratch), load_json(store, task_manifest)
+        earlier = JournalReader(
+            folders.earlier, batch.key, len(batch), only=journal_prefix(task_pathspec)
         )
-        outcomes = list(tried.new()) if retry else []
-        deaths = Counter({int(fit): n_deaths for fit, n_deaths in known["deaths"].items()})
-        deaths.update(death.fit for death in tried.interrupted())
-        done = {outcome.fit for outcome in outcomes}
-
-        def owed(fits: Iterable[int]) -> list[int]:
-            missing = (fit for fit in fits if fit not in done and deaths[fit] < _TRIES)
-            return sorted(missing, key=deaths.__getitem__)
-
-        if groups := known["groups"]:
-            runner = Runner(batch, owed(fit for cut in groups for unit in cut for fit in unit))
-            todo = claim_units(
-                groups, Path(known["marks"]), runner.done, journal_prefix(task_pathspec)
-            )
-        else:
-            todo = iter([known["chunks"][task]])
-            runner = Runner(batch, owed(known["chunks"][task]))
-        with JournalWriter(kept.now, batch, task_pathspec) as recorder:
-            for fit in chain.from_iterable(map(owed, todo)):
-                recorder.started(fit)
-                kept.before_a_fit(surely=retry > 0)
-                overdue = partial(
-                    _give_up, batch, fit, task_pathspec, timeout_s, recorder, kept.flush
+        outcomes = list(earlier.new()) if retry else []
+        deaths = Counter({int(fit): n_deaths for fit, n_deaths in tasks["deaths"].items()})
+        deaths.update(death.fit for death in earlier.interrupted())
+        todo = _FitsToRun({outcome.fit for outcome in outcomes}, deaths)
+        runner, chunks = _assignment(batch, tasks, task, task_pathspec, todo)
+        with JournalWriter(folders.own, batch, task_pathspec) as writer:
+            for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
+                writer.started(fit)
+                folders.flush_if_due(force=retry > 0)
+                on_timeout = partial(
+                    _exit_on_timeout, batch, fit, task_pathspec, timeout_s, writer, folders.flush
                 )
-                with _limit(timeout_s, overdue):
-                    outcome = _overheard(batch, runner, fit, _Tee(sys.stdout))
-                outcomes.append(recorder.finished(replace(outcome, task_pathspec=task_pathspec)))
+                with _time_limit(timeout_s, on_timeout):
+                    outcome = _run_capturing_stdout(batch, runner, fit, _Tee(sys.stdout))
+                outcome = replace(outcome, task_pathspec=task_pathspec)
+                outcomes.append(writer.finished(outcome))
     return outcomes
 
 
-def _place() -> str:
-    """A folder that goes with the run of a task that is killed, or with the container."""
+@dataclass(frozen=True)
+class _FitsToRun:
+    """Selects the fits that a task has to run."""
+
+    done: set[int]
+    """Fits that have an outcome."""
+    deaths: Mapping[int, int]
+    """Number of workers that died in each fit."""
+
+    def select(self, fits: Iterable[int]) -> list[int]:
+        """Return those of ``fits`` that must run, suspects last."""
+        missing = (
+            fit for fit in fits if fit not in self.done and self._n_deaths(fit) < _MAX_DEATHS
+        )
+        return sorted(missing, key=self._n_deaths)
+
+    def _n_deaths(self, fit: int) -> int:
+        return self.deaths.get(fit, 0)
+
+
+def _assignment(
+    batch: Batch, tasks: Mapping[str, object], task: int, task_pathspec: str, todo: _FitsToRun
+) -> tuple[Runner, Iterator[Chunk]]:
+    """Return a runner, and the chunks of a task: its own one, or units that it claims."""
+    groups: UnitGroups = tasks["groups"]  # type: ignore[assignment]  # from JSON
+    if groups:
+        runner = Runner(batch, todo.select(all_fits(groups)))
+        claims, owner = Path(str(tasks["claims"])), journal_prefix(task_pathspec)
+        return runner, claim_units(groups, claims, runner.mark_done, owner)
+    chunk: Chunk = tasks["chunks"][task]  # type: ignore[index]
+    return Runner(batch, todo.select(chunk)), iter([chunk])
+
+
+def _scratch_root() -> str:
+    """Return a folder that is removed with the run of a task that is killed, or the container."""
     names = ("METAFLOW_TEMPDIR", "JOBLIB_TEMP_FOLDER")
     return next(filter(None, map(os.environ.get, names)), tempfile.gettempdir())
 
 
-@dataclass
-class _Kept:
-    """Where a task finds and leaves its record."""
+class _Flush(Protocol):
+    def __call__(self, *, force: bool = False) -> None: ...
 
-    before: Path
-    """What the tries before this one left."""
-    now: Path
-    """What this one leaves."""
+
+@dataclass(frozen=True)
+class _JournalFolders:
+    """Folders of a task's journal."""
+
+    earlier: Path
+    """Journals of earlier tries."""
+    own: Path
+    """The journal of this try."""
     flush: Callable[[], None]
-    """Returns when all that was left is where the caller can read it."""
-    before_a_fit: Callable[..., None]
-    """The same, for as much as a death in the next fit shall not cost."""
+    """Returns when the caller can read everything that was written."""
+    flush_if_due: _Flush
+    """The same, skipped if it was done a moment ago, unless ``force``."""
 
 
 @contextmanager
-def _kept(record: str, scratch: Path, task_pathspec: str, retry: int) -> Iterator[_Kept]:
-    if not record.startswith("s3://"):
-        yield _Kept(Path(record), Path(record), lambda: None, lambda surely: None)
+def _open_journal(
+    journal: str, scratch: Path, task_pathspec: str, retry: int
+) -> Iterator[_JournalFolders]:
+    if not journal.startswith("s3://"):
+        folder = Path(journal)
+        yield _JournalFolders(folder, folder, lambda: None, lambda *, force=False: None)
         return
-    store, before, now = open_store(record), scratch / "before", scratch / "now"
+    store, earlier, own = open_store(journal), scratch / "earlier", scratch / "own"
     if retry:
-        JournalDownloader(store, before, only=journal_prefix(task_pathspec))(everything=True)
-    with JournalUploader(now, store) as push:
-        yield _Kept(before, now, push.last, push.before_a_fit)
+        JournalDownloader(store, earlier, only=journal_prefix(task_pathspec))(everything=True)
+    with JournalUploader(own, store) as uploader:
+        yield _JournalFolders(
+            earlier,
+            own,
+            uploader.last,
+            lambda *, force=False: uploader.before_a_fit(surely=force),
+        )
 
 
 @contextmanager
-def _limit(timeout_s: float, overdue: Callable[[], None]) -> Iterator[None]:
-    """Call ``overdue``, which ends the process, if the block takes longer than ``timeout_s``."""
+def _time_limit(timeout_s: float, on_timeout: Callable[[], None]) -> Iterator[None]:
+    """Call ``on_timeout``, which ends the process, if the block takes longer than ``timeout_s``."""
     if not timeout_s:
         yield
         return
-    timer = threading.Timer(timeout_s, overdue)
+    timer = threading.Timer(timeout_s, on_timeout)
     timer.daemon = True
     timer.start()
-    # Native code that holds the interpreter lets no Python thread run: this one needs none.
+    # Native code that holds the interpreter lock stops all Python threads, but not faulthandler
     faulthandler.dump_traceback_later(timeout_s + _GRACE_S, exit=True, file=2)
     try:
         yield
@@ -203,49 +253,48 @@ def _limit(timeout_s: float, overdue: Callable[[], None]) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _give_up(
+def _exit_on_timeout(
     batch: Batch,
     fit: int,
     task_pathspec: str,
     timeout_s: float,
-    recorder: JournalWriter,
+    writer: JournalWriter,
     flush: Callable[[], None],
 ) -> None:
-    """Note that a fit took too long, then end the process that it hangs in."""
+    """Record that a fit took too long, then end the process, which hangs in the fit."""
     reason = (
-        f"{batch.fits[fit]}: it ran longer than fit_timeout_s={timeout_s:g}. Give it more time, or "
-        "take the candidate out."
+        f"{batch.fits[fit]}: it ran longer than fit_timeout_s={timeout_s:g}. Increase the limit, "
+        "or remove the candidate."
     )
-    print(f"skdistsearch gives up {reason}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"skdistsearch ends a fit: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+    outcome = Outcome(fit, "lost", reason=reason, task_pathspec=task_pathspec, batch=batch.key)
     try:
-        recorder.finished(
-            Outcome(fit, "lost", reason=reason, task_pathspec=task_pathspec, batch=batch.key)
-        )
+        writer.finished(outcome)
         flush()
     finally:
-        os._exit(_OVERDUE)
+        os._exit(_EXIT_STATUS_OF_TIMEOUT)
 
 
-def _overheard(batch: Batch, runner: Runner, fit: int, heard: io.StringIO) -> Outcome:
-    """Run a fit; what it prints, if ``verbose`` has it print, goes back to the caller.
+def _run_capturing_stdout(batch: Batch, runner: Runner, fit: int, buffer: io.StringIO) -> Outcome:
+    """Run a fit; return what it prints to the caller, if ``verbose`` makes it print.
 
     There it appears where the user looks, in a notebook too.
     """
     started_at = time.time()
-    # scikit-learn prints from within a fit above 1 only
-    loud = contextlib.redirect_stdout(heard) if batch.verbose > 1 else contextlib.nullcontext()
-    with loud:
+    # scikit-learn prints from within a fit only above 1
+    prints = batch.verbose > 1
+    with contextlib.redirect_stdout(buffer) if prints else contextlib.nullcontext():
         outcome = runner.run(fit)
     return replace(
         outcome,
-        stdout=heard.getvalue()[-_PRINTED_MAX:],
+        stdout=buffer.getvalue()[-_STDOUT_MAX:],
         started_at=started_at,
         finished_at=time.time(),
     )
 
 
 class _Tee(io.StringIO):
-    """Remembers what it passes on."""
+    """Keeps what it passes on."""
 
     def __init__(self, target: TextIO) -> None:
         super().__init__()

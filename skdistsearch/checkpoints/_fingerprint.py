@@ -36,14 +36,20 @@ class FitKeys:
         """What computes the fits: names and versions."""
         self._versions_of = cache(self._look_up)
         names = chain(["estimator", "X", "y"], (f"argument {n}" for n in count(3)))
-        arguments = dict(zip(names, batch.arguments, strict=False)) | {"config": batch.settings}
-        if batch.keep is not None:
-            arguments |= vars(batch.keep)
-        shared = {name: value for name, value in batch.shared.items() if name not in batch.aside}
+        arguments = dict(zip(names, batch.arguments, strict=False)) | {
+            "config": batch.sklearn_config
+        }
+        if batch.context.extractor is not None:
+            arguments |= vars(batch.context.extractor)
+        shared = {
+            name: value
+            for name, value in batch.common_keywords.items()
+            if name not in batch.ignored_keywords
+        }
         self.parts = {
             path: self._look_at(part, path)[0]
             for name, value in (arguments | shared).items()
-            if name not in batch.own
+            if name not in batch.per_fit_keywords
             for path, part in _paths(name, value)
         }
         """Digest of each thing that all fits depend on."""
@@ -58,7 +64,7 @@ class FitKeys:
 
     def _key(self, fit: int) -> str:
         own = self._batch.fits[fit].keywords
-        apart = own.keys() - self._batch.aside
+        apart = own.keys() - self._batch.ignored_keywords
         seals = self._shared + [f"{name} {self._seal(own[name], name)}" for name in apart]
         text = "\n".join([self._common, *sorted(seals)])
         return sha256(text.encode()).hexdigest()[:32]

@@ -31,7 +31,8 @@ from pathlib import Path
 
 from skdistsearch.backends import Backend, get_backend
 from skdistsearch.checkpoints._history import ABOUT, FITS, USE, SearchHistory, earlier_searches
-from skdistsearch.checkpoints._resume import checkpoint_url, iter_finished, named_root
+from skdistsearch.checkpoints._location import checkpoint_url, default_checkpoint_root
+from skdistsearch.checkpoints._resume import iter_finished
 from skdistsearch.exceptions import CheckpointError, RecordError, StoreError
 from skdistsearch.storage import Store, iter_journal_folders, journal_names, open_store
 
@@ -184,8 +185,8 @@ def delete(checkpoint: str | os.PathLike[str], backend: str | Backend = "local")
 
 
 def _root(backend: str | Backend) -> str:
-    root: str = getattr(get_backend(backend), "checkpoint_root", str)()
-    return root or named_root()
+    root = get_backend(backend).checkpoint_root()
+    return root or default_checkpoint_root()
 
 
 def _names(root: str) -> builtins.list[str]:
@@ -229,7 +230,7 @@ def _seen(name: str, store: Store) -> Checkpoint:
             for part in parts:
                 size += sum((part / file).stat().st_size for file in journal_names(part))
                 for key, outcome in iter_finished(part):
-                    failed.setdefault(key, bool((outcome.result or {}).get("fit_error")))
+                    failed.setdefault(key, bool(outcome.fit_error))
         except (RecordError, StoreError) as exc:
             problem = str(exc)
     return Checkpoint(

@@ -1,22 +1,19 @@
-"""Finished fits of earlier processes, and what makes a fit the same as one of them.
+"""Run only the fits that a checkpoint lacks, and save those that finish.
 
-A fit's key is a digest of all that its result depends on: estimator and parameters, data,
-indices, scorer, fit parameters, scikit-learn's configuration, and the versions of what computes.
-A checkpoint holds outcomes by key; a search that names it runs only what is missing.
+A checkpoint holds outcomes by the keys of their fits. The key of a fit is a digest of everything
+its result depends on: estimator and parameters, data, indices, scorer, fit parameters,
+scikit-learn's configuration, and the versions of the code (see `_fingerprint`).
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
-from skdistsearch._batch import Batch
+from skdistsearch._batch import Batch, Run, closing_outcomes
 from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch.checkpoints._fingerprint import FitKeys
 from skdistsearch.checkpoints._history import (
@@ -26,14 +23,13 @@ from skdistsearch.checkpoints._history import (
     _say_what_is_there,
     earlier_searches,
 )
-from skdistsearch.exceptions import CheckpointError, StoreError
+from skdistsearch.exceptions import StoreError
 from skdistsearch.scheduling import seconds_by_candidate
 from skdistsearch.storage import (
     MODEL,
     JournalUploader,
     JournalWriter,
     Store,
-    default_data_dir,
     iter_journal_folders,
     iter_recorded,
     open_store,
@@ -41,164 +37,142 @@ from skdistsearch.storage import (
     with_store_url,
 )
 
-Run = Callable[[Batch], Iterator[Outcome]]
-
-
-def checkpoint_url(checkpoint: Any, root: str = "") -> str:
-    """The folder or the URL that a user's ``checkpoint`` means.
-
-    ``root`` is where names go that are no paths; empty: beside the runs on this machine.
-    """
-    with suppress(TypeError, RuntimeError):  # no path, or of a home that nobody has
-        place = os.fspath(checkpoint)
-        if isinstance(checkpoint, str) and re.match(r"s3://[^/]", checkpoint):
-            return checkpoint.rstrip("/")
-        if isinstance(checkpoint, str) and re.fullmatch(r"\w[\w.+-]*", checkpoint):
-            return f"{root or named_root()}/{checkpoint}"
-        is_path = not isinstance(checkpoint, str) or re.search(r"^[.~]|[/\\]", checkpoint)
-        if is_path and not re.match(r"\w[\w+.-]+:/", place):  # Path("s3://bucket") is "s3:/bucket"
-            return str(Path(place).expanduser().absolute())
-    raise CheckpointError(
-        f"checkpoint={checkpoint!r} is no checkpoint: give a name of letters, digits, '.', '+', "
-        "'-' and '_', or a folder's path, or s3://bucket/prefix as a string."
-    )
-
-
-def named_root() -> str:
-    """Where on this machine checkpoints are that have a name only."""
-    return str(default_data_dir().absolute() / "checkpoints")
-
 
 def resume_from_checkpoint(run: Run, url: str) -> Run:
-    """A `Backend.run` that runs only fits of which the checkpoint at ``url`` has no outcome.
+    """Wrap ``run`` so that it runs only the fits that the checkpoint at ``url`` lacks.
 
-    For one search: its rounds are described in the checkpoint once.
+    For one search: the checkpoint describes a search once, at its first round.
     """
-    is_first = True
+    is_first_round = True
 
-    def resume(batch: Batch) -> Iterator[Outcome]:
-        nonlocal is_first
-        keys, found = _looked_up(open_store(url), batch, describe=is_first)
-        is_first = False
-        for fit, outcome in found.items():
+    def run_missing_fits(batch: Batch) -> Iterator[Outcome]:
+        nonlocal is_first_round
+        content = _look_up(open_store(url), batch, describe=is_first_round)
+        is_first_round = False
+        for fit, outcome in content.outcomes.items():
             yield replace(outcome, fit=fit, batch=batch.key, callbacks_fired=False, stdout="")
-        missing = [fit for fit in range(len(batch)) if fit not in found]
+        missing = [fit for fit in range(len(batch)) if fit not in content.outcomes]
         if missing:
-            yield from _run_missing(run, url, _prepared(batch, keys, found), missing)
+            yield from _run_and_save(run, url, _with_expectations(batch, content), missing)
 
-    return resume
+    return run_missing_fits
 
 
-def _looked_up(
-    store: Store, batch: Batch, *, describe: bool
-) -> tuple[list[str], dict[int, Outcome]]:
-    """The fits' keys, and the outcomes that the checkpoint has; tells the log what it has."""
-    identity = FitKeys(batch)
+@dataclass(frozen=True)
+class _Content:
+    """What a checkpoint has of a batch."""
+
+    keys: list[str]
+    """The key of each fit of the batch."""
+    outcomes: Mapping[int, Outcome]
+    """Outcomes by number of the fit."""
+
+
+def _look_up(store: Store, batch: Batch, *, describe: bool) -> _Content:
+    """Return what the checkpoint has of a batch, and log it."""
+    fingerprint = FitKeys(batch)
     earlier = earlier_searches(store) if describe else []
-    found = _found(store, identity.keys)
-    _say_what_is_there(store.url, identity, len(found), earlier)
+    outcomes = _saved_outcomes(store, fingerprint.keys)
+    _say_what_is_there(store.url, fingerprint, len(outcomes), earlier)
     if describe:
         try:
-            _describe(store, identity)
+            _describe(store, fingerprint)
         except StoreError:
-            if len(found) < len(batch):  # otherwise there is nothing more to write
+            if len(outcomes) < len(batch):  # otherwise there is nothing left to write
                 raise
-    return identity.keys, found
+    return _Content(fingerprint.keys, outcomes)
 
 
-def _found(store: Store, keys: list[str]) -> dict[int, Outcome]:
-    """Outcomes that the checkpoint has, by number of the fit; of several the first."""
-    numbers = {key: fit for fit, key in enumerate(keys)}
-    found: dict[int, Outcome] = {}
-    with closing(iter_journal_folders(store, FITS)) as parts:
-        for part in parts:
-            place = f"{FITS}/{part.name}"
-            there = cache(partial(_files_in, store, place))
-            for key, outcome in iter_finished(part):
-                if key in numbers and (not outcome.files or _names(outcome) <= there()):
-                    files = with_store_url(outcome.files, f"{store.url}/{place}")
-                    found.setdefault(numbers[key], replace(outcome, files=files, is_persisted=True))
-    return dict(sorted(found.items()))
+def _saved_outcomes(store: Store, keys: list[str]) -> dict[int, Outcome]:
+    """Return the outcomes in the checkpoint, by number of the fit: the first one of each."""
+    fits = {key: fit for fit, key in enumerate(keys)}
+    outcomes: dict[int, Outcome] = {}
+    with closing(iter_journal_folders(store, FITS)) as folders:
+        for folder in folders:
+            location = f"{FITS}/{folder.name}"
+            stored_names = cache(partial(_artifact_names_in, store, location))
+            for key, outcome in iter_finished(folder):
+                if key in fits and (
+                    not outcome.files or _artifact_names(outcome) <= stored_names()
+                ):
+                    files = with_store_url(outcome.files, f"{store.url}/{location}")
+                    outcome = replace(outcome, files=files, is_persisted=True)
+                    outcomes.setdefault(fits[key], outcome)
+    return dict(sorted(outcomes.items()))
 
 
-def _files_in(store: Store, place: str) -> set[str]:
-    return {name.rpartition("/")[2] for name in store.names(f"{place}/")}
+def _artifact_names_in(store: Store, location: str) -> set[str]:
+    return {name.rpartition("/")[2] for name in store.names(f"{location}/")}
 
 
-def _names(outcome: Outcome) -> set[str]:
+def _artifact_names(outcome: Outcome) -> set[str]:
     return {file.name for file in outcome.files.values() if isinstance(file, ArtifactRef)}
 
 
-def iter_finished(part: Path) -> Iterator[tuple[str, Outcome]]:
-    """Key and outcome of each fit that a batch has finished; what raised or was lost has not."""
-    return ((key, outcome) for key, outcome in iter_recorded(part) if outcome.status == "ok")
+def iter_finished(folder: Path) -> Iterator[tuple[str, Outcome]]:
+    """Yield key and outcome of each fit in a journal that is ok; fits that failed run again."""
+    return ((key, outcome) for key, outcome in iter_recorded(folder) if outcome.status == "ok")
 
 
-def _prepared(batch: Batch, keys: list[str], found: Mapping[int, Outcome]) -> Batch:
-    """With keys, and with how long fits took whose candidates have been on other splits."""
-    took = {fit: _seconds(outcome) for fit, outcome in found.items()}
-    seconds = seconds_by_candidate([fit.candidate for fit in batch.fits], took)
-    fits = [replace(fit, key=key) for fit, key in zip(batch.fits, keys, strict=True)]
-    return replace(batch, fits=fits, seconds=seconds)
+def _with_expectations(batch: Batch, content: _Content) -> Batch:
+    """Return the batch with keys, and with expected durations of fits."""
+    durations = {fit: _duration_s(outcome) for fit, outcome in content.outcomes.items()}
+    seconds = seconds_by_candidate([fit.candidate for fit in batch.fits], durations)
+    return batch.with_context(fit_keys=content.keys, expected_seconds=seconds)
 
 
-def _seconds(outcome: Outcome) -> float:
+def _duration_s(outcome: Outcome) -> float:
     if outcome.finished_at:
         return outcome.finished_at - outcome.started_at
-    times = outcome.result or {}
-    return float(times.get("fit_time", 0.0) + times.get("score_time", 0.0))
+    if outcome.result is None:
+        return 0.0
+    return outcome.result.get("fit_time", 0.0) + outcome.result.get("score_time", 0.0)
 
 
-def _run_missing(run: Run, url: str, batch: Batch, missing: list[int]) -> Iterator[Outcome]:
-    """Run some fits of ``batch``; keep what nobody has kept."""
-    known = batch.seconds or {}
-    seconds = {number: known[fit] for number, fit in enumerate(missing) if fit in known}
-    record = f"{url}/{FITS}/{_now()}-{batch.key}"
-    batch = replace(batch.only(missing), record=record, seconds=seconds or None)
-    _make_place(record)
+def _run_and_save(run: Run, url: str, batch: Batch, missing: list[int]) -> Iterator[Outcome]:
+    """Run the missing fits of ``batch``, and save outcomes that the backend has not saved."""
+    journal_url = f"{url}/{FITS}/{_now()}-{batch.key}"
+    subset = batch.subset(missing).with_context(journal_url=journal_url)
+    _create_folder(journal_url)
     with ExitStack() as stack:
-        outcomes = stack.enter_context(closing(_closeable(run(batch))))
-        recorder = None
-        for outcome in outcomes:
+        writer = None
+        for outcome in stack.enter_context(closing_outcomes(run(subset))):
             if outcome.status == "ok" and not outcome.is_persisted:
-                recorder = recorder or stack.enter_context(_recorder(batch))
-                outcome = _kept(recorder.finished(outcome), outcome, record)
+                writer = writer or stack.enter_context(_open_writer(subset))
+                outcome = _with_saved_artifacts(outcome, writer.finished(outcome), journal_url)
             yield replace(outcome, fit=missing[outcome.fit])
 
 
-def _kept(is_persisted: Outcome, outcome: Outcome, record: str) -> Outcome:
-    """The outcome, whose model is in the record now; where that is far away, nothing else is."""
-    files = with_store_url(is_persisted.files, record)
-    if record.startswith("s3://"):
-        models = {what: file for what, file in files.items() if what == MODEL}
+def _with_saved_artifacts(outcome: Outcome, saved: Outcome, journal_url: str) -> Outcome:
+    """Refer to the saved artifacts; keep the bytes of predictions that were saved to S3."""
+    files = with_store_url(saved.files, journal_url)
+    if journal_url.startswith("s3://"):
+        models = {name: file for name, file in files.items() if name == MODEL}
         files = {**outcome.files, **models}
     return replace(outcome, files=files, is_persisted=True)
 
 
-def _make_place(record: str) -> None:
-    """Find out before the first fit ends that it could not be kept."""
-    if record.startswith("s3://"):  # `_describe` has written there
+def _create_folder(journal_url: str) -> None:
+    """Raise an error before the first fit if outcomes cannot be saved."""
+    if journal_url.startswith("s3://"):  # `_describe` has written there
         return
     try:
-        Path(record).mkdir(mode=0o700, parents=True)
+        Path(journal_url).mkdir(mode=0o700, parents=True)
     except OSError as exc:
-        raise StoreError(f"No record of the fits can be made in {record}: {exc}") from exc
-
-
-def _closeable(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
-    yield from outcomes
+        raise StoreError(f"Could not create the journal folder {journal_url}: {exc}") from exc
 
 
 @contextmanager
-def _recorder(batch: Batch) -> Iterator[JournalWriter]:
-    """A record that this process keeps: of fits that ran in it, or that a backend handed over."""
-    if not batch.record.startswith("s3://"):
-        with JournalWriter(Path(batch.record), batch) as recorder:
-            yield recorder
+def _open_writer(batch: Batch) -> Iterator[JournalWriter]:
+    """Open a journal for fits that ran in this process, or whose backend did not save them."""
+    url = batch.context.journal_url
+    if not url.startswith("s3://"):
+        with JournalWriter(Path(url), batch) as writer:
+            yield writer
         return
     with (
         temporary_folder() as folder,
-        JournalUploader(folder, open_store(batch.record)),
-        JournalWriter(folder, batch) as recorder,
+        JournalUploader(folder, open_store(url)),
+        JournalWriter(folder, batch) as writer,
     ):
-        yield recorder
+        yield writer

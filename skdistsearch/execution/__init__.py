@@ -1,4 +1,4 @@
-"""How one process runs the fits of a chunk, with shared work done once.
+"""Run the fits of a chunk in one process, with shared work done once.
 
 Contents
 --------
@@ -15,26 +15,26 @@ Imports `skdistsearch.storage` and `skdistsearch.scheduling`. Start reading at `
 
 from skdistsearch.execution._model_extraction import (
     MISSING_ATTRIBUTE,
+    Extractions,
     ModelExtractor,
-    Noted,
     classes,
     split_path,
 )
-from skdistsearch.execution._runner import Runner, with_budget
-from skdistsearch.execution._shared_work import share_work, with_shared_work
-from skdistsearch.execution._split_data import n_samples
-from skdistsearch.execution._transformer_slots import with_parameters
+from skdistsearch.execution._runner import Runner, run_chunk
+from skdistsearch.execution._shared_work import divide_cache, share_work, with_shared_work
+from skdistsearch.execution._transformer_slots import iter_slots, with_parameters
 
 __all__ = [
     "MISSING_ATTRIBUTE",
+    "Extractions",
     "ModelExtractor",
-    "Noted",
     "Runner",
     "classes",
-    "n_samples",
+    "divide_cache",
+    "iter_slots",
+    "run_chunk",
     "share_work",
     "split_path",
-    "with_budget",
     "with_parameters",
     "with_shared_work",
 ]

@@ -8,18 +8,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
 from sklearn import config_context
 
-from skdistsearch._batch import Batch, Prepared
+from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution._split_data import test_part
 from skdistsearch.storage import MODEL, array_bytes, model_bytes
 
-Noted = Mapping[str, str | Callable[[Any], Any]]
+Extractions: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
+"""Values to extract from a fitted model: an attribute path or a function of the model, by name."""
 
 _NAMED = ("named_steps", "named_transformers_", "named_transformers", "named_estimators_")
 
@@ -28,22 +29,24 @@ _NAMED = ("named_steps", "named_transformers_", "named_transformers", "named_est
 class ModelExtractor:
     """Notes what is wanted of the model of a fit, while it is there."""
 
-    extract: Noted
+    extract: Extractions
     """Numbers: by name an attribute path or a function of the model."""
     methods: tuple[str, ...]
     """Predictions for the test part, by these methods."""
     models: bool
     """Whether the model itself is kept."""
 
-    def __call__(self, batch: Batch, outcome: Outcome, prepared: Prepared | None) -> Outcome:
+    def __call__(self, batch: Batch, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
         """The outcome, without the model in scikit-learn's record and with what is wanted."""
-        result = dict(outcome.result or {})
+        if outcome.result is None:
+            return outcome
+        result = outcome.result.copy()
         model = result.pop("estimator", None)
         outcome = replace(outcome, result=result)
         if model is None or result.get("fit_error"):
             return outcome
         extraction_errors: dict[str, str] = {}
-        with config_context(**batch.settings):
+        with config_context(**batch.sklearn_config):
             extracted = {
                 name: _tried(extraction_errors, name, partial(number, model, what))
                 for name, what in self.extract.items()
@@ -115,7 +118,7 @@ def _part(model: Any, name: str) -> Any:
 class _Data:
     """The test part of a fit, and what the labels are."""
 
-    def __init__(self, batch: Batch, fit: int, prepared: Prepared | None) -> None:
+    def __init__(self, batch: Batch, fit: int, prepared: PreparedCall | None) -> None:
         self._batch, self._fit, self._prepared = batch, fit, prepared
 
     def of(self, model: Any, *, shared: bool) -> Any:

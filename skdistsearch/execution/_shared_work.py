@@ -1,20 +1,23 @@
-"""What the fits of a batch have in common, found before they run."""
+"""Find out, in the caller, which work the fits of a batch have in common."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Generator, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skdistsearch._batch import Batch, SharedWork
-from skdistsearch._outcome import Outcome, closeable
-from skdistsearch.execution._split_data import SplitData
+from skdistsearch._batch import Batch, Run, SharedWork, closing_outcomes, n_samples
+from skdistsearch._outcome import Outcome
+from skdistsearch._typing import Estimator, Parameters
+from skdistsearch.execution._split_data import SLICED_PARAMS
 from skdistsearch.execution._transformer_slots import (
     TransformerSlot,
     iter_slots,
@@ -23,162 +26,227 @@ from skdistsearch.execution._transformer_slots import (
     with_parameters,
 )
 
-Run = Callable[[Batch], Iterator[Outcome]]
+_MEMORY_LIMIT_FILES = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+_CACHE_SHARE_OF_MEMORY = 0.25  # the fits themselves need the rest
+_COMPOSITES = (Pipeline, FeatureUnion, ColumnTransformer)
+_DATA_MIN_MB = 1.0  # size of X below which slicing it is faster than sharing the slices
 
-_WITH_SPOTS = (Pipeline, FeatureUnion, ColumnTransformer)
-_DATA_MIN_MB = 1.0  # of X: less is sliced in less time than it takes to share the slices
 
+def share_work(run: Run, cache_mb: float | None) -> Run:
+    """Wrap ``run`` so that fits share work, and so that equal fits run once.
 
-def share_work(run: Run, budget_mb: float | None) -> Run:
-    """``run``, with what fits have in common noted; equal fits are run once."""
-    if budget_mb is not None and not budget_mb >= 0:
-        raise ValueError(f"cache_mb={budget_mb!r} must be None or at least 0 megabytes.")
-    if budget_mb == 0:
+    Parameters
+    ----------
+    run : Run
+        The ``run`` of a backend, or a wrapper around it.
+    cache_mb : float or None
+        Memory for shared work in each process, in MB. None: a part of the machine's memory. 0:
+        returns ``run`` itself.
+    """
+    if cache_mb is not None and not cache_mb >= 0:
+        raise ValueError(f"cache_mb={cache_mb!r} must be None or at least 0 megabytes.")
+    if cache_mb == 0:
         return run
 
-    def shared(batch: Batch) -> Generator[Outcome]:
-        batch = with_shared_work(batch, budget_mb)
-        firsts = _firsts(batch)
-        alike = defaultdict(list)
-        for fit, first in enumerate(firsts):
-            alike[first].append(fit)
-        only = list(alike)
-        asked = batch if len(only) == len(batch) else batch.only(only)
-        with closing(closeable(run(asked))) as outcomes:
+    def run_with_shared_work(batch: Batch) -> Generator[Outcome]:
+        batch = with_shared_work(batch, cache_mb)
+        equal_fits = defaultdict(list)
+        for fit, first in enumerate(_first_equal_fits(batch)):
+            equal_fits[first].append(fit)
+        unique = list(equal_fits)
+        subset = batch if len(unique) == len(batch) else batch.subset(unique)
+        with closing_outcomes(run(subset)) as outcomes:
             for outcome in outcomes:
-                yield from _divided(outcome, alike[only[outcome.fit]])
+                yield from _distribute(outcome, equal_fits[unique[outcome.fit]])
 
-    return shared
+    return run_with_shared_work
 
 
-def _divided(outcome: Outcome, fits: list[int]) -> Iterator[Outcome]:
-    """The outcome of a fit, for each of the fits that are alike: they share its times."""
+def _distribute(outcome: Outcome, fits: list[int]) -> Iterator[Outcome]:
+    """Yield the outcome once for each of the equal fits, which share its times."""
     result = outcome.result
     if result is not None and len(fits) > 1:
-        times = [name for name in ("fit_time", "score_time") if name in result]
-        result = {**result, **{name: result[name] / len(fits) for name in times}}
+        result = result.copy()
+        for name in ("fit_time", "score_time"):
+            if name in result:
+                result[name] /= len(fits)
     for number, fit in enumerate(fits):
-        stdout, callbacks_fired = (
-            (outcome.stdout, outcome.callbacks_fired) if number == 0 else ("", False)
-        )
+        is_first = number == 0
         yield replace(
-            outcome, fit=fit, result=result, stdout=stdout, callbacks_fired=callbacks_fired
+            outcome,
+            fit=fit,
+            result=result,
+            stdout=outcome.stdout if is_first else "",
+            callbacks_fired=outcome.callbacks_fired and is_first,
         )
 
 
-def _firsts(batch: Batch) -> list[int]:
-    """Per fit, the first one that is just like it: the same candidate on the same split.
+def _first_equal_fits(batch: Batch) -> list[int]:
+    """Return, per fit, the first fit of the same candidate on the same split.
 
-    Where they draw from a source that nobody has seeded, equal candidates are not alike.
+    Equal candidates are not equal fits if they draw random numbers without a seed.
     """
     if _is_random(batch):
         return list(range(len(batch)))
-    keys: dict[int, Any] = {}
-    found: dict[Any, int] = {}
+    candidates: dict[int, Hashable] = {}
+    first_fits: dict[Hashable, int] = {}
     firsts = []
     for number, fit in enumerate(batch.fits):
-        if fit.candidate not in keys:
-            keys[fit.candidate] = frozenset(
+        if fit.candidate not in candidates:
+            candidates[fit.candidate] = frozenset(
                 (name, key_of(value)) for name, value in fit.parameters.items()
             )
-        firsts.append(
-            found.setdefault((keys[fit.candidate], fit.split, _data(batch, number)), number)
-        )
+        key = candidates[fit.candidate], fit.split, _split_identity(batch, number)
+        firsts.append(first_fits.setdefault(key, number))
     return firsts
 
 
 def _is_random(batch: Batch) -> bool:
-    given = [batch.arguments[0].get_params(), *(fit.parameters for fit in batch.fits)]
-    return any(map(_is_unseeded, given))
+    all_parameters = [batch.arguments[0].get_params(), *(fit.parameters for fit in batch.fits)]
+    return any(map(_has_unseeded_estimator, all_parameters))
 
 
-def _is_unseeded(parameters: Mapping[str, Any]) -> bool:
+def _has_unseeded_estimator(parameters: Parameters) -> bool:
     return any(
         (value is None and name.rpartition("__")[2] == "random_state")
-        or (isinstance(value, BaseEstimator) and _is_unseeded(value.get_params()))
+        or (isinstance(value, BaseEstimator) and _has_unseeded_estimator(value.get_params()))
         for name, value in parameters.items()
     )
 
 
-def _data(batch: Batch, fit: int) -> tuple[int, int]:
-    """What tells two splits apart: the indices are the same objects for all candidates."""
+def _split_identity(batch: Batch, fit: int) -> tuple[int, int]:
+    """Return what tells splits apart: their indices are the same objects for all candidates."""
     keywords = batch.keywords_of(fit)
     return id(keywords["train"]), id(keywords["test"])
 
 
-def with_shared_work(batch: Batch, budget_mb: float | None) -> Batch:
-    """The batch, with the work that its fits can share, if there is any."""
+def with_shared_work(batch: Batch, cache_mb: float | None) -> Batch:
+    """Return the batch with the work that its fits can share, if there is any."""
     if not _has_one_split_per_number(batch):
         return batch
-    if not SplitData.fits(batch.arguments, batch.keywords_of(0), batch.settings):
+    if not _can_share_slices(batch):
         return batch
-    pieces = _pieces(batch)
-    if not any(pieces) and not _is_big(batch):
+    tokens = _shared_tokens(batch)
+    if not any(tokens) and not _is_slicing_worth_sharing(batch):
         return batch
-    return replace(batch, common=SharedWork(pieces, budget_mb))
+    return batch.with_context(shared_work=SharedWork(tokens, cache_mb))
+
+
+def _can_share_slices(batch: Batch) -> bool:
+    """Return True if `SplitData` slices the data of the batch as scikit-learn does."""
+    _, X, y = batch.arguments
+    keywords, n_rows = batch.keywords_of(0), n_samples(X)
+    params = [value for name in SLICED_PARAMS for value in (keywords.get(name) or {}).values()]
+    sliced = [X, *([] if y is None else [y]), *(p for p in params if n_samples(p) == n_rows)]
+    return (
+        n_rows is not None
+        and not batch.sklearn_config.get("array_api_dispatch")
+        and all(isinstance(keywords[part], np.ndarray) for part in ("train", "test"))
+        and all(map(_is_sliced_unconverted, sliced))
+    )
+
+
+def _is_sliced_unconverted(value: object) -> bool:
+    """Return False for types that scikit-learn may convert before it slices them."""
+    module = type(value).__module__.partition(".")[0]
+    return isinstance(value, np.ndarray | list) or module in ("pandas", "scipy")
 
 
 def _has_one_split_per_number(batch: Batch) -> bool:
-    data = {(fit.split, _data(batch, number)) for number, fit in enumerate(batch.fits)}
-    return len(data) == len({fit.split for fit in batch.fits})
+    splits = {(fit.split, _split_identity(batch, number)) for number, fit in enumerate(batch.fits)}
+    return len(splits) == len({fit.split for fit in batch.fits})
 
 
-def _is_big(batch: Batch) -> bool:
-    """Whether the slices of X are worth sharing, and there are fits to share them."""
+def _is_slicing_worth_sharing(batch: Batch) -> bool:
     return (
         len({fit.candidate for fit in batch.fits}) > 1
         and size_mb(batch.arguments[1]) >= _DATA_MIN_MB
     )
 
 
-def _pieces(batch: Batch) -> list[tuple[int | None, ...]]:
-    """Per fit, the numbers of its shared pieces; an empty tuple where there are none."""
-    numbers: dict[Any, int] = {}
-    of_key: dict[Any, list[TransformerSlot]] = {}
-    of_candidate: dict[int, list[tuple[int, Any]]] = {}
-    if _may_have_spots(batch):
-        for fit in batch.fits:
-            if fit.candidate not in of_candidate:
-                key = _before_the_model(batch.arguments[0], fit.parameters)
-                if key not in of_key:  # to make a candidate takes a millisecond
-                    of_key[key] = _spots(batch.arguments[0], fit.parameters)
-                of_candidate[fit.candidate] = [
-                    (numbers.setdefault(spot.key, len(numbers)), spot.columns)
-                    for spot in of_key[key]
-                ]
-    counts = Counter(number for found in of_candidate.values() for number, _ in set(found))
-    shared = {candidate: _shared(found, counts) for candidate, found in of_candidate.items()}
-    some = any(number is not None for found in shared.values() for number in found)
-    return [shared.get(fit.candidate, ()) if some else () for fit in batch.fits]
+def _shared_tokens(batch: Batch) -> list[tuple[int | None, ...]]:
+    """Return, per fit, the tokens of its shared transformers. Empty tuples if none is shared."""
+    slots = _slots_by_candidate(batch)
+    counts = Counter(token for found in slots.values() for token in {token for token, _ in found})
+    tokens = {candidate: _tokens_to_share(found, counts) for candidate, found in slots.items()}
+    if all(token is None for found in tokens.values() for token in found):
+        return [()] * len(batch)
+    return [tokens[fit.candidate] for fit in batch.fits]
 
 
-def _before_the_model(estimator: Any, parameters: Mapping[str, Any]) -> Any:
-    """What the transformers of a candidate depend on: not its model's parameters."""
+def _slots_by_candidate(batch: Batch) -> dict[int, list[tuple[int, Hashable]]]:
+    """Return the token and the columns of each candidate's transformers."""
+    if not isinstance(batch.arguments[0], _COMPOSITES):
+        return {}  # only a composite says which data its parts get
+    tokens: dict[Hashable, int] = {}
+    slots_by_key: dict[Hashable, list[TransformerSlot]] = {}
+    slots_by_candidate = {}
+    for fit in batch.fits:
+        if fit.candidate not in slots_by_candidate:
+            key = _transformers_key(batch.arguments[0], fit.parameters)
+            if key not in slots_by_key:  # building a candidate takes a millisecond
+                slots_by_key[key] = _slots_of(batch.arguments[0], fit.parameters)
+            slots_by_candidate[fit.candidate] = [
+                (tokens.setdefault(slot.key, len(tokens)), slot.columns)
+                for slot in slots_by_key[key]
+            ]
+    return slots_by_candidate
+
+
+def _transformers_key(estimator: Estimator, parameters: Parameters) -> Hashable:
+    """Return a key of the parameters that a candidate's transformers depend on.
+
+    These are all but those of the model at the end.
+    """
     names = set(parameters)
     if isinstance(estimator, Pipeline):
         model, value = estimator.steps[-1]
-        if not isinstance(parameters.get(model, value), _WITH_SPOTS):
+        if not isinstance(parameters.get(model, value), _COMPOSITES):
             names -= {name for name in names if name.partition("__")[0] == model}
     return frozenset((name, key_of(parameters[name])) for name in names)
 
 
-def _shared(found: list[tuple[int, Any]], counts: Counter[int]) -> tuple[int | None, ...]:
-    """The numbers of what other candidates have too.
+def _tokens_to_share(
+    slots: list[tuple[int, Hashable]], counts: Mapping[int, int]
+) -> tuple[int | None, ...]:
+    """Return the tokens of the transformers that other candidates have too, None for the others.
 
-    If a part of a ColumnTransformer is among them, all: the part's input is known by the whole's.
+    If a part of a ColumnTransformer is among them, return all tokens, because the input of the
+    part is identified by the input of the whole.
     """
-    if any(counts[number] > 1 for number, columns in found if columns is not None):
-        return tuple(number for number, _ in found)
-    return tuple(number if counts[number] > 1 else None for number, _ in found)
+    if any(counts[token] > 1 for token, columns in slots if columns is not None):
+        return tuple(token for token, _ in slots)
+    return tuple(token if counts[token] > 1 else None for token, _ in slots)
 
 
-def _may_have_spots(batch: Batch) -> bool:
-    # Of other estimators, nobody but they themselves knows what data their parts get
-    return isinstance(batch.arguments[0], _WITH_SPOTS)
-
-
-def _spots(estimator: Any, parameters: Any) -> list[TransformerSlot]:
+def _slots_of(estimator: Estimator, parameters: Parameters) -> list[TransformerSlot]:
     try:
         return list(iter_slots(with_parameters(estimator, parameters)))
-    except Exception:  # a candidate that cannot be set: its fit says so
+    except Exception:  # invalid parameters: the fit reports the error
         return []
+
+
+def memory_mb() -> float:
+    """Return the memory of this machine, or of the container around this process, in MB."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6]
+    for path in _MEMORY_LIMIT_FILES:
+        with suppress(OSError, ValueError):  # the other version of cgroups, or "max"
+            limits.append(int(Path(path).read_text()) / 1e6)
+    return min(limits)
+
+
+def default_budget_mb() -> float:
+    """Return the memory for cached work of all processes on this machine, in MB."""
+    return memory_mb() * _CACHE_SHARE_OF_MEMORY
+
+
+def divide_cache(batch: Batch, n_processes: int) -> Batch:
+    """Divide the memory for cached work by the number of processes on this machine."""
+    work = batch.context.shared_work
+    if work is None or work.budget_mb is not None:
+        return batch
+    budget_mb = default_budget_mb() / n_processes
+    return batch.with_context(shared_work=replace(work, budget_mb=budget_mb))

@@ -15,10 +15,11 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
+from skdistsearch._batch import n_samples
 from skdistsearch.execution._transform_cache import ProtectedValue, TransformCache
 
 _MARKS = {"train": np.array([0]), "test": np.array([1])}
-_PARAMS = ("fit_params", "score_params")  # dicts of what else may be sliced
+SLICED_PARAMS = ("fit_params", "score_params")  # dicts of what else may be sliced
 
 
 class SplitData:
@@ -45,23 +46,9 @@ class SplitData:
         """Instead of X and y."""
         self.keywords: dict[str, Any] = dict(_MARKS)
         """Instead of the keyword arguments of the same names."""
-        for name in _PARAMS:
+        for name in SLICED_PARAMS:
             if keywords.get(name):
                 self.keywords[name] = self._params(name, keywords[name])
-
-    @staticmethod
-    def fits(arguments: tuple[Any, ...], keywords: Mapping[str, Any], settings: Any) -> bool:
-        """Whether that can be done with these arguments, under scikit-learn's ``settings``."""
-        _, X, y = arguments
-        n = n_samples(X)
-        params = [value for name in _PARAMS for value in (keywords.get(name) or {}).values()]
-        aligned = [X, *([] if y is None else [y]), *(p for p in params if n_samples(p) == n)]
-        return (
-            n is not None
-            and not settings.get("array_api_dispatch")
-            and all(isinstance(keywords[part], np.ndarray) for part in ("train", "test"))
-            and all(_is_sliced_alike(value) for value in aligned)
-        )
 
     def _params(self, group: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -138,17 +125,3 @@ def test_part(estimator: Any, arguments: tuple[Any, ...], keywords: Mapping[str,
     X = arguments[1]
     found, _ = _safe_split(estimator, X, None, keywords["test"], keywords["train"])
     return found
-
-
-def n_samples(value: Any) -> int | None:
-    """As scikit-learn counts them, where it does."""
-    shape = getattr(value, "shape", None)
-    if shape is not None:
-        return int(shape[0]) if len(shape) else None
-    return len(value) if hasattr(value, "__len__") else None
-
-
-def _is_sliced_alike(value: Any) -> bool:
-    """Whether scikit-learn slices what it is just as we do: some others it converts before."""
-    module = type(value).__module__.partition(".")[0]
-    return isinstance(value, np.ndarray | list) or module in ("pandas", "scipy")

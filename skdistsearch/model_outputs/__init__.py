@@ -1,4 +1,4 @@
-"""What a search collects from its fitted models beside their scores.
+"""Collect more than scores from fitted models: values, predictions, and the models themselves.
 
 Contents
 --------

@@ -1,130 +1,113 @@
-"""What a search learns of its fitted models, gathered from the outcomes of its fits."""
+"""Collect what the fits of a search leave beside scikit-learn's results."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from skdistsearch._batch import Batch
-from skdistsearch._outcome import Outcome, closeable
-from skdistsearch.execution import MISSING_ATTRIBUTE, classes, n_samples
-from skdistsearch.model_outputs._fold_estimators import FoldModels
-from skdistsearch.model_outputs._oof_predictions import Made, _alike, _assembled
-from skdistsearch.model_outputs._output_options import OutputOptions, _classifies
+from skdistsearch._batch import Batch, Run, closing_outcomes, n_samples
+from skdistsearch._outcome import Outcome
+from skdistsearch.execution import MISSING_ATTRIBUTE, classes
+from skdistsearch.model_outputs._fold_estimators import FoldEstimators
+from skdistsearch.model_outputs._oof_predictions import OofPredictions
+from skdistsearch.model_outputs._output_options import OutputOptions, is_classifying
 from skdistsearch.storage import MODEL, load_array, read_verified
-
-Run = Callable[[Batch], Iterator[Outcome]]
 
 
 class OutputCollector:
-    """What came of the fits of one search beside scikit-learn's record of them."""
+    """Extracted values, predictions and models of one search, over all its rounds."""
 
-    def __init__(self, wanted: OutputOptions) -> None:
-        self._wanted = wanted
-        self.times: list[tuple[int, int, float, float, str]] = []
-        """Of each fit: candidate, split, when it began and ended in seconds since 1970, worker."""
-        self.models = FoldModels()
-        self._n_candidates, self._n_splits, self._n_rows = 0, 0, 0
-        self._methods: tuple[str, ...] = ()
-        self._widths: list[int] = []
-        self._notes: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
-        self._made: dict[str, list[Made]] = defaultdict(list)
+    def __init__(self, options: OutputOptions) -> None:
+        self._options = options
+        self._n_candidates, self._n_splits = 0, 0
+        self._extracted: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
+        self._predictions = OofPredictions()
+        self._estimators = FoldEstimators()
 
-    def watching(self, run: Run) -> Run:
-        """``run``, with what its outcomes tell gathered."""
+    def collect_outputs(self, run: Run) -> Run:
+        """Wrap ``run`` so that fits extract what was asked for, and collect it."""
 
-        def watch(batch: Batch) -> Generator[Outcome]:
-            first = self._n_candidates
-            batch = self._begun(batch)
-            extraction_errors: dict[str, list[str]] = defaultdict(list)
+        def run_and_collect(batch: Batch) -> Generator[Outcome]:
+            first_candidate = self._n_candidates
+            batch = self._start_round(batch)
+            errors: dict[str, list[str]] = defaultdict(list)
             n_models = 0
-            with closing(closeable(run(batch))) as outcomes:
+            with closing_outcomes(run(batch)) as outcomes:
                 for outcome in outcomes:
-                    self._take(batch, outcome, first)
-                    for name, trouble in outcome.extraction_errors.items():
-                        extraction_errors[name].append(f"{batch.fits[outcome.fit]}: {trouble}")
+                    self._add_outcome(batch, outcome, first_candidate)
+                    for name, error in outcome.extraction_errors.items():
+                        errors[name].append(f"{batch.fits[outcome.fit]}: {error}")
                     n_models += _has_model(outcome)
-                    yield outcome if batch.keep is None else replace(outcome, files={})
-            for name, found in extraction_errors.items():
-                self._tell(name, found, n_models)
+                    yield replace(outcome, files={})
+            for name, messages in errors.items():
+                self._report_errors(name, messages, n_models)
 
-        return watch
+        return run_and_collect
 
-    def _begun(self, batch: Batch) -> Batch:
-        """Take note of a round; the batch, for its fits to tell what is wanted."""
+    def _start_round(self, batch: Batch) -> Batch:
+        """Return the batch with the extractor, and with the models in scikit-learn's results."""
         self._n_candidates += len({fit.candidate for fit in batch.fits})
         self._n_splits = len({fit.split for fit in batch.fits})
-        if not self._wanted:
-            return batch
-        keep = self._wanted.of_batch(batch)
-        self._methods = keep.methods
-        if keep.methods:
-            self._n_rows = n_samples(batch.arguments[1]) or 0
-            if (set(keep.methods) - {"predict"}) and batch.arguments[2] is not None:
-                self._widths = [len(labels) for labels in classes(batch.arguments[2])]
-            _check_overlap(batch, keep.methods, self._n_rows)
-        for call in batch.here or ():
-            call.with_model()  # type: ignore[attr-defined]
-        return replace(
+        extractor = self._options.make_extractor(batch)
+        if extractor.methods:
+            self._expect_predictions(batch, extractor.methods)
+        for call in batch.local.calls or ():
+            call.request_model()
+        batch = replace(
             batch,
-            keep=keep,
-            shared={**batch.shared, "return_estimator": True},
-            aside=batch.aside | {"return_estimator"},
+            common_keywords={**batch.common_keywords, "return_estimator": True},
+            ignored_keywords=batch.ignored_keywords | {"return_estimator"},
         )
+        return batch.with_context(extractor=extractor)
 
-    def _take(self, batch: Batch, outcome: Outcome, first: int) -> None:
+    def _expect_predictions(self, batch: Batch, methods: tuple[str, ...]) -> None:
+        _, X, y = batch.arguments
+        self._predictions.methods = methods
+        self._predictions.n_rows = n_samples(X) or 0
+        if set(methods) - {"predict"} and y is not None:
+            self._predictions.n_classes = [len(labels) for labels in classes(y)]
+        _check_overlap(batch, methods, self._predictions.n_rows)
+
+    def _add_outcome(self, batch: Batch, outcome: Outcome, first_candidate: int) -> None:
         fit = batch.fits[outcome.fit]
-        candidate = first + fit.candidate
-        if outcome.finished_at:
-            times = outcome.started_at, outcome.finished_at, outcome.worker
-            self.times.append((candidate, fit.split, *times))
-        for name, note in outcome.extracted.items():
-            self._notes[name][candidate, fit.split] = note
-        for what, file in outcome.files.items():
-            if what == MODEL:
-                self.models.take((candidate, fit.split), file, lasting=outcome.is_persisted)
+        candidate = first_candidate + fit.candidate
+        for name, value in outcome.extracted.items():
+            self._extracted[name][candidate, fit.split] = value
+        for name, file in outcome.files.items():
+            if name == MODEL:
+                is_lasting = outcome.is_persisted
+                self._estimators.add((candidate, fit.split), file, is_lasting=is_lasting)
             else:
-                rows = np.asarray(batch.keywords_of(outcome.fit)["test"])
-                rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-                self._made[what].append((candidate, rows, load_array(read_verified(file))))
+                test = batch.keywords_of(outcome.fit)["test"]
+                self._predictions.add(name, candidate, test, load_array(read_verified(file)))
 
-    def _tell(self, name: str, found: list[str], n_models: int) -> None:
-        """Say what could not be had of how many models; an error if of all, by a mistake."""
-        n_absent = sum(MISSING_ATTRIBUTE in trouble for trouble in found)
-        asked = f"keep={'estimators' if name == MODEL else name!r}"
-        if name in self._wanted.extract:
-            asked = f"extract={{{name!r}: {self._wanted.extract[name]!r}}}"
-            if n_absent == len(found) < n_models:
-                return  # other contenders have it
-        said = f"{asked} could not be had of {len(found)} of {n_models} models. First {found[0]}"
-        if len(found) == n_models and not n_absent:
-            raise ValueError(said)
-        warnings.warn(f"{said}. There it is NaN, or None.", UserWarning, stacklevel=2)
+    def _report_errors(self, name: str, messages: list[str], n_models: int) -> None:
+        """Warn about models without an output; raise if all lack it because of a mistake."""
+        n_missing = sum(MISSING_ATTRIBUTE in message for message in messages)
+        option = f"keep={'estimators' if name == MODEL else name!r}"
+        if name in self._options.extract:
+            option = f"extract={{{name!r}: {self._options.extract[name]!r}}}"
+            if n_missing == len(messages) < n_models:
+                return  # other contenders have the attribute
+        report = f"{option} failed for {len(messages)} of {n_models} models"
+        first = f"First failure: {messages[0]}"
+        if len(messages) == n_models and not n_missing:
+            raise ValueError(f"{report}. {first}")
+        warnings.warn(f"{report}; their values are NaN or None. {first}", UserWarning, stacklevel=2)
 
-    def instead_of(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
-        """scikit-learn's ``evaluate_candidates``, whose results have our columns too."""
-
-        def evaluate(*args: Any, **kwargs: Any) -> Any:
-            results = evaluate_candidates(*args, **kwargs)
-            results.update(self._columns())
-            return results
-
-        return evaluate
-
-    def _columns(self) -> dict[str, Any]:
-        """For ``cv_results_``, of all rounds so far."""
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of ``cv_results_`` with extracted values, of all rounds so far."""
         columns: dict[str, Any] = {}
-        for name in self._wanted.extract:
+        for name in self._options.extract:
             values = np.full((self._n_candidates, self._n_splits), math.nan)
-            for where, note in self._notes[name].items():
-                values[where] = note
+            for position, value in self._extracted[name].items():
+                values[position] = value
             columns |= {f"split{split}_{name}": column for split, column in enumerate(values.T)}
             columns[f"mean_{name}"] = values.mean(axis=1)
             columns[f"std_{name}"] = values.std(axis=1)
@@ -132,53 +115,27 @@ class OutputCollector:
         return columns
 
     def attributes(self, best_index: int | None) -> dict[str, Any]:
-        """What the fitted search gets."""
-        found: dict[str, Any] = {"_fit_times": self.times}
+        """Return the attributes of the fitted search."""
+        attributes: dict[str, Any] = {}
         if best_index is not None:
-            columns = self._columns()
-            for name in self._wanted.extract:
-                found[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
-        if self._methods:
-            found["oof_predictions_"] = dict(self._all_predictions())
-        if "estimators" in self._wanted.keep:
-            found["fold_estimators_"] = self.models.of_shape(self._n_candidates, self._n_splits)
-        return found
-
-    def _all_predictions(self) -> Iterator[tuple[str, Any]]:
-        for method in self._methods:
-            made = self._alike(method)
-            shapes = {values.shape[1:] for _, _, values in made}
-            if len(shapes) > 1:  # all is fitted: nothing of it is lost
-                warnings.warn(
-                    f"keep={method!r}: candidates predict arrays of different shapes for a row, "
-                    f"{' and '.join(map(str, sorted(shapes)))}, which make no array together: "
-                    "oof_predictions_ has none of them.",
-                    UserWarning,
-                    stacklevel=2,
-                )
-            else:
-                yield method, self._predictions(method, made)
-
-    def _alike(self, method: str) -> list[Made]:
-        made, n_columns = self._made[method], sum(self._widths)
-        several = len(self._widths) > 1 and set(self._widths) == {2} and method == "predict_proba"
-        return _alike(made, pairs=n_columns if several else 0)
-
-    def _predictions(self, method: str, made: list[Made]) -> Any:
-        whole = _assembled(made, (self._n_candidates, self._n_rows))
-        widths = self._widths
-        if method == "predict" or len(widths) < 2 or whole.shape[2:] != (sum(widths),):
-            return whole
-        return np.split(whole, np.cumsum(widths)[:-1], axis=2)  # several outputs
+            columns = self.columns()
+            for name in self._options.extract:
+                attributes[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
+        if self._predictions.methods:
+            attributes["oof_predictions_"] = self._predictions.to_arrays(self._n_candidates)
+        if "estimators" in self._options.keep:
+            self._estimators.set_shape(self._n_candidates, self._n_splits)
+            attributes["fold_estimators_"] = self._estimators
+        return attributes
 
 
 def _has_model(outcome: Outcome) -> bool:
-    return outcome.status == "ok" and not (outcome.result or {}).get("fit_error")
+    return outcome.status == "ok" and not outcome.fit_error
 
 
 def _check_overlap(batch: Batch, methods: tuple[str, ...], n_rows: int) -> None:
-    """Labels have no mean: refuse before any fit to keep several of a row."""
-    if "predict" not in methods or not _classifies(batch):
+    """Raise before any fit if a row would get several labels, which have no mean."""
+    if "predict" not in methods or not is_classifying(batch):
         return
     counts = np.zeros(n_rows, int)
     for number, fit in enumerate(batch.fits):
@@ -186,9 +143,9 @@ def _check_overlap(batch: Batch, methods: tuple[str, ...], n_rows: int) -> None:
             counts[np.asarray(batch.keywords_of(number)["test"])] += 1
     if counts.max() > 1:
         raise ValueError(
-            "keep='predict': the test parts of the splits overlap, and of several labels that are "
-            "predicted for a row there is no mean. Keep 'predict_proba', or give the search a cv "
-            "whose test parts do not overlap."
+            "keep='predict': the test parts of the splits overlap, and the labels that several "
+            "models predict for a row cannot be averaged. Keep 'predict_proba', or use a cv whose "
+            "test parts do not overlap."
         )
 
 

@@ -1,4 +1,4 @@
-"""The fitted models of the splits, in files until somebody asks for one."""
+"""The fitted models of all splits, in files until they are used."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 from skdistsearch._outcome import ArtifactRef
+from skdistsearch._typing import Estimator
 from skdistsearch.storage import (
     MODEL,
     FolderStore,
@@ -19,100 +20,101 @@ from skdistsearch.storage import (
     temporary_folder,
 )
 
-Where = tuple[int, int]
+Position: TypeAlias = tuple[int, int]
 """Candidate, split."""
 
 
-class FoldModels(Sequence[Sequence[Any]]):
-    """Models by candidate, then by split; each is read when it is asked for, anew each time.
+class FoldEstimators(Sequence[Sequence[Estimator | None]]):
+    """Models by candidate, then by split. Each access loads a new object.
 
-    ``None`` stands where a fit failed. Files that no checkpoint keeps are in a temporary folder
-    that goes with this object. Its pickle and its copies bring the models in them along.
+    None for a fit that failed. Files that are not in a checkpoint are in a temporary folder that is
+    removed with this object. Pickles and copies of it contain the models in that folder.
     """
 
     def __init__(self) -> None:
-        self._files: dict[Where, ArtifactRef] = {}
-        self._shape = 0, 0
+        self._files: dict[Position, ArtifactRef] = {}
+        self._n_candidates, self.n_splits = 0, 0
         self._folder: Path | None = None
 
-    def of_shape(self, n_candidates: int, n_splits: int) -> FoldModels:
-        """This, for so many candidates and splits."""
-        self._shape = n_candidates, n_splits
-        return self
+    def set_shape(self, n_candidates: int, n_splits: int) -> None:
+        """Set the number of candidates and of splits."""
+        self._n_candidates, self.n_splits = n_candidates, n_splits
 
-    def take(self, where: Where, file: bytes | ArtifactRef, *, lasting: bool) -> None:
-        """Keep a model, or where it is, if that place is ``lasting`` or far away."""
-        if isinstance(file, ArtifactRef) and (lasting or file.url.startswith("s3://")):
-            self._files[where] = file
+    def add(self, position: Position, file: bytes | ArtifactRef, *, is_lasting: bool) -> None:
+        """Add a model. Its file is copied, unless it is ``is_lasting`` or in S3."""
+        if isinstance(file, ArtifactRef) and (is_lasting or file.url.startswith("s3://")):
+            self._files[position] = file
             return
         folder, data = self._own_folder(), read_verified(file)
-        kept = artifact_ref(MODEL, data, "-".join(map(str, where)))
-        FolderStore(folder).put(kept.name, data)
-        self._files[where] = ArtifactRef(kept.name, kept.crc32, str(folder))
+        copied = artifact_ref(MODEL, data, "-".join(map(str, position)))
+        FolderStore(folder).put(copied.name, data)
+        self._files[position] = ArtifactRef(copied.name, copied.crc32, str(folder))
 
     def _own_folder(self) -> Path:
         if self._folder is None:
             stack = ExitStack()
             self._folder = stack.enter_context(temporary_folder())
-            weakref.finalize(self, _closed, stack, os.getpid())
+            weakref.finalize(self, _close_in_process, stack, os.getpid())
         return self._folder
 
     def __len__(self) -> int:
-        return self._shape[0]
+        return self._n_candidates
 
-    def __getitem__(self, candidate: Any) -> Any:
+    @overload
+    def __getitem__(self, candidate: int) -> Sequence[Estimator | None]: ...
+    @overload
+    def __getitem__(self, candidate: slice) -> list[Sequence[Estimator | None]]: ...
+    def __getitem__(self, candidate: int | slice) -> Any:
         if isinstance(candidate, slice):
             return [self[number] for number in range(len(self))[candidate]]
-        return _Folds(self, range(len(self))[candidate])
+        return _CandidateEstimators(self, range(len(self))[candidate])
 
-    def __iter__(self) -> Iterator[Sequence[Any]]:
+    def __iter__(self) -> Iterator[Sequence[Estimator | None]]:
         return map(self.__getitem__, range(len(self)))
 
-    def load(self, where: Where) -> Any:
-        """The model; None if there is none."""
-        file = self._files.get(where)
+    def load(self, position: Position) -> Estimator | None:
+        """Load a model; None if there is none."""
+        file = self._files.get(position)
         return None if file is None else load_model(read_verified(file))
-
-    @property
-    def n_splits(self) -> int:
-        """How many splits there are."""
-        return self._shape[1]
 
     def __getstate__(self) -> dict[str, Any]:
         own = str(self._folder)
         files = {
-            where: read_verified(file) if file.url == own else file
-            for where, file in self._files.items()
+            position: read_verified(file) if file.url == own else file
+            for position, file in self._files.items()
         }
-        return {"shape": self._shape, "files": files}
+        return {"shape": (self._n_candidates, self.n_splits), "files": files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        FoldModels.__init__(self)
-        self._shape = state["shape"]
-        for where, file in state["files"].items():
-            self.take(where, file, lasting=True)
+        FoldEstimators.__init__(self)
+        self.set_shape(*state["shape"])
+        for position, file in state["files"].items():
+            self.add(position, file, is_lasting=True)
 
     def __repr__(self) -> str:
-        n_candidates, n_splits = self._shape
-        return f"<models of {n_candidates} candidates, {n_splits} splits each>"
+        return f"<models of {self._n_candidates} candidates, {self.n_splits} splits each>"
 
 
-class _Folds(Sequence[Any]):
-    """The models of one candidate."""
+class _CandidateEstimators(Sequence["Estimator | None"]):
+    """The models of one candidate, by split."""
 
-    def __init__(self, models: FoldModels, candidate: int) -> None:
-        self._models, self._candidate = models, candidate
+    def __init__(self, estimators: FoldEstimators, candidate: int) -> None:
+        self._estimators, self._candidate = estimators, candidate
 
     def __len__(self) -> int:
-        return self._models.n_splits
+        return self._estimators.n_splits
 
-    def __getitem__(self, split: Any) -> Any:
+    @overload
+    def __getitem__(self, split: int) -> Estimator | None: ...
+    @overload
+    def __getitem__(self, split: slice) -> list[Estimator | None]: ...
+    def __getitem__(self, split: int | slice) -> Any:
         if isinstance(split, slice):
             return [self[number] for number in range(len(self))[split]]
-        return self._models.load((self._candidate, range(len(self))[split]))
+        return self._estimators.load((self._candidate, range(len(self))[split]))
 
 
-def _closed(stack: ExitStack, pid: int) -> None:
-    """Remove the folder, in the process that made it: a fork is no owner."""
+def _close_in_process(stack: ExitStack, pid: int) -> None:
+    """Remove the folder, but not in a fork of the process that created it."""
     if os.getpid() == pid:
         stack.close()

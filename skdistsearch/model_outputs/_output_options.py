@@ -1,71 +1,97 @@
-"""checks extract= and keep=."""
+"""Check what a user asks for with ``extract=`` and ``keep=``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sklearn.base import is_classifier
 
 from skdistsearch._batch import Batch
-from skdistsearch.execution import ModelExtractor, Noted, split_path, with_parameters
+from skdistsearch.execution import Extractions, ModelExtractor, split_path, with_parameters
 
 METHODS = ("predict", "predict_proba", "decision_function")
-_KEPT = ("predictions", *METHODS, "estimators")
-_TAKEN = {"fit_time", "score_time", "score", "index", "params", "estimator", *METHODS}
-"""Names whose columns, or whose ``best_..._``, a search has already, or that it needs itself."""
+"""Methods whose predictions can be kept."""
+
+_KEEPABLE = ("predictions", *METHODS, "estimators")
+_RESERVED_NAMES = {"fit_time", "score_time", "score", "index", "params", "estimator", *METHODS}
+"""Names of columns of ``cv_results_``, or of ``best_<name>_``, that a search has already."""
+_INVALID_KEEP = (
+    f"keep={{0!r}} is not valid. Use one of {', '.join(map(repr, _KEEPABLE))}, or a tuple of them."
+)
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What a user wants to know of the fitted models, checked."""
+    """What a user asks for of the fitted models, checked."""
 
-    extract: Noted
+    extract: Extractions
+    """Values to extract, by name."""
     keep: tuple[str, ...]
+    """Predictions and models to keep."""
 
     @classmethod
-    def of(cls, extract: Any, keep: Any, *, subsamples: bool) -> OutputOptions:
-        """What ``extract=`` and ``keep=`` ask for; an error that names every mistake in them."""
-        kept = (keep,) if isinstance(keep, str) else tuple(keep) if _is_listed(keep) else None
-        wrong_types = [*_wrong_types(extract), *([] if kept is not None else [_KEEP.format(keep)])]
-        if wrong_types:
-            raise TypeError("\n".join(wrong_types))
-        wrong = [*_wrong_names(extract or {})]
-        wrong += [_KEEP.format(one) for one in kept or () if one not in _KEPT]
-        if subsamples and set(kept or ()) - {"estimators"}:
-            wrong.append(
-                f"keep={keep!r}: the rounds of a halving search predict for a part of the rows "
-                "only. Valid there: 'estimators'."
+    def from_params(cls, extract: object, keep: object, *, subsamples: bool) -> OutputOptions:
+        """Check the parameters of a search; raise one error that names every mistake.
+
+        Parameters
+        ----------
+        extract, keep
+            The parameters of a search.
+        subsamples : bool
+            True for a search whose rounds use a part of the rows.
+        """
+        names = _as_names(keep)
+        type_errors = [*_type_errors(extract), *([] if names is not None else [_invalid(keep)])]
+        if type_errors:
+            raise TypeError("\n".join(type_errors))
+        values: Extractions = dict(extract or {})  # type: ignore[call-overload]
+        errors = [*_name_errors(values)]
+        errors += [_invalid(name) for name in names or () if name not in _KEEPABLE]
+        if subsamples and set(names or ()) - {"estimators"}:
+            errors.append(
+                f"keep={keep!r}: each round of a halving search predicts for a part of the rows "
+                "only. Use 'estimators'."
             )
-        if wrong:
-            raise ValueError("\n".join(wrong))
-        return cls(dict(extract or {}), kept or ())
+        if errors:
+            raise ValueError("\n".join(errors))
+        return cls(values, names or ())
 
     def __bool__(self) -> bool:
         return bool(self.extract or self.keep)
 
-    def of_batch(self, batch: Batch) -> ModelExtractor:
-        """The same for a batch: it depends on the estimator what predictions are."""
-        usual = "predict_proba" if _classifies(batch) else "predict"
-        asked = [usual if one == "predictions" else one for one in self.keep]
-        methods = tuple(method for method in METHODS if method in asked)
+    def make_extractor(self, batch: Batch) -> ModelExtractor:
+        """Return the extractor for a batch: its estimator decides what "predictions" means."""
+        default = "predict_proba" if is_classifying(batch) else "predict"
+        names = [default if name == "predictions" else name for name in self.keep]
+        methods = tuple(method for method in METHODS if method in names)
         return ModelExtractor(self.extract, methods, "estimators" in self.keep)
 
 
-_KEEP = (
-    "keep={0!r} is nothing that can be kept. Valid: a string or a tuple out of "
-    f"{', '.join(map(repr, _KEPT))}."
-)
+def is_classifying(batch: Batch) -> bool:
+    """Return True if the first candidate, and so all of them, is a classifier."""
+    estimator = batch.arguments[0]
+    try:
+        return bool(is_classifier(with_parameters(estimator, batch.fits[0].parameters)))
+    except Exception:  # invalid parameters: the fit reports the error
+        return bool(is_classifier(estimator))
 
 
-def _is_listed(value: Any) -> bool:
-    return isinstance(value, Sequence | set | frozenset) and all(
-        isinstance(one, str) for one in value
-    )
+def _invalid(keep: object) -> str:
+    return _INVALID_KEEP.format(keep)
 
 
-def _wrong_types(extract: Any) -> Iterator[str]:
+def _as_names(keep: object) -> tuple[str, ...] | None:
+    """Return ``keep`` as a tuple of strings; None if it has another type."""
+    if isinstance(keep, str):
+        return (keep,)
+    is_listed = isinstance(keep, Sequence | set | frozenset)
+    if is_listed and all(isinstance(name, str) for name in keep):  # type: ignore[attr-defined]
+        return tuple(keep)  # type: ignore[arg-type]
+    return None
+
+
+def _type_errors(extract: object) -> Iterator[str]:
     if extract is None:
         return
     if not isinstance(extract, Mapping):
@@ -74,34 +100,26 @@ def _wrong_types(extract: Any) -> Iterator[str]:
             'such as {"n_iter": "model__best_iteration_"}.'
         )
         return
-    for name, what in extract.items():
+    for name, source in extract.items():
         if not isinstance(name, str):
             yield f"extract: the name {name!r} must be a string."
-        if not (isinstance(what, str) or callable(what)):
+        if not (isinstance(source, str) or callable(source)):
             yield (
-                f"extract[{name!r}]={what!r} must be an attribute path (a string) or a function of "
-                "the fitted estimator."
+                f"extract[{name!r}]={source!r} must be an attribute path (a string) or a function "
+                "of the fitted estimator."
             )
 
 
-def _wrong_names(extract: Noted) -> Iterator[str]:
-    for name, what in extract.items():
+def _name_errors(extract: Extractions) -> Iterator[str]:
+    for name, source in extract.items():
         if not name.isidentifier():
             yield f"extract: the name {name!r} must be an identifier, such as 'n_iter'."
-        if name in _TAKEN or name.startswith(("test_", "train_")):
-            yield f"extract: the name {name!r} is taken by the search itself; give it another."
-        if name.removeprefix("error_") != name and name.removeprefix("error_") in extract:
-            yield f"extract: 'std_{name}' would be a column of two of its names; give it another."
-        if isinstance(what, str) and not all(level.isidentifier() for level in split_path(what)):
+        if name in _RESERVED_NAMES or name.startswith(("test_", "train_")):
+            yield f"extract: the name {name!r} is reserved for the search itself; use another one."
+        if name.startswith("error_") and name.removeprefix("error_") in extract:
+            yield f"extract: two names would have the column 'std_{name}'; rename one of them."
+        if isinstance(source, str) and not all(map(str.isidentifier, split_path(source))):
             yield (
-                f"extract[{name!r}]={what!r} is no attribute path: names with '__' between them, "
+                f"extract[{name!r}]={source!r} is not an attribute path: names joined by '__', "
                 "such as 'model__best_iteration_'."
             )
-
-
-def _classifies(batch: Batch) -> bool:
-    """Whether the candidates are classifiers: as the first of them is."""
-    try:
-        return bool(is_classifier(with_parameters(batch.arguments[0], batch.fits[0].parameters)))
-    except Exception:  # a candidate that cannot be set: its fit says so
-        return bool(is_classifier(batch.arguments[0]))

@@ -1,51 +1,96 @@
-"""DistributedSearchMixin: fit is scikit-learn's, its fits run on a backend."""
+"""DistributedSearchMixin: ``fit`` is scikit-learn's, and its fits run on a backend."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from skdistsearch._batch import Batch, Run
+from skdistsearch._typing import ArrayLike
 from skdistsearch.backends import get_backend
-from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
 from skdistsearch.exceptions import PlanError
-from skdistsearch.execution import share_work, with_shared_work
+from skdistsearch.execution import with_shared_work
 from skdistsearch.model_outputs import OutputCollector, OutputOptions
-from skdistsearch.model_selection._joblib_capture import Capture, Run
+from skdistsearch.model_selection._joblib_capture import JoblibCapture
+from skdistsearch.model_selection._pipeline import build_pipeline
 from skdistsearch.model_selection._plan import (
     BatchReady,
     Plan,
     PrecomputedSplits,
     make_plan,
     match_outcomes,
+    stop_before_running,
 )
-from skdistsearch.model_selection._progress_log import log_progress
 from skdistsearch.model_selection._signals import unwind_on_sigterm
 
 if TYPE_CHECKING:
-    from sklearn.model_selection._search import BaseSearchCV as _Mixed
+    from collections.abc import Iterator
+
+    from sklearn.model_selection._search import BaseSearchCV as _SearchBase
+    from typing_extensions import Self
 else:
-    _Mixed = object
+    _SearchBase = object
 
 
-OURS: dict[str, Any] = {
-    "backend": "no_validation",  # `get_backend` names the backends there are
-    "checkpoint": "no_validation",  # `checkpoint_url` says what is valid
+BACKEND_CONSTRAINTS: dict[str, Any] = {
+    "backend": "no_validation",  # `get_backend` names the valid ones
+    "checkpoint": "no_validation",  # so does `checkpoint_url`
     "cache_mb": [Real, None],
-    "extract": "no_validation",  # `OutputOptions.of` names every mistake
+    "extract": "no_validation",  # `OutputOptions.from_params` names every mistake
     "keep": "no_validation",
 }
-"""Constraints of the parameters that all searches have."""
+"""Constraints of the parameters that all distributed searches have."""
 
 
-class Distributed(_Mixed):  # type: ignore[misc]
-    """Mixin: ``fit`` is scikit-learn's; where its fits run is up to ``backend``."""
+@dataclass
+class ActiveRun:
+    """State of one call of ``fit``.
 
-    _plans_ahead = True  # all candidates are known before the first fit
-    _subsamples = False  # all rows are in all rounds
+    scikit-learn's ``fit`` calls `DistributedSearchMixin._run_search` back and passes nothing of
+    ours. So the search holds this object, as ``_active_run``, for as long as ``fit`` runs.
+    """
 
-    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+    capture: JoblibCapture
+    """The joblib backend that runs the fits."""
+    collector: OutputCollector | None
+    """Collects what ``extract=`` and ``keep=`` ask for; None if they ask for nothing."""
+    plan: Plan | None = None
+    """The plan to assemble; None in a search of its own."""
+
+    def start_search(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
+        """Stop the capture of nested calls; return what scikit-learn calls to run a round."""
+        self.capture.stop()
+        if self.plan is not None:
+            evaluate_candidates = self.plan.use_planned_candidates(evaluate_candidates)
+        if self.collector is not None:
+            evaluate_candidates = _with_columns(evaluate_candidates, self.collector)
+        return evaluate_candidates
+
+
+def _with_columns(
+    evaluate_candidates: Callable[..., Any], collector: OutputCollector
+) -> Callable[..., Any]:
+    """Wrap scikit-learn's ``evaluate_candidates`` so that its results have our columns too."""
+
+    def evaluate_with_columns(*args: Any, **kwargs: Any) -> Any:
+        results = evaluate_candidates(*args, **kwargs)
+        results.update(collector.columns())
+        return results
+
+    return evaluate_with_columns
+
+
+class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
+    """Mixin for scikit-learn's searches: their fits run on the parameter ``backend``."""
+
+    _is_single_round = True  # all candidates are known before the first fit
+    _subsamples_rows = False  # each round uses all rows
+
+    def fit(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Self:
         """Run fit with all sets of parameters.
 
         Parameters
@@ -56,7 +101,7 @@ class Distributed(_Mixed):  # type: ignore[misc]
             Target relative to X; None for unsupervised learning.
         **params : dict of str -> object
             Parameters passed to the ``fit`` method of the estimator, the scorer and the CV
-            splitter, as `sklearn.model_selection.GridSearchCV` does.
+            splitter, as in `sklearn.model_selection.GridSearchCV`.
 
         Returns
         -------
@@ -66,41 +111,35 @@ class Distributed(_Mixed):  # type: ignore[misc]
         Raises
         ------
         ParamGridError
-            Before any fit: the candidates asked for make no sense; every mistake is named.
+            Before any fit: candidates are invalid. The message names every mistake.
         BackendConfigError
-            Before any fit: ``backend`` is not a backend.
+            Before any fit: ``backend`` is not a backend, or its configuration lacks something.
         NotPicklableError
-            Before any fit: a part of the search cannot travel to where the fits would run.
+            Before any fit: a part of the search cannot be sent to where the fits run.
         BackendError
-            The place where the fits run failed as a whole.
+            The backend failed as a whole.
         StoreError, RecordError
-            The checkpoint, or a temporary folder, cannot be read or written to, or holds what
-            nobody has written.
+            The checkpoint or a temporary folder cannot be read or written, or is damaged.
         FitLostError
-            With ``error_score="raise"``: a fit's worker died each time it was tried.
+            With ``error_score="raise"``: the worker of a fit died each time it was tried.
         """
         self._validate_params()
-        run = self._run()
+        backend = get_backend(self.backend)
+        backend.check()
+        collector = self._make_collector()
+        run = build_pipeline(
+            backend, checkpoint=self.checkpoint, cache_mb=self.cache_mb, collector=collector
+        )
         self._check_candidates()
         with unwind_on_sigterm():
-            return self._fit_captured(run, X, y, params)
+            return self._fit_captured(run, collector, X, y, params)
 
-    def _run(self) -> Run:
-        """What runs a batch: the backend, and around it who keeps and who tells."""
-        backend = get_backend(self.backend)
-        getattr(backend, "check", _nothing)()
-        run: Run = backend.run
-        if self.checkpoint is not None:
-            root = getattr(backend, "checkpoint_root", str)()
-            run = resume_from_checkpoint(run, checkpoint_url(self.checkpoint, root))
-        return log_progress(share_work(run, self.cache_mb))
-
-    def plan(self, X: Any, y: Any = None, **params: Any) -> Plan:
+    def plan(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Plan:
         """Make the splits, the candidates and the chunks, and fit nothing.
 
         For a Metaflow flow of your own: ``plan.run(i)`` runs chunk ``i`` and returns its
-        outcomes, in any task on any machine; `assemble` makes the fitted search of them all.
-        ``len(plan)`` is the number of chunks: one a fit for up to 100 fits (Metaflow's own
+        outcomes, in any task on any machine. `assemble` makes the fitted search from them.
+        ``len(plan)`` is the number of chunks: one per fit for up to 100 fits (Metaflow's own
         limit of a foreach), else 100, unless ``backend`` has another ``fits_per_task``.
 
         Parameters
@@ -116,37 +155,45 @@ class Distributed(_Mixed):  # type: ignore[misc]
         Raises
         ------
         PlanError
-            The search has several rounds, each of which depends on the results before it.
+            The search has several rounds, each of which depends on earlier results.
         """
-        if not self._plans_ahead:
+        if not self._is_single_round:
             raise PlanError(
-                f"{type(self).__name__} runs in several rounds, and which candidates a round has "
-                "depends on the scores of the one before: it cannot be planned at once. Use fit(), "
-                "or plan a DistributedSearchCV or DistributedRandomizedSearchCV."
+                f"{type(self).__name__} runs in several rounds, and the candidates of a round "
+                "depend on the scores of the round before: it cannot be planned at once. Use "
+                "fit(), or plan a DistributedSearchCV or DistributedRandomizedSearchCV."
             )
         self._validate_params()
-        fits_per_task = getattr(get_backend(self.backend), "fits_per_task", "auto")
+        fits_per_task = get_backend(self.backend).fits_per_task
         self._check_candidates()
+        batch = self._first_batch(X, y, params)
+        if self.cache_mb != 0:
+            batch = with_shared_work(batch, self.cache_mb)
+        return make_plan(batch, fits_per_task, X, y, params)
+
+    def _first_batch(self, X: ArrayLike, y: ArrayLike, params: Mapping[str, Any]) -> Batch:
+        """Let scikit-learn prepare the fits, and stop it before the first one runs."""
         twin = copy.copy(self)
         twin.__dict__.pop("_skl_callbacks", None)  # they belong to the fit that `assemble` ends
+        collector = self._make_collector()
+        run: Run = stop_before_running
+        if collector is not None:
+            run = collector.collect_outputs(run)
         try:
-            twin._fit_captured(BatchReady.raised_by, X, y, params)
-        except BatchReady as planned:
-            batch = planned.batch
-            if self.cache_mb != 0:
-                batch = with_shared_work(batch, self.cache_mb)
-            return make_plan(batch, fits_per_task, X, y, params)
+            twin._fit_captured(run, collector, X, y, params)
+        except BatchReady as ready:
+            return ready.batch
         raise PlanError(f"{type(self).__name__} made no fits.")
 
-    def assemble(self, plan: Plan, outcomes: Iterable[Any]) -> Any:
+    def assemble(self, plan: Plan, outcomes: Iterable[Any]) -> Self:
         """Become the fitted search, from the outcomes of all chunks of a plan.
 
         Parameters
         ----------
         plan : Plan
-            What `plan` of this search, or of one with equal parameters, gave.
+            What `plan` of this search, or of one with equal parameters, returned.
         outcomes : iterable of outcomes, or of lists of outcomes
-            What ``plan.run(i)`` gave, for each ``i``, in any order.
+            What ``plan.run(i)`` returned, for each ``i``, in any order.
 
         Returns
         -------
@@ -156,52 +203,76 @@ class Distributed(_Mixed):  # type: ignore[misc]
         Raises
         ------
         PlanError
-            Outcomes are missing, doubled or of another plan: the message says which.
+            Outcomes are missing, duplicated or of another plan. The message names them.
         """
         ordered = match_outcomes(plan, outcomes)
+        collector = self._make_collector()
+        run: Run = lambda batch: iter(ordered)  # noqa: E731
+        if collector is not None:
+            run = collector.collect_outputs(run)
         twin = copy.copy(self)
         twin.cv = PrecomputedSplits(plan.splits, self.cv)
-        twin._planned = plan
-        twin._fit_captured(lambda batch: iter(ordered), plan.X, plan.y, plan.params)
-        of_the_plan = ("cv", "_checked_cv_orig", "_planned")
-        self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_plan})
+        twin._fit_captured(run, collector, plan.X, plan.y, plan.params, plan)
+        of_the_twin = ("cv", "_checked_cv_orig")
+        self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_twin})
         return self
 
     def _check_candidates(self) -> None:
-        """Raise an error if the candidates make no sense; called before any fit."""
+        """Raise an error if the candidates are invalid. Called before any fit."""
 
-    def _fit_captured(self, run: Callable[..., Any], X: Any, y: Any, params: Any) -> Any:
-        gathered = OutputCollector(
-            OutputOptions.of(self.extract, self.keep, subsamples=self._subsamples)
+    def _make_collector(self) -> OutputCollector | None:
+        """Check ``extract=`` and ``keep=``; return a collector if they ask for anything."""
+        if self.extract is None and self.keep == ():
+            return None
+        options = OutputOptions.from_params(
+            self.extract, self.keep, subsamples=self._subsamples_rows
         )
-        with Capture(gathered.watching(run), self.n_jobs, self.verbose).entered() as capture:
-            self._capture, self._gathered = capture, gathered
-            try:
-                super().fit(X, y, **params)
-            finally:
-                del self._capture, self._gathered
-        for name in ("runs_", *self.__dict__.pop("_told", ())):
-            self.__dict__.pop(name, None)
-        told = gathered.attributes(getattr(self, "best_index_", None))
-        self.__dict__.update(told, _told=tuple(told))
-        if capture.runs:
-            self.runs_ = capture.runs
+        return OutputCollector(options) if options else None
+
+    def _fit_captured(
+        self,
+        run: Run,
+        collector: OutputCollector | None,
+        X: ArrayLike,
+        y: ArrayLike,
+        params: Mapping[str, Any],
+        plan: Plan | None = None,
+    ) -> Self:
+        """Call scikit-learn's ``fit`` with a joblib backend that hands its calls to ``run``."""
+        with (
+            JoblibCapture(run, self.n_jobs, self.verbose).active() as capture,
+            self._activate(ActiveRun(capture, collector, plan)),
+        ):
+            super().fit(X, y, **params)
+        self._set_attributes(capture, collector)
         return self
 
+    @contextmanager
+    def _activate(self, active_run: ActiveRun) -> Iterator[None]:
+        self._active_run = active_run
+        try:
+            yield
+        finally:
+            del self._active_run
+
+    def _set_attributes(self, capture: JoblibCapture, collector: OutputCollector | None) -> None:
+        """Set the attributes that scikit-learn's search does not have; remove earlier ones."""
+        for name in self.__dict__.pop("_own_attributes", ()):
+            self.__dict__.pop(name, None)
+        attributes: dict[str, Any] = {"_fit_times": capture.fit_times}
+        if collector is not None:
+            attributes |= collector.attributes(getattr(self, "best_index_", None))
+        if capture.metaflow_runs:
+            attributes["runs_"] = capture.metaflow_runs
+        self.__dict__.update(attributes, _own_attributes=tuple(attributes))
+
     def _run_search(
-        self, evaluate_candidates: Callable[..., Any], callback_ctx: Any = None
+        self, evaluate_candidates: Callable[..., Any], callback_ctx: object = None
     ) -> None:
-        self._capture.leave()
-        planned = getattr(self, "_planned", None)
-        if planned is not None:
-            evaluate_candidates = planned.instead_of(evaluate_candidates)
-        evaluate_candidates = self._gathered.instead_of(evaluate_candidates)
+        """Run all rounds. scikit-learn's ``fit`` calls this."""
+        evaluate_candidates = self._active_run.start_search(evaluate_candidates)
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}  # sklearn < 1.9
         self._run_rounds(evaluate_candidates, **context)
 
     def _run_rounds(self, evaluate_candidates: Callable[..., Any], **context: Any) -> None:
         super()._run_search(evaluate_candidates, **context)
-
-
-def _nothing() -> None:
-    """What a backend checks that has no ``check``."""

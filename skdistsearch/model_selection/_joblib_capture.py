@@ -1,10 +1,19 @@
-"""scikit-learn's calls on one side, fits and outcomes on the other.
+"""Collect the calls of one round of a scikit-learn search as a batch, through joblib.
 
-`BaseSearchCV.fit` hands each (candidate, split) call to `sklearn.utils.parallel.Parallel`, that is
-to the joblib backend that is active when the Parallel is made. `Capture` is such a backend: it
-collects the calls of one round as one `Batch`, has it run, and gives the results back in order.
-Nothing of scikit-learn's loop is copied. This is the only module that relies on names that
-scikit-learn or joblib keep private; ``tests/test_capture.py`` watches each of them.
+`BaseSearchCV.fit` passes each (candidate, split) call to `sklearn.utils.parallel.Parallel`, that
+is, to the joblib backend that is active when the Parallel is made. `JoblibCapture` is such a
+backend: it collects the calls of a round, runs them as one `Batch`, and returns the results in
+order. So scikit-learn's loop is kept as it is: splitting, ``cv_results_``, selection, refit.
+
+Nothing simpler keeps it. Copies of the loop (dask-ml, sk-dist) broke with nearly every release of
+scikit-learn, and ``parallel_config(backend=...)`` by the user would send nested calls and the refit
+along: the capture ends before the first fit (`JoblibCapture.stop`). Its one private need of joblib
+is the scope's ``unregister``.
+
+It would break if scikit-learn no longer used joblib, passed other positional arguments than
+(estimator, X, y), or renamed the keywords named here. This module and
+`skdistsearch.execution._split_data` are the only ones that use private names of scikit-learn and
+joblib. ``tests/model_selection/test_joblib_capture.py`` watches each name.
 """
 
 from __future__ import annotations
@@ -12,174 +21,208 @@ from __future__ import annotations
 import copy
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from joblib import parallel_config
+from joblib import Parallel, parallel_config
 from joblib.parallel import ParallelBackendBase
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
-from skdistsearch._batch import Batch, Fit, Prepared
-from skdistsearch._outcome import Outcome, closeable
+from skdistsearch._batch import (
+    Batch,
+    Fit,
+    FitFunction,
+    LocalCalls,
+    PreparedCall,
+    Run,
+    closing_outcomes,
+)
+from skdistsearch._outcome import Outcome
+from skdistsearch._typing import FitResult
 from skdistsearch.exceptions import BackendError, FitLostError
 
-Run = Callable[[Batch], Iterator[Outcome]]
+# scikit-learn>=1.9 passes these to every fit: each would carry the whole search along, and fire
+# callbacks in a process that cannot reach the user's. They stay here (`SklearnCall`).
+_LOCAL_KEYWORDS = frozenset({"caller", "callback_ctx"})
+_PER_FIT_KEYWORDS = frozenset({"parameters", "train", "test"})
+# No result depends on these: they are for what a fit prints
+_PRINT_KEYWORDS = frozenset({"verbose", "split_progress", "candidate_progress"})
+# Nor on these settings: they are for what scikit-learn prints of estimators
+_DISPLAY_CONFIG = frozenset({"print_changed_only", "display"})
+# Attributes of a search that its callbacks do not need in another process
+_UNNEEDED_ATTRIBUTES = ("_active_run", "_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
-# scikit-learn>=1.9 hands these to every fit: each would carry the whole search along, and fire
-# callbacks in a process that cannot reach the user's. They stay here (`Call.fire_callbacks`).
-_STAYS_HERE = frozenset({"caller", "callback_ctx"})
-_CANDIDATE_AND_SPLIT = frozenset({"parameters", "train", "test"})
-# What a fit prints, and what scikit-learn prints of estimators: no result depends on it.
-_PRINTS = frozenset({"verbose", "split_progress", "candidate_progress"})
-_DISPLAYS = frozenset({"print_changed_only", "display"})
 
+class JoblibCapture(ParallelBackendBase):  # type: ignore[misc]
+    """joblib backend that runs all calls of a round as one batch.
 
-class Capture(ParallelBackendBase):  # type: ignore[misc]
-    """joblib backend that runs all calls of a round as one batch."""
+    Parameters
+    ----------
+    run : Run
+        Runs a batch.
+    n_jobs, verbose
+        Parameters of the search, for the batch.
+    """
 
     supports_retrieve_callback = True
-    supports_sharedmem = True  # whatever a caller requires, calls get here
+    supports_sharedmem = True  # calls arrive here even if a caller requires shared memory
     uses_threads = False
 
     def __init__(self, run: Run, n_jobs: int | None, verbose: int) -> None:
         super().__init__(nesting_level=0)
         self._run, self._n_jobs, self._verbose = run, n_jobs, verbose
-        self._submitted: list[tuple[list[Call], Callable[[Any], None]]] = []
+        self._submissions: list[tuple[list[SklearnCall], Callable[[Any], None]]] = []
         self._scope: parallel_config | None = None
-        self.runs: list[str] = []
-        """Pathspecs of the Metaflow runs in which fits ran, in order of appearance."""
+        self._n_candidates = 0
+        self.metaflow_runs: list[str] = []
+        """Pathspecs of the Metaflow runs that ran fits, in order of appearance."""
+        self.fit_times: list[tuple[int, int, float, float, str]] = []
+        """Of each fit: candidate, split, start and end in seconds since 1970, and worker."""
 
     @contextmanager
-    def entered(self) -> Iterator[Capture]:
-        """Within it, a Parallel made by this thread is captured, until `leave`."""
+    def active(self) -> Iterator[JoblibCapture]:
+        """Capture the calls of each Parallel that this thread makes in the block, until `stop`."""
         self._scope = parallel_config(backend=self)
         try:
             yield self
         finally:
-            self.leave()
+            self.stop()
 
-    def leave(self) -> None:
-        """End the capture of further Parallels: those nested in fits, and the refit's."""
+    def stop(self) -> None:
+        """Capture no further Parallel: not those nested in fits, nor the refit's."""
         if self._scope is not None:
             self._scope.unregister()
             self._scope = None
 
     def effective_n_jobs(self, n_jobs: int) -> int:
-        """Never 1: joblib would run the calls itself, one by one."""
+        """Return 2. With 1, joblib would run the calls itself, one by one."""
         return 2
 
-    def configure(self, n_jobs: int = 1, parallel: Any = None, **kwargs: Any) -> int:
-        """Have all calls of a round submitted at once, whatever ``pre_dispatch`` says."""
+    def configure(self, n_jobs: int = 1, parallel: Parallel = None, **kwargs: Any) -> int:
+        """Make joblib submit all calls of a round at once, despite ``pre_dispatch``."""
         parallel.pre_dispatch = "all"
-        workers: int = super().configure(n_jobs=n_jobs, parallel=parallel, **kwargs)
-        return workers
+        n_workers: int = super().configure(n_jobs=n_jobs, parallel=parallel, **kwargs)
+        return n_workers
 
     def compute_batch_size(self) -> int:
-        """As many calls in one submission as there are."""
+        """Return a size that puts all calls into one submission."""
         return sys.maxsize // 4
 
     def submit(self, func: Any, callback: Callable[[Any], None]) -> None:
         """Take a submission of calls; they run in `retrieval_context`."""
-        self._submitted.append(([Call(*item) for item in func.items], callback))
+        self._submissions.append(([SklearnCall(*item) for item in func.items], callback))
 
     apply_async = submit  # joblib < 1.5
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
         """Run what was submitted, then let joblib retrieve it."""
-        submitted, self._submitted = self._submitted, []
-        results = iter(self._results([call for calls, _ in submitted for call in calls]))
-        for calls, callback in submitted:
+        submissions, self._submissions = self._submissions, []
+        results = iter(self._run_calls([call for calls, _ in submissions for call in calls]))
+        for calls, callback in submissions:
             callback([next(results) for _ in calls])
         yield
 
-    def retrieve_result_callback(self, out: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What joblib asks for each submission."""
+    def retrieve_result_callback(self, out: list[FitResult]) -> list[FitResult]:
+        """Return the results of a submission, as joblib asks for them."""
         return out
 
-    def _results(self, calls: list[Call]) -> list[dict[str, Any]]:
-        if not calls:  # scikit-learn says what that means
+    def _run_calls(self, calls: list[SklearnCall]) -> list[FitResult]:
+        if not calls:  # scikit-learn raises the error
             return []
-        batch = batch_of(calls, self._n_jobs, self._verbose)
-        results: dict[int, dict[str, Any]] = {}
-        with closing(closeable(self._run(batch))) as outcomes:
+        batch = make_batch(calls, self._n_jobs, self._verbose)
+        results: dict[int, FitResult] = {}
+        with closing_outcomes(self._run(batch)) as outcomes:
             for outcome in outcomes:
                 self._note_run(outcome)
-                results[outcome.fit] = calls[outcome.fit].result(outcome)
+                self._note_times(batch.fits[outcome.fit], outcome)
+                results[outcome.fit] = calls[outcome.fit].result_of(outcome)
         if missing := [str(fit) for n, fit in enumerate(batch.fits) if n not in results]:
-            raise BackendError(f"No outcome came for {len(missing)} fits, first {missing[0]}.")
+            raise BackendError(
+                f"The backend yielded no outcome for {len(missing)} fits, first {missing[0]}."
+            )
+        self._n_candidates += len({fit.candidate for fit in batch.fits})
         return [results[number] for number in range(len(calls))]
 
     def _note_run(self, outcome: Outcome) -> None:
         run = "/".join(outcome.task_pathspec.split("/")[:2])  # flow/run of flow/run/step/task
-        if run and run not in self.runs:
-            self.runs.append(run)
+        if run and run not in self.metaflow_runs:
+            self.metaflow_runs.append(run)
+
+    def _note_times(self, fit: Fit, outcome: Outcome) -> None:
+        if outcome.finished_at:
+            times = outcome.started_at, outcome.finished_at, outcome.worker
+            self.fit_times.append((self._n_candidates + fit.candidate, fit.split, *times))
 
 
 @dataclass
-class Call:
+class SklearnCall:
     """One call of scikit-learn's: ``function(*arguments, **keywords)`` runs one fit."""
 
-    function: Callable[..., dict[str, Any]]
+    function: FitFunction
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
 
-    def __call__(self, prepared: Prepared | None = None, again: bool = False) -> dict[str, Any]:
-        """Run the fit in this process, just as scikit-learn would, or as it was prepared.
+    def __call__(
+        self, prepared: PreparedCall | None = None, *, fire_callbacks: bool = True
+    ) -> FitResult:
+        """Run the fit in this process, as scikit-learn would, or with prepared arguments.
 
-        ``again``: without callbacks, which have heard of it.
+        ``fire_callbacks=False``: without callbacks, which have been fired before.
         """
-        arguments = prepared.arguments if prepared else self.arguments
-        silent = dict.fromkeys(_STAYS_HERE & self.keywords.keys()) if again else {}
-        changed = prepared.keywords if prepared else {}
-        return self.function(*arguments, **{**self.keywords, **changed, **silent})
+        arguments, keywords = self.arguments, self.keywords
+        if prepared is not None:
+            arguments, keywords = prepared.arguments, {**keywords, **prepared.keywords}
+        if not fire_callbacks:
+            keywords = keywords | dict.fromkeys(_LOCAL_KEYWORDS & keywords.keys())
+        return self.function(*arguments, **keywords)
 
-    def with_model(self) -> None:
-        """Have the fitted model in scikit-learn's record of the fit."""
+    def request_model(self) -> None:
+        """Include the fitted model in scikit-learn's result."""
         self.keywords["return_estimator"] = True
 
-    def result(self, outcome: Outcome) -> dict[str, Any]:
-        """scikit-learn's record of the fit; raises what the fit raised."""
+    def result_of(self, outcome: Outcome) -> FitResult:
+        """Return scikit-learn's result of the fit; raise the exception that the fit raised."""
         if outcome.stdout:
             sys.stdout.write(outcome.stdout)
         if outcome.status == "lost":
-            return self._lost(outcome)
+            return self._result_of_lost_fit(outcome)
         if not outcome.callbacks_fired:
             self._fire_callbacks()
         if outcome.raised is not None:
             raise outcome.raised.to_exception()
         assert outcome.result is not None
-        return dict(outcome.result)
+        return outcome.result.copy()
 
-    def _lost(self, outcome: Outcome) -> dict[str, Any]:
-        """The record scikit-learn makes of a fit that fails, made by scikit-learn itself."""
+    def _result_of_lost_fit(self, outcome: Outcome) -> FitResult:
+        """Let scikit-learn make the result of a fit that fails."""
 
         def fit(*args: Any, **kwargs: Any) -> None:
             raise FitLostError(outcome.reason)
 
         self.arguments[0].fit = fit
         result = self()
-        result.pop("estimator", None)  # where models are asked for: this is none
+        result.pop("estimator", None)  # this one is not a model
         return result
 
     def _fire_callbacks(self) -> None:
-        """Tell scikit-learn's callbacks (>= 1.9) of a fit that ran elsewhere."""
+        """Fire scikit-learn's callbacks (>= 1.9) for a fit that ran in another process."""
         context = self.keywords.get("callback_ctx")
         if context is None:
             return
         train_set = cache(partial(_safe_split, *self.arguments, self.keywords["train"]))
-        about: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "estimator": self.keywords["caller"],
             "X": lambda: train_set()[0],
             "y": lambda: train_set()[1],
             "metadata": self._train_metadata,
         }
-        context.call_on_fit_task_begin(**about)
-        context.call_on_fit_task_end(**about)
+        context.call_on_fit_task_begin(**arguments)
+        context.call_on_fit_task_end(**arguments)
 
     def _train_metadata(self) -> dict[str, Any] | None:
         weight = (self.keywords.get("fit_params") or {}).get("sample_weight")
@@ -188,38 +231,40 @@ class Call:
         return {"sample_weight": _safe_indexing(weight, self.keywords["train"])}
 
 
-def batch_of(calls: list[Call], n_jobs: int | None, verbose: int) -> Batch:
-    """The calls of one round as a batch; what is the same object in all of them is held once."""
+def make_batch(calls: list[SklearnCall], n_jobs: int | None, verbose: int) -> Batch:
+    """Return the calls of one round as a batch; hold what is the same object in all of them once.
+
+    By identity and not by name, so that new keywords of scikit-learn change nothing.
+    """
     first = calls[0]
-    shared = {
+    common = {
         name: value
         for name, value in first.keywords.items()
-        if name not in _STAYS_HERE and all(call.keywords[name] is value for call in calls)
+        if name not in _LOCAL_KEYWORDS and all(call.keywords[name] is value for call in calls)
     }
-    own = [name for name in first.keywords if name not in shared and name not in _STAYS_HERE]
+    own = [name for name in first.keywords if name not in common and name not in _LOCAL_KEYWORDS]
     return Batch(
         key=uuid.uuid4().hex,
         function=first.function,
         arguments=first.arguments,
-        shared=shared,
-        fits=[_fit(call, own) for call in calls],
-        settings=_settings(first.function),
-        own=_CANDIDATE_AND_SPLIT,
-        aside=_PRINTS,
+        common_keywords=common,
+        fits=[_make_fit(call, own) for call in calls],
+        sklearn_config=_sklearn_config(first.function),
+        per_fit_keywords=_PER_FIT_KEYWORDS,
+        ignored_keywords=_PRINT_KEYWORDS,
         n_jobs=n_jobs,
         verbose=verbose,
-        here=calls,
-        callbacks=_callbacks(calls),
+        local=LocalCalls(calls, _callback_keywords(calls)),
     )
 
 
-def _settings(function: Any) -> dict[str, Any]:
-    """scikit-learn's configuration, which its ``delayed`` hands to every fit."""
-    config = getattr(function, "config", {})
-    return {name: value for name, value in config.items() if name not in _DISPLAYS}
+def _sklearn_config(function: FitFunction) -> dict[str, Any]:
+    """Return scikit-learn's configuration, which its ``delayed`` passes to every fit."""
+    config: Mapping[str, Any] = getattr(function, "config", {})
+    return {name: value for name, value in config.items() if name not in _DISPLAY_CONFIG}
 
 
-def _fit(call: Call, own: Iterable[str]) -> Fit:
+def _make_fit(call: SklearnCall, own: Iterable[str]) -> Fit:
     return Fit(
         candidate=call.keywords["candidate_progress"][0],
         split=call.keywords["split_progress"][0],
@@ -228,24 +273,27 @@ def _fit(call: Call, own: Iterable[str]) -> Fit:
     )
 
 
-def _callbacks(calls: list[Call]) -> list[dict[str, Any]] | None:
-    """What lets callbacks that go into the estimator be fired in another process, if any do."""
+def _callback_keywords(calls: list[SklearnCall]) -> list[dict[str, Any]] | None:
+    """Return, per fit, the keywords that fire callbacks which reach into the estimator.
+
+    None if there is no such callback.
+    """
     context = calls[0].keywords.get("callback_ctx")
     if context is None or not any(
         hasattr(callback, "max_propagation_depth") for callback in context._callbacks
     ):
         return None
     caller = copy.copy(calls[0].keywords["caller"])
-    for name in ("_capture", "_gathered", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+    for name in _UNNEEDED_ATTRIBUTES:
         vars(caller).pop(name, None)
     contexts = [call.keywords["callback_ctx"] for call in calls]
-    return [{"caller": caller, "callback_ctx": _childless(context)} for context in contexts]
+    return [{"caller": caller, "callback_ctx": _without_siblings(context)} for context in contexts]
 
 
-def _childless(context: Any) -> Any:
-    """A callback context without the rest of the tree: its siblings are as many as the fits."""
+def _without_siblings(context: Any) -> Any:
+    """Return a callback context without the rest of its tree, which has a node for each fit."""
     if context is None:
         return None
     alone = copy.copy(context)
-    alone.parent, alone._children_map = _childless(context.parent), {}
+    alone.parent, alone._children_map = _without_siblings(context.parent), {}
     return alone

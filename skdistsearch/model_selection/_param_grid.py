@@ -1,4 +1,4 @@
-"""``param_grid`` becomes candidates: grids and samples, mixed."""
+"""Turn ``param_grid`` into candidates: grids and samples, mixed."""
 
 from __future__ import annotations
 
@@ -7,130 +7,136 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.utils import check_random_state
 
+from skdistsearch._typing import Estimator, ParamGrid, RandomState
 from skdistsearch.exceptions import ParamGridError, ParamGridTypeError
 
 N_ITER = "__n_iter"
-"""Reserved key of a dict in ``param_grid``: sample so many candidates from this dict."""
+"""Reserved key of a dict in ``param_grid``: the number of candidates to sample from the dict."""
 
-_STRUCTURES_MAX = 64  # combinations of estimator-valued parameters that are tried for their names
-
-Grid = Mapping[str, Any]
+_STRUCTURES_MAX = 64  # combinations of estimator-valued parameters whose names are checked
 
 
-def candidates(param_grid: Grid | Sequence[Grid], random_state: Any = None) -> list[dict[str, Any]]:
-    """The candidates of all dicts, dict by dict.
+def make_candidates(
+    param_grid: ParamGrid | Sequence[ParamGrid], random_state: RandomState = None
+) -> list[dict[str, Any]]:
+    """Return the candidates of all dicts, dict by dict.
 
-    Each sampled dict is sampled with the same seed: what it gives depends on no other dict, and
-    is what `sklearn.model_selection.ParameterSampler` gives with that ``random_state``.
+    Each sampled dict uses the same seed. It gives the candidates of
+    `sklearn.model_selection.ParameterSampler` with that ``random_state``, independently of the
+    other dicts.
     """
-    found: list[dict[str, Any]] = []
-    seed = _seed(random_state)
-    for grid in _dicts(param_grid):
-        values = {key: value for key, value in grid.items() if key != N_ITER}
+    candidates: list[dict[str, Any]] = []
+    seed = _shared_seed(random_state)
+    for grid in _as_list(param_grid):
+        values = {name: value for name, value in grid.items() if name != N_ITER}
         if N_ITER in grid:
-            found.extend(ParameterSampler(values, int(grid[N_ITER]), random_state=seed))
+            candidates += ParameterSampler(values, int(grid[N_ITER]), random_state=seed)
         else:
-            found.extend(ParameterGrid(values))
-    return found
+            candidates += ParameterGrid(values)
+    return candidates
 
 
-def check(param_grid: Grid | Sequence[Grid], estimator: Any) -> None:
+def check_param_grid(param_grid: ParamGrid | Sequence[ParamGrid], estimator: Estimator) -> None:
     """Raise one `ParamGridError` that names every mistake in ``param_grid``."""
-    dicts = _dicts(param_grid)
-    several = len(dicts) > 1
-    mistakes: list[Exception] = []
-    if not dicts:
-        mistakes.append(ValueError("param_grid is an empty list: there is no candidate."))
-    for number, grid in enumerate(dicts):
-        where = f"param_grid[{number}]: " if several else ""
-        mistakes += [_prefixed(where, mistake) for mistake in _mistakes(grid, estimator)]
-    if not mistakes:
+    grids = _as_list(param_grid)
+    errors: list[Exception] = []
+    if not grids:
+        errors.append(ValueError("param_grid is an empty list: it has no candidates."))
+    for number, grid in enumerate(grids):
+        prefix = f"param_grid[{number}]: " if len(grids) > 1 else ""
+        errors += [_with_prefix(prefix, error) for error in _errors_in(grid, estimator)]
+    if not errors:
         return
-    wrong_type = all(isinstance(mistake, TypeError) for mistake in mistakes)
-    message = "\n".join(str(mistake) for mistake in mistakes)
-    raise (ParamGridTypeError if wrong_type else ParamGridError)(message)
+    are_types = all(isinstance(error, TypeError) for error in errors)
+    message = "\n".join(map(str, errors))
+    raise (ParamGridTypeError if are_types else ParamGridError)(message)
 
 
-def _prefixed(where: str, mistake: Exception) -> Exception:
-    return (TypeError if isinstance(mistake, TypeError) else ValueError)(f"{where}{mistake}")
+def _with_prefix(prefix: str, error: Exception) -> Exception:
+    return (TypeError if isinstance(error, TypeError) else ValueError)(f"{prefix}{error}")
 
 
-def _dicts(param_grid: Grid | Sequence[Grid]) -> list[Grid]:
+def _as_list(param_grid: ParamGrid | Sequence[ParamGrid]) -> list[ParamGrid]:
     return [param_grid] if isinstance(param_grid, Mapping) else list(param_grid)
 
 
-def _seed(random_state: Any) -> Any:
-    """The same seed for every dict, also if ``random_state`` is a generator with a state."""
-    if random_state is None or isinstance(random_state, numbers.Integral):
+def _shared_seed(random_state: RandomState) -> int | None:
+    """Return one seed for every dict, drawn once if ``random_state`` is a generator."""
+    if random_state is None or isinstance(random_state, int | np.integer):
         return random_state
-    return check_random_state(random_state).randint(2**31 - 1)
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _mistakes(grid: Any, estimator: Any) -> Iterator[Exception]:
+def _errors_in(grid: object, estimator: Estimator) -> Iterator[Exception]:
     if not isinstance(grid, Mapping):
         yield TypeError(f"Parameter grid is not a dict ({grid!r})")
         return
-    sampled = N_ITER in grid
-    if sampled:
-        yield from _n_iter_mistakes(grid[N_ITER])
-    usable = {}
-    for key, value in grid.items():
-        if key == N_ITER:
+    is_sampled = N_ITER in grid
+    if is_sampled:
+        yield from _n_iter_errors(grid[N_ITER])
+    valid = {}
+    for name, value in grid.items():
+        if name == N_ITER:
             continue
-        found = _value_mistake(key, value, sampled)
-        if found is None:
-            usable[key] = value
+        error = _value_error(name, value, is_sampled)
+        if error is None:
+            valid[name] = value
         else:
-            yield found
-    yield from _name_mistakes(usable, estimator)
+            yield error
+    yield from _name_errors(valid, estimator)
 
 
-def _n_iter_mistakes(n_iter: Any) -> Iterator[Exception]:
-    integral = isinstance(n_iter, numbers.Integral) and not isinstance(n_iter, bool)
-    if not integral or n_iter < 1:
+def _n_iter_errors(n_iter: Any) -> Iterator[Exception]:
+    is_integer = isinstance(n_iter, numbers.Integral) and not isinstance(n_iter, bool)
+    if not is_integer or n_iter < 1:
         yield ValueError(f"{N_ITER!r} must be an integer of at least 1, got {n_iter!r}.")
 
 
-def _value_mistake(key: str, value: Any, sampled: bool) -> Exception | None:
+def _value_error(name: str, value: object, is_sampled: bool) -> Exception | None:
     if hasattr(value, "rvs"):
-        return None if sampled else _distribution_mistake(key)
+        return None if is_sampled else _distribution_error(name)
     try:
-        ParameterGrid({key: value})  # scikit-learn's own checks, in its own words
+        ParameterGrid({name: value})  # scikit-learn's own checks and messages
     except (TypeError, ValueError) as exc:
         return exc
     return None
 
 
-def _distribution_mistake(key: str) -> Exception:
+def _distribution_error(name: str) -> Exception:
     return ValueError(
-        f"Parameter {key!r} is a distribution, and this dict has no {N_ITER!r}: add "
-        f"{N_ITER!r}: 10 to sample 10 candidates from it, or give a list of values."
+        f"Parameter {name!r} is a distribution, but its dict has no {N_ITER!r}: add {N_ITER!r}: 10 "
+        "to sample 10 candidates from the dict, or use a list of values."
     )
 
 
-def _name_mistakes(grid: Grid, estimator: Any) -> Iterator[Exception]:
-    """Names that the estimator refuses, whichever estimators the candidate itself puts in."""
+def _name_errors(grid: ParamGrid, estimator: Estimator) -> Iterator[Exception]:
+    """Yield an error for each name that the estimator rejects.
+
+    A candidate may replace an estimator and set parameters of the new one: names are valid if
+    some combination of such estimators accepts them.
+    """
     if not grid:
         return
-    refused: dict[str, str] = {}
+    rejections: dict[str, str] = {}
     for structure in _structures(grid):
-        others = {key: _any_value(grid[key]) for key in grid if key not in structure}
-        whole = {**structure, **others}
-        if _refusal(estimator, whole) is None:  # as the fits will set it: in one call
+        others = {name: _any_value(grid[name]) for name in grid if name not in structure}
+        candidate = {**structure, **others}
+        if _rejection(estimator, candidate) is None:  # set in one call, as in the fits
             continue
-        for key in others:
-            if refusal := _refusal(estimator, {**structure, key: others[key]}):
-                refused.setdefault(key, refusal)
-        if not refused:
-            refused[", ".join(structure)] = str(_refusal(estimator, whole))
-    yield from (ValueError(refused[key]) for key in sorted(refused))
+        for name in others:
+            if rejection := _rejection(estimator, {**structure, name: others[name]}):
+                rejections.setdefault(name, rejection)
+        if not rejections:
+            rejections[", ".join(structure)] = str(_rejection(estimator, candidate))
+    yield from (ValueError(rejections[name]) for name in sorted(rejections))
 
 
-def _refusal(estimator: Any, parameters: dict[str, Any]) -> str | None:
+def _rejection(estimator: Estimator, parameters: dict[str, Any]) -> str | None:
     try:
         clone(estimator).set_params(**clone(parameters, safe=False))
     except ValueError as exc:
@@ -138,12 +144,16 @@ def _refusal(estimator: Any, parameters: dict[str, Any]) -> str | None:
     return None
 
 
-def _structures(grid: Grid) -> Iterable[dict[str, Any]]:
-    """Settings of those parameters to which other names in ``grid`` belong."""
+def _structures(grid: ParamGrid) -> Iterable[dict[str, Any]]:
+    """Return combinations of values of those parameters that other names in ``grid`` belong to."""
     prefixes = {
-        key.rsplit("__", depth)[0] for key in grid for depth in range(1, key.count("__") + 1)
+        name.rsplit("__", depth)[0] for name in grid for depth in range(1, name.count("__") + 1)
     }
-    owners = {key: grid[key] for key in grid if key in prefixes and not hasattr(grid[key], "rvs")}
+    owners = {
+        name: values
+        for name, values in grid.items()
+        if name in prefixes and not hasattr(values, "rvs")
+    }
     return islice(ParameterGrid(owners), _STRUCTURES_MAX)
 
 

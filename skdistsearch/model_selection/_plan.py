@@ -1,4 +1,13 @@
-"""A search cut in three, for a flow of the user's own: plan, run the chunks anywhere, assemble."""
+"""A search in three steps, for a Metaflow flow of the user's own: plan, run chunks, assemble.
+
+`BatchReady` is how `plan` gets the batch: an exception that leaves scikit-learn's ``fit`` at the
+moment when the first fit would run. By then scikit-learn has checked the parameters, made the
+splits, prepared the scorers and routed the metadata. Nothing simpler gives all that: scikit-learn
+has no function for it, and a copy of its ``fit`` would break with its next release. The exception
+derives from BaseException, as KeyboardInterrupt does, because scikit-learn and joblib may handle an
+Exception. They would break the trick if they caught BaseException too.
+``tests/model_selection/test_plan.py`` watches it.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +22,10 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
+from skdistsearch._typing import ArrayLike, Indices
 from skdistsearch.exceptions import PlanError
-from skdistsearch.execution import Runner
-from skdistsearch.scheduling import (
-    Chunk,
-    balanced_chunks,
-    consecutive_chunks,
-    group_by_shared_work,
-    interleaved_chunks,
-    shares_work,
-)
+from skdistsearch.execution import run_chunk
+from skdistsearch.scheduling import Chunk, make_chunks
 
 _CHUNKS_MAX = 100  # Metaflow's own limit of a foreach, --max-num-splits
 _NAMED_MAX = 5  # fits that an error message names
@@ -30,29 +33,29 @@ _NAMED_MAX = 5  # fits that an error message names
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The fits of a search, made but not run. Survives pickling, and so Metaflow's artifacts.
+    """The fits of a search before they run. Survives pickling, and so Metaflow's artifacts.
 
     Attributes
     ----------
     chunks : tuple of tuples of int
-        Numbers of the fits that run together; ``len(plan)`` is the number of chunks.
+        Numbers of the fits that run together. ``len(plan)`` is the number of chunks.
     candidates : list of dict
-        The parameters that are tried.
+        The candidates' parameters.
     splits : list of (train, test)
         The indices of each split.
     """
 
     batch: Batch
     chunks: tuple[Chunk, ...]
-    X: Any
-    y: Any
+    X: ArrayLike
+    y: ArrayLike
     params: Mapping[str, Any]
 
     def __len__(self) -> int:
         return len(self.chunks)
 
     def run(self, chunk: int) -> list[Outcome]:
-        """Run one chunk of fits here and now.
+        """Run one chunk of fits in this process.
 
         Parameters
         ----------
@@ -62,20 +65,19 @@ class Plan:
         Returns
         -------
         outcomes : list of Outcome
-            Plain data; what a fit raised is in its outcome.
+            Plain data. An exception that a fit raised is in its outcome.
         """
         if not 0 <= chunk < len(self):
-            raise PlanError(f"chunk {chunk} of a plan that has chunks 0 to {len(self) - 1}.")
-        fits = self.chunks[chunk]
-        return list(map(Runner(self.batch, fits).run, fits))
+            raise PlanError(f"The plan has chunks 0 to {len(self) - 1}, got chunk {chunk}.")
+        return run_chunk(self.batch, self.chunks[chunk])
 
     @property
     def candidates(self) -> list[dict[str, Any]]:
-        """The parameters that are tried."""
+        """The candidates' parameters."""
         return [dict(fit.parameters) for fit in self.batch.fits if fit.split == 0]
 
     @property
-    def splits(self) -> list[tuple[Any, Any]]:
+    def splits(self) -> list[tuple[Indices, Indices]]:
         """The indices of each split: train, test."""
         keywords = [
             self.batch.keywords_of(number)
@@ -84,24 +86,24 @@ class Plan:
         ]
         return [(words["train"], words["test"]) for words in keywords]
 
-    def instead_of(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
-        """scikit-learn's ``evaluate_candidates``, given the planned candidates."""
+    def use_planned_candidates(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap scikit-learn's ``evaluate_candidates`` so that it gets the planned candidates."""
 
-        def evaluate(candidate_params: Any, *args: Any, **kwargs: Any) -> Any:
+        def evaluate_planned_candidates(candidate_params: Any, *args: Any, **kwargs: Any) -> Any:
             return evaluate_candidates(self.candidates, *args, **kwargs)
 
-        return evaluate
+        return evaluate_planned_candidates
 
     def __reduce__(self) -> Any:
-        # cloudpickle: lambdas and what lives in __main__ travel too
-        return _unpickled, (cloudpickle.dumps(dict(vars(self))),)
+        # cloudpickle: for lambdas, and for what is defined in __main__
+        return _unpickle, (cloudpickle.dumps(dict(vars(self))),)
 
     def __repr__(self) -> str:
-        fits = len(self.batch)
-        return f"Plan({fits} fits in {len(self)} chunks: {len(self.splits)} splits)"
+        n_fits = len(self.batch)
+        return f"Plan({n_fits} fits in {len(self)} chunks: {len(self.splits)} splits)"
 
 
-def _unpickled(fields: bytes) -> Plan:
+def _unpickle(fields: bytes) -> Plan:
     return Plan(**pickle.loads(fields))
 
 
@@ -112,78 +114,84 @@ class BatchReady(BaseException):
         super().__init__()
         self.batch = batch
 
-    @classmethod
-    def raised_by(cls, batch: Batch) -> NoReturn:
-        """A backend's ``run`` that runs nothing."""
-        raise cls(batch)
+
+def stop_before_running(batch: Batch) -> NoReturn:
+    """Raise `BatchReady`, in place of the ``run`` of a backend."""
+    raise BatchReady(batch)
 
 
 def make_plan(
-    batch: Batch, fits_per_task: int | str, X: Any, y: Any, params: Mapping[str, Any]
+    batch: Batch,
+    fits_per_task: int | str,
+    X: ArrayLike,
+    y: ArrayLike,
+    params: Mapping[str, Any],
 ) -> Plan:
-    """A plan of ``batch`` with chunks of ``fits_per_task`` fits."""
+    """Return a plan of ``batch`` with chunks of ``fits_per_task`` fits."""
     fits = range(len(batch))
-    if isinstance(fits_per_task, int):
-        chunks = consecutive_chunks(
-            [fit for group in group_by_shared_work(batch, fits) for fit in group], fits_per_task
-        )
-    elif shares_work(batch):
-        chunks = balanced_chunks(batch, fits, _CHUNKS_MAX)
-    else:
-        chunks = interleaved_chunks(fits, _CHUNKS_MAX)
-    return Plan(batch.travelling(far=True), tuple(chunks), X, y, params)
+    chunks = make_chunks(batch, fits, _CHUNKS_MAX, fits_per_chunk=fits_per_task)
+    return Plan(batch.portable(), tuple(chunks), X, y, params)
 
 
 def match_outcomes(plan: Plan, outcomes: Iterable[Any]) -> list[Outcome]:
-    """One outcome of each fit of ``plan``; `PlanError` names what is missing, doubled, foreign."""
-    flat = list(_flat(outcomes))
+    """Return one outcome for each fit of ``plan``, in the order of the fits.
+
+    Raises
+    ------
+    PlanError
+        Outcomes are missing, duplicated or of another plan. The message names them.
+    """
+    flat = list(_flatten(outcomes))
     foreign = [outcome for outcome in flat if outcome.batch != plan.batch.key]
     if foreign:
         raise PlanError(
-            f"{len(foreign)} of {len(flat)} outcomes are of another plan, first the one of its "
-            f"fit {foreign[0].fit}. Hand over what run() of this very plan returned."
+            f"{len(foreign)} of {len(flat)} outcomes belong to another plan, first that of its "
+            f"fit {foreign[0].fit}. Pass what run() of this plan returned."
         )
     counts = Counter(outcome.fit for outcome in flat)
-    doubled = [fit for fit, count in counts.items() if count > 1]
+    duplicated = [fit for fit, count in counts.items() if count > 1]
     missing = [fit for fit in range(len(plan.batch)) if fit not in counts]
-    said = [f"{len(missing)} outcomes are missing: {_names(plan, missing)}"] * bool(missing)
-    said += [f"{len(doubled)} fits have several: {_names(plan, doubled)}"] * bool(doubled)
-    if said:
-        raise PlanError("; ".join(said))
+    errors = []
+    if missing:
+        errors.append(f"{len(missing)} outcomes are missing: {_describe_fits(plan, missing)}")
+    if duplicated:
+        errors.append(f"{len(duplicated)} fits have several: {_describe_fits(plan, duplicated)}")
+    if errors:
+        raise PlanError("; ".join(errors))
     return sorted(flat, key=lambda outcome: outcome.fit)
 
 
-def _flat(outcomes: Iterable[Any]) -> Iterator[Outcome]:
+def _flatten(outcomes: Iterable[Any]) -> Iterator[Outcome]:
     for item in outcomes:
         if isinstance(item, Outcome):
             yield item
         elif isinstance(item, Iterable) and not isinstance(item, str | bytes | Mapping):
-            yield from _flat(item)
+            yield from _flatten(item)
         else:
-            raise PlanError(f"{item!r} is not an outcome, nor a list of outcomes.")
+            raise PlanError(f"{item!r} is neither an outcome nor a list of outcomes.")
 
 
-def _names(plan: Plan, fits: list[int]) -> str:
+def _describe_fits(plan: Plan, fits: list[int]) -> str:
     more = f" and {len(fits) - _NAMED_MAX} more" if len(fits) > _NAMED_MAX else ""
-    where = {fit: number for number, chunk in enumerate(plan.chunks) for fit in chunk}
-    names = [f"{plan.batch.fits[fit]} (chunk {where[fit]})" for fit in fits[:_NAMED_MAX]]
+    chunk_of = {fit: number for number, chunk in enumerate(plan.chunks) for fit in chunk}
+    names = [f"{plan.batch.fits[fit]} (chunk {chunk_of[fit]})" for fit in fits[:_NAMED_MAX]]
     return "; ".join(names) + more
 
 
 class PrecomputedSplits:
-    """A splitter whose splits were made before, asked for as the original one would be."""
+    """A splitter that returns splits made before, and routes metadata as the original one."""
 
-    def __init__(self, splits: list[tuple[Any, Any]], original: Any) -> None:
+    def __init__(self, splits: list[tuple[Indices, Indices]], original: object) -> None:
         self._splits, self._original = splits, original
 
-    def split(self, *args: Any, **kwargs: Any) -> Iterator[tuple[Any, Any]]:
-        """The splits."""
+    def split(self, *args: Any, **kwargs: Any) -> Iterator[tuple[Indices, Indices]]:
+        """Return the splits."""
         return iter(self._splits)
 
     def get_n_splits(self, *args: Any, **kwargs: Any) -> int:
-        """How many there are."""
+        """Return the number of splits."""
         return len(self._splits)
 
     def get_metadata_routing(self) -> Any:
-        """The metadata that the original splitter asks for."""
+        """Return the metadata that the original splitter asks for."""
         return get_routing_for_object(self._original)

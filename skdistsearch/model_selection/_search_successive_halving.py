@@ -1,23 +1,31 @@
-"""scikit-learn's other searches, whose fits run on a backend: each is the mixin and a signature."""
+"""The two halving searches, with their fits on a backend."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import (
-    HalvingGridSearchCV,
-    HalvingRandomSearchCV,
+from sklearn.model_selection import HalvingGridSearchCV, HalvingRandomSearchCV
+
+from skdistsearch._typing import (
+    CrossValidation,
+    Estimator,
+    ParamGrid,
+    RandomState,
+    Refit,
+    Scoring,
 )
-
 from skdistsearch.backends import Backend
-from skdistsearch.model_selection._distributed import OURS, Distributed
+from skdistsearch.model_selection._distributed import BACKEND_CONSTRAINTS, DistributedSearchMixin
+from skdistsearch.model_selection._docstring import fill_docstring
 
 
-class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type: ignore[misc]
-    """`sklearn.model_selection.HalvingGridSearchCV`, whose fits run on a backend, round by round.
+@fill_docstring
+class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV):  # type: ignore[misc]
+    """`sklearn.model_selection.HalvingGridSearchCV` with the fits of each round on a backend.
 
     Parameters
     ----------
@@ -25,47 +33,49 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
     aggressive_elimination, cv, scoring, refit, error_score, return_train_score, random_state, \
     n_jobs, verbose
         As for `~sklearn.model_selection.HalvingGridSearchCV`.
-    backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
-        Where the fits run; see `DistributedSearchCV`.
-    checkpoint : str, path or None, default=None
-        Where finished fits are kept and looked for; see `DistributedSearchCV`.
-    cache_mb : float or None, default=None
-        Memory for what fits have in common; see `DistributedSearchCV`.
-    extract, keep
-        What is noted and kept of fitted models; see `DistributedSearchCV`. Of predictions there
-        are none: a round has a part of the rows only.
+    {backend_parameters}
+    {halving_keep}
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
+    refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_, n_resources_, \
+    n_candidates_, n_remaining_candidates_, max_resources_, min_resources_, n_iterations_, \
+    n_possible_iterations_, n_required_iterations_
+        As of `~sklearn.model_selection.HalvingGridSearchCV`.
+    {shared_attributes}
     """
 
-    _plans_ahead = False
-    _subsamples = True
+    _is_single_round = False
+    _subsamples_rows = True
     _parameter_constraints: dict[str, Any] = {
         **HalvingGridSearchCV._parameter_constraints,
-        **OURS,
+        **BACKEND_CONSTRAINTS,
     }
 
     def __init__(
         self,
-        estimator: Any,
-        param_grid: Any,
+        estimator: Estimator,
+        param_grid: ParamGrid | Sequence[ParamGrid],
         *,
         factor: float = 3,
         resource: str = "n_samples",
         max_resources: int | str = "auto",
         min_resources: int | str = "exhaust",
         aggressive_elimination: bool = False,
-        cv: Any = 5,
-        scoring: Any = None,
-        refit: Any = True,
-        error_score: Any = np.nan,
+        cv: CrossValidation = 5,
+        scoring: Scoring = None,
+        refit: Refit = True,
+        error_score: float | str = np.nan,
         return_train_score: bool = True,
-        random_state: Any = None,
+        random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
         cache_mb: float | None = None,
-        extract: Any = None,
-        keep: Any = (),
+        extract: Mapping[str, str | Callable[[Any], float]] | None = None,
+        keep: str | tuple[str, ...] = (),
     ) -> None:
         super().__init__(
             estimator,
@@ -91,8 +101,9 @@ class DistributedHalvingGridSearchCV(Distributed, HalvingGridSearchCV):  # type:
         self.keep = keep
 
 
-class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # type: ignore[misc]
-    """`sklearn.model_selection.HalvingRandomSearchCV`, whose fits run on a backend, by rounds.
+@fill_docstring
+class DistributedHalvingRandomSearchCV(DistributedSearchMixin, HalvingRandomSearchCV):  # type: ignore[misc]
+    """`sklearn.model_selection.HalvingRandomSearchCV` with the fits of each round on a backend.
 
     Parameters
     ----------
@@ -100,28 +111,30 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
     min_resources, aggressive_elimination, cv, scoring, refit, error_score, \
     return_train_score, random_state, n_jobs, verbose
         As for `~sklearn.model_selection.HalvingRandomSearchCV`.
-    backend : {"local", "metaflow", "batch", "kubernetes"} or object with ``run``, default="local"
-        Where the fits run; see `DistributedSearchCV`.
-    checkpoint : str, path or None, default=None
-        Where finished fits are kept and looked for; see `DistributedSearchCV`.
-    cache_mb : float or None, default=None
-        Memory for what fits have in common; see `DistributedSearchCV`.
-    extract, keep
-        What is noted and kept of fitted models; see `DistributedSearchCV`. Of predictions there
-        are none: a round has a part of the rows only.
+    {backend_parameters}
+    {halving_keep}
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
+    refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_, n_resources_, \
+    n_candidates_, n_remaining_candidates_, max_resources_, min_resources_, n_iterations_, \
+    n_possible_iterations_, n_required_iterations_
+        As of `~sklearn.model_selection.HalvingRandomSearchCV`.
+    {shared_attributes}
     """
 
-    _plans_ahead = False
-    _subsamples = True
+    _is_single_round = False
+    _subsamples_rows = True
     _parameter_constraints: dict[str, Any] = {
         **HalvingRandomSearchCV._parameter_constraints,
-        **OURS,
+        **BACKEND_CONSTRAINTS,
     }
 
     def __init__(
         self,
-        estimator: Any,
-        param_distributions: Any,
+        estimator: Estimator,
+        param_distributions: ParamGrid | Sequence[ParamGrid],
         *,
         n_candidates: int | str = "exhaust",
         factor: float = 3,
@@ -129,19 +142,19 @@ class DistributedHalvingRandomSearchCV(Distributed, HalvingRandomSearchCV):  # t
         max_resources: int | str = "auto",
         min_resources: int | str = "smallest",
         aggressive_elimination: bool = False,
-        cv: Any = 5,
-        scoring: Any = None,
-        refit: Any = True,
-        error_score: Any = np.nan,
+        cv: CrossValidation = 5,
+        scoring: Scoring = None,
+        refit: Refit = True,
+        error_score: float | str = np.nan,
         return_train_score: bool = True,
-        random_state: Any = None,
+        random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
         backend: str | Backend = "local",
         checkpoint: str | os.PathLike[str] | None = None,
         cache_mb: float | None = None,
-        extract: Any = None,
-        keep: Any = (),
+        extract: Mapping[str, str | Callable[[Any], float]] | None = None,
+        keep: str | tuple[str, ...] = (),
     ) -> None:
         super().__init__(
             estimator,

@@ -1,4 +1,15 @@
-"""An end in order: what a signal would cut short tidies up first."""
+"""Run clean-up code before SIGTERM or SIGHUP ends the process.
+
+Python runs ``finally`` blocks at Ctrl-C, but not at SIGTERM (a batch system) or SIGHUP (a terminal
+that is closed). During a search, a handler raises an exception at these signals, which ends
+workers and jobs, and the process then ends by the same signal.
+
+A handler in Python only notes the signal and acts at the next bytecode. A child that was forked but
+has not started yet forgets the note, and a parent that waits for the child's end
+(``multiprocessing.Pool.terminate``) would wait forever. The signals are therefore blocked during a
+fork, until the child has their default handlers again. Without ``os.register_at_fork`` (Windows)
+there is no fork. ``tests/model_selection/test_interrupt.py`` watches it.
+"""
 
 from __future__ import annotations
 
@@ -7,71 +18,63 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
-_SIGNALS = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-]  # of a batch system, of a terminal that is closed
+_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-class _Ended(BaseException):
-    """A signal that ends the process has come."""
+class _ProcessEnding(BaseException):
+    """A signal that ends the process has arrived."""
 
 
 @contextmanager
 def unwind_on_sigterm() -> Iterator[None]:
-    """Within it a signal that would end the process at once unwinds it first.
+    """Let a signal that would end the process unwind the block first.
 
-    Then the process ends by that signal. A handler of the user's own is left alone, and so is a
-    thread, which signals never reach.
+    Leaves signals alone that the user handles, and does nothing in a thread, which signals never
+    reach.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
+    received: list[int] = []
 
-    def unwind(number: int, _: Any) -> None:
-        came.append(number)
-        if len(came) == 1:  # a second one must not cut the tidying short
-            raise _Ended
+    def unwind(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:  # a second signal must not interrupt the clean-up
+            raise _ProcessEnding
 
-    ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ours:
+    handled = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
         signal.signal(number, unwind)
-    _handled.extend(ours)
+    _handled_signals.extend(handled)
     try:
         yield
     finally:
-        for number in ours:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)
-        _handled[:] = [number for number in _handled if number not in ours]
-        if came:
-            os.kill(os.getpid(), came[0])
+        _handled_signals[:] = [number for number in _handled_signals if number not in handled]
+        if received:
+            os.kill(os.getpid(), received[0])
 
 
-_handled: list[int] = []  # the signals that this process unwinds at
-_forking = threading.local()  # its mask of signals before a fork
+_handled_signals: list[int] = []
+_fork_state = threading.local()  # the mask of blocked signals before a fork
 
 
 def _before_fork() -> None:
-    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _handled)
+    _fork_state.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _handled_signals)
 
 
 def _after_fork_in_parent() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _fork_state.mask)
 
 
 def _after_fork_in_child() -> None:
-    """Die of a signal as any process would.
-
-    What a handler in Python has noted in a child that has not begun is forgotten when it begins,
-    and who waits for the child's end (``multiprocessing.Pool.terminate``) waits forever. So these
-    signals are held back until the child has the default for them.
-    """
-    for number in _handled:
+    for number in _handled_signals:
         signal.signal(number, signal.SIG_DFL)
-    _handled.clear()
-    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+    _handled_signals.clear()
+    signal.pthread_sigmask(signal.SIG_SETMASK, _fork_state.mask)
 
 
 if hasattr(os, "register_at_fork"):

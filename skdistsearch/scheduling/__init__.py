@@ -1,4 +1,4 @@
-"""Which fits run together, in which order, and which are tried again.
+"""Decide which fits run together, in which order, and which are tried again.
 
 Contents
 --------
@@ -8,7 +8,7 @@ Contents
 - `_work_stealing`: local workers claim the next unit of fits when they are free.
 - `_retries`: fits that are pending, and how often each of them has killed a worker.
 
-Knows nothing of how a fit runs, or where. Imports the modules beside the packages only. Start
+How and where a fit runs is not decided here. Imports the modules beside the packages only. Start
 reading at `_chunks`, then `_retries`.
 """
 
@@ -18,16 +18,33 @@ from skdistsearch.scheduling._grouping import (
     balanced_chunks,
     chunk_per_group,
     group_by_shared_work,
-    shares_work,
+    make_chunks,
+    make_container_chunks,
+    shares_transformers,
 )
-from skdistsearch.scheduling._retries import PendingFits, WorkerDeath
-from skdistsearch.scheduling._work_stealing import Groups, claim_units, split_into_units
+from skdistsearch.scheduling._retries import (
+    Attempt,
+    AttemptFailure,
+    PendingFits,
+    WorkerDeath,
+    run_until_done,
+)
+from skdistsearch.scheduling._work_stealing import (
+    UnitGroups,
+    all_fits,
+    claim_units,
+    make_units,
+    split_into_units,
+)
 
 __all__ = [
+    "Attempt",
+    "AttemptFailure",
     "Chunk",
-    "Groups",
     "PendingFits",
+    "UnitGroups",
     "WorkerDeath",
+    "all_fits",
     "balanced_chunks",
     "chunk_per_group",
     "claim_units",
@@ -35,7 +52,11 @@ __all__ = [
     "factoring_chunks",
     "group_by_shared_work",
     "interleaved_chunks",
+    "make_chunks",
+    "make_container_chunks",
+    "make_units",
+    "run_until_done",
     "seconds_by_candidate",
-    "shares_work",
+    "shares_transformers",
     "split_into_units",
 ]

@@ -1,95 +1,146 @@
-"""chunks that keep fits with shared work together."""
+"""Keep fits with shared work together: in groups, and in chunks made of groups."""
 
 from __future__ import annotations
 
 import math
+import numbers
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import accumulate, groupby
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, chain, groupby
 
 from skdistsearch._batch import Batch
-from skdistsearch.scheduling._chunks import GOLDEN_RATIO, Chunk, consecutive_chunks
+from skdistsearch.scheduling._chunks import (
+    GOLDEN_RATIO,
+    Chunk,
+    consecutive_chunks,
+    interleaved_chunks,
+)
+from skdistsearch.scheduling._factoring import factoring_chunks
+
+
+def make_chunks(
+    batch: Batch, fits: Sequence[int], n_chunks: int, *, fits_per_chunk: int | str = "auto"
+) -> list[Chunk]:
+    """Cut fits into chunks, and keep fits with shared work together.
+
+    Parameters
+    ----------
+    batch : Batch
+        The batch of the fits.
+    fits : sequence of int
+        Numbers of the fits to run.
+    n_chunks : int
+        Number of chunks, with ``fits_per_chunk="auto"``: fewer if there are fewer fits.
+    fits_per_chunk : int or "auto", default="auto"
+        Size of a chunk.
+    """
+    if isinstance(fits_per_chunk, numbers.Integral):
+        return consecutive_chunks(_in_shared_order(batch, fits), int(fits_per_chunk))
+    if shares_transformers(batch) and len(fits) > n_chunks:
+        return balanced_chunks(batch, fits, n_chunks)
+    return interleaved_chunks(fits, n_chunks)
+
+
+def make_container_chunks(batch: Batch, fits: Sequence[int], n_workers: int) -> list[Chunk]:
+    """Cut fits into chunks for tasks that each start a container, ``n_workers`` at a time."""
+    if shares_transformers(batch) and len(fits) > n_workers:
+        return chunk_per_group(batch, fits, n_workers)
+    return factoring_chunks(fits, n_workers, seconds=batch.context.expected_seconds)
+
+
+def shares_transformers(batch: Batch) -> bool:
+    """Return True if fits share transformers, which saves more than sharing slices of X."""
+    work = batch.context.shared_work
+    return work is not None and any(work.tokens)
 
 
 def group_by_shared_work(batch: Batch, fits: Sequence[int]) -> list[Chunk]:
-    """The fits, in groups that share data and work, in the order in which to run them.
+    """Return the fits in groups that share data and work, in the order in which to run them.
 
-    Where nothing is shared, all are one group.
+    Without shared work, all fits are one group.
     """
-    if batch.common is None:
+    work = batch.context.shared_work
+    if work is None:
         return [tuple(fits)] if fits else []
     groups = defaultdict(list)
     for fit in fits:
-        groups[batch.fits[fit].split, _first(batch.common.pieces[fit])].append(fit)
-    found = [
-        tuple(sorted(group, key=lambda fit: (_order(batch, fit), fit)))
+        groups[batch.fits[fit].split, _first_token(work.tokens[fit])].append(fit)
+    ordered = [
+        # fits that have more in common are closer to each other
+        tuple(sorted(group, key=lambda fit: (_sortable(work.tokens[fit]), fit)))
         for _, group in sorted(groups.items())
     ]
-    if batch.seconds:
-        seconds = batch.seconds
-        found.sort(key=lambda group: -sum(seconds.get(fit, 0.0) for fit in group))
-    return found
+    if seconds := batch.context.expected_seconds:
+        ordered.sort(key=lambda group: -sum(seconds.get(fit, 0.0) for fit in group))
+    return ordered
 
 
-def shares_work(batch: Batch) -> bool:
-    """Whether fits share transformers, which is worth more than slices of X."""
-    return batch.common is not None and any(batch.common.pieces)
+def _in_shared_order(batch: Batch, fits: Sequence[int]) -> list[int]:
+    """Return the fits in an order in which those with shared work are neighbours."""
+    return list(chain.from_iterable(group_by_shared_work(batch, fits)))
 
 
 def balanced_chunks(batch: Batch, fits: Sequence[int], n_chunks: int) -> list[Chunk]:
-    """Chunks that take equally long, as far as is known, and cut few groups that share work.
+    """Cut fits into chunks that take equally long, as far as is known, and split few groups.
 
-    Chunks run apart: what two of them need, each does for itself.
+    Each chunk does work that it shares with another chunk for itself.
     """
     order = [fit for group in group_by_shared_work(batch, fits) for fit in _mixed(batch, group)]
-    known = batch.seconds or {}
-    usual = statistics.fmean(known.values()) if known else 1.0
-    begins = [0.0, *accumulate(known.get(fit, usual) for fit in order)]
+    seconds_of = _expected_seconds(batch)
+    starts = [0.0, *accumulate(map(seconds_of, order))]
     n_chunks = min(n_chunks, len(order))
-    found = groupby(range(len(order)), lambda at: _chunk_at(begins, at, n_chunks))
-    chunks = [tuple(order[at] for at in places) for _, places in found]
-    return sorted(chunks, key=lambda chunk: -sum(known.get(fit, usual) for fit in chunk))
+
+    def chunk_of(position: int) -> int:
+        middle = (starts[position] + starts[position + 1]) / 2
+        return int(middle / starts[-1] * n_chunks)
+
+    cut = groupby(range(len(order)), chunk_of)
+    chunks = [tuple(order[position] for position in positions) for _, positions in cut]
+    return _longest_first(chunks, seconds_of)
 
 
 def chunk_per_group(
-    batch: Batch, fits: Sequence[int], workers: int, chunks_max: int = 200
+    batch: Batch, fits: Sequence[int], n_workers: int, chunks_max: int = 200
 ) -> list[Chunk]:
-    """A chunk for each group that shares work; several where there are more workers than groups.
+    """Make one chunk of each group, or several if there are more workers than groups.
 
-    For tasks that start when a worker is free, so that nobody has to know how long a group takes.
+    For tasks that start when a worker is free, so that the duration of a group need not be known.
     """
     groups = [_mixed(batch, group) for group in group_by_shared_work(batch, fits)]
-    if len(groups) > max(chunks_max, workers):
-        return balanced_chunks(batch, fits, max(chunks_max, workers))
-    n_parts = max(1, workers // len(groups))
-    size = {len(group): math.ceil(len(group) / n_parts) for group in groups}
-    chunks = [part for group in groups for part in consecutive_chunks(group, size[len(group)])]
-    known = batch.seconds or {}
-    usual = statistics.fmean(known.values()) if known else 1.0
-    return sorted(chunks, key=lambda chunk: -sum(known.get(fit, usual) for fit in chunk))
+    if len(groups) > max(chunks_max, n_workers):
+        return balanced_chunks(batch, fits, max(chunks_max, n_workers))
+    n_parts = max(1, n_workers // len(groups))
+    chunks = chain.from_iterable(
+        consecutive_chunks(group, math.ceil(len(group) / n_parts)) for group in groups
+    )
+    return _longest_first(chunks, _expected_seconds(batch))
 
 
-def _chunk_at(begins: list[float], at: int, n_chunks: int) -> int:
-    """Which chunk has the middle of a fit."""
-    middle = (begins[at] + begins[at + 1]) / 2
-    return int(middle / begins[-1] * n_chunks)
+def _expected_seconds(batch: Batch) -> Callable[[int], float]:
+    """Return a function that gives the expected duration of a fit: the mean where unknown."""
+    seconds = batch.context.expected_seconds
+    mean = statistics.fmean(seconds.values()) if seconds else 1.0
+    return lambda fit: seconds.get(fit, mean)
+
+
+def _longest_first(chunks: Iterable[Chunk], seconds_of: Callable[[int], float]) -> list[Chunk]:
+    return sorted(chunks, key=lambda chunk: -sum(map(seconds_of, chunk)))
 
 
 def _mixed(batch: Batch, group: Chunk) -> Chunk:
-    """A group whose fits share all alike, in an order in which each part is like the whole."""
-    if batch.common is None or len({batch.common.pieces[fit] for fit in group}) > 1:
+    """Reorder a group of fits that share all the same work, so that each part is like the whole."""
+    work = batch.context.shared_work
+    if work is None or len({work.tokens[fit] for fit in group}) > 1:
         return group
     return tuple(
         fit for _, fit in sorted((n * GOLDEN_RATIO % 1, fit) for n, fit in enumerate(group))
     )
 
 
-def _first(pieces: tuple[int | None, ...]) -> int:
-    return next((number for number in pieces if number is not None), -1)
+def _first_token(tokens: Iterable[int | None]) -> int:
+    return next((token for token in tokens if token is not None), -1)
 
 
-def _order(batch: Batch, fit: int) -> tuple[int, ...]:
-    """Fits that have more in common are nearer to each other."""
-    assert batch.common is not None
-    return tuple(-1 if number is None else number for number in batch.common.pieces[fit])
+def _sortable(tokens: Iterable[int | None]) -> tuple[int, ...]:
+    return tuple(-1 if token is None else token for token in tokens)

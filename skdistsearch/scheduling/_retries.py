@@ -1,91 +1,145 @@
-"""which fits are pending, and how often each has killed a worker."""
+"""Run a batch until each fit has an outcome, although workers die.
+
+A fit whose worker died is a suspect: it may have used up the memory or crashed native code. It is
+tried once more, alone, and is lost if its worker dies again. A machine that was taken away is not
+the fit's fault, and counts separately.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import BackendError
 
-_TRIES = 2  # a fit whose worker died is tried once more, alone
-_RECLAIMS = 8  # a fit whose machine was taken away: no fault of its own, but it has to end
+_MAX_DEATHS = 2  # a fit whose worker died is tried once more, alone
+_MAX_HOST_LOSSES = 8  # not the fit's fault, but the search must end
 
 
 @dataclass(frozen=True)
 class WorkerDeath:
-    """A worker died while a fit ran in it."""
+    """A worker died while it ran a fit."""
 
     fit: int
     """Number of the fit within its batch."""
     reason: str
-    """Why, as far as is known: sentences."""
+    """The cause, as far as it is known, in sentences."""
     host_lost: bool = False
-    """Whether its machine went away, which is no fault of the fit's."""
+    """True if the worker's machine was taken away, which is not the fit's fault."""
+
+
+@dataclass(frozen=True)
+class AttemptFailure:
+    """Workers died during an attempt to run the pending fits."""
+
+    deaths: Sequence[WorkerDeath]
+    """The fits that were running. May be empty: workers may die before their first fit."""
+    reason: str
+    """The cause, for the error that is raised if no fit starts in two attempts in a row."""
+    task_pathspec: str = ""
+    """Pathspec of the Metaflow run, for the outcomes of lost fits."""
+
+
+Attempt: TypeAlias = Callable[["PendingFits"], Generator[Outcome, None, AttemptFailure | None]]
+"""Runs pending fits, as many as it can. Yields outcomes, and returns an `AttemptFailure` if workers
+died, or None if none did."""
+
+
+def run_until_done(batch: Batch, attempt: Attempt) -> Generator[Outcome]:
+    """Call ``attempt`` until each fit of ``batch`` has an outcome; yield the outcomes.
+
+    Parameters
+    ----------
+    batch : Batch
+        The fits to run.
+    attempt : callable
+        A generator function. It is called with the `PendingFits`, runs them in any order, and
+        should run each suspect alone. It may leave fits to the next attempt.
+
+    Raises
+    ------
+    BackendError
+        Workers died in two attempts in a row before any fit started.
+    """
+    pending = PendingFits(batch)
+    while pending.fits:
+        failure = yield from pending.complete(attempt(pending))
+        if failure is not None and pending.fits:
+            yield from pending.record_failure(failure)
 
 
 class PendingFits:
-    """Which fits of a batch are owed, and how often a worker died in each."""
+    """Fits of a batch without an outcome, and how often a worker died in each of them."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._owed = dict.fromkeys(range(len(batch)))
+        self._pending = dict.fromkeys(range(len(batch)))
         self._deaths: Counter[int] = Counter()
-        self._reclaims: Counter[int] = Counter()
-        self._idle, self._moved = 0, False
+        self._host_losses: Counter[int] = Counter()
+        self._n_idle_attempts, self._has_progressed = 0, False
 
-    def settle(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-        """Pass on the outcomes of fits that are owed, each once."""
-        for outcome in outcomes:
-            if outcome.fit in self._owed:
-                del self._owed[outcome.fit]
-                self._moved = True
-                yield outcome
+    def complete(
+        self, outcomes: Generator[Outcome, None, AttemptFailure | None]
+    ) -> Generator[Outcome, None, AttemptFailure | None]:
+        """Yield the outcomes of pending fits, each once; return what ``outcomes`` returns."""
+        with closing(outcomes):  # at once, not at a garbage collection
+            while True:
+                try:
+                    outcome = next(outcomes)
+                except StopIteration as end:
+                    failure: AttemptFailure | None = end.value
+                    return failure
+                if outcome.fit in self._pending:
+                    del self._pending[outcome.fit]
+                    self._has_progressed = True
+                    yield outcome
 
-    def blame(
-        self, deaths: Iterable[WorkerDeath], idle: str, task_pathspec: str = ""
-    ) -> Iterator[Outcome]:
-        """Workers died: give up the fits that had their tries.
+    def record_failure(self, failure: AttemptFailure) -> Iterator[Outcome]:
+        """Count deaths; yield the outcomes of fits that have been tried often enough."""
+        deaths = [death for death in failure.deaths if death.fit in self._pending]
+        is_idle = not deaths and not self._has_progressed
+        self._n_idle_attempts = self._n_idle_attempts + 1 if is_idle else 0
+        self._has_progressed = False
+        if self._n_idle_attempts >= _MAX_DEATHS:
+            raise BackendError(f"No fit began {_MAX_DEATHS} times in a row. {failure.reason}")
+        for death in deaths:
+            (self._host_losses if death.host_lost else self._deaths)[death.fit] += 1
+        for fit, reason in {death.fit: death.reason for death in deaths}.items():
+            if self._deaths[fit] >= _MAX_DEATHS or self._host_losses[fit] >= _MAX_HOST_LOSSES:
+                del self._pending[fit]
+                yield self._lost(fit, reason, failure.task_pathspec)
 
-        ``idle`` is what to say if they died, time and again, before they had begun a fit.
-        """
-        blamed = [death for death in deaths if death.fit in self._owed]
-        self._idle = 0 if blamed or self._moved else self._idle + 1
-        self._moved = False
-        if self._idle >= _TRIES:
-            raise BackendError(f"No fit began {_TRIES} times in a row. {idle}")
-        for death in blamed:
-            (self._reclaims if death.host_lost else self._deaths)[death.fit] += 1
-        for fit, reason in {death.fit: death.reason for death in blamed}.items():
-            if self._deaths[fit] >= _TRIES or self._reclaims[fit] >= _RECLAIMS:
-                del self._owed[fit]
-                times = self._deaths[fit] + self._reclaims[fit]
-                yield Outcome(
-                    fit,
-                    "lost",
-                    reason=f"{self._batch.fits[fit]}: its worker died {times} times. {reason}",
-                    task_pathspec=task_pathspec,
-                    batch=self._batch.key,
-                )
+    def _lost(self, fit: int, reason: str, task_pathspec: str) -> Outcome:
+        n_deaths = self._deaths[fit] + self._host_losses[fit]
+        return Outcome(
+            fit,
+            "lost",
+            reason=f"{self._batch.fits[fit]}: its worker died {n_deaths} times. {reason}",
+            task_pathspec=task_pathspec,
+            batch=self._batch.key,
+        )
+
+    @property
+    def fits(self) -> list[int]:
+        """All fits without an outcome."""
+        return list(self._pending)
+
+    @property
+    def untried(self) -> list[int]:
+        """Fits in which no worker has died."""
+        return [fit for fit in self._pending if not self._deaths[fit]]
+
+    @property
+    def suspects(self) -> list[int]:
+        """Fits in which a worker has died. Each must run alone."""
+        return [fit for fit in self._pending if self._deaths[fit]]
 
     @property
     def deaths(self) -> dict[int, int]:
-        """How often a worker died in each suspect."""
-        return {fit: self._deaths[fit] for fit in self.suspect}
-
-    @property
-    def owed(self) -> list[int]:
-        """Fits that have no outcome yet."""
-        return list(self._owed)
-
-    @property
-    def innocent(self) -> list[int]:
-        """Fits that are owed and in which no worker died."""
-        return [fit for fit in self._owed if not self._deaths[fit]]
-
-    @property
-    def suspect(self) -> list[int]:
-        """Fits that are owed and in which a worker died: each runs alone the next time."""
-        return [fit for fit in self._owed if self._deaths[fit]]
+        """Number of deaths for each suspect."""
+        return {fit: self._deaths[fit] for fit in self.suspects}

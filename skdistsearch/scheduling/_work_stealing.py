@@ -1,8 +1,15 @@
-"""Processes that take the next fits themselves, so that what shares work stays together.
+"""Local workers claim units of fits when they are free, and steal from each other at the end.
 
-Each worker has a lane: it takes units of fits, one at a time, from a group of its own. When that
-group is done it begins another, and when all have been begun it helps with the one that has most
-left. What is taken is marked by a file that only one process can make.
+The caller cuts groups of fits with shared work into units. Each worker claims the units of one
+group, one at a time, then those of another group that no worker has begun. When all groups have
+been begun, it steals from the group that has most units left.
+
+A claim is a file that only one process can create (``O_CREAT | O_EXCL``) in a folder that all
+workers see. There is no server and no lock that a dead worker could hold: it loses at most the unit
+that it was running, which the caller notices in its journal. A queue of ``multiprocessing`` would
+be simpler, but Metaflow's tasks are not children of one process, and a process that dies while it
+reads from such a queue blocks all others. A network file system without atomic ``O_EXCL`` would
+break it. ``tests/scheduling/test_work_stealing.py`` watches that each unit is claimed once.
 """
 
 from __future__ import annotations
@@ -10,80 +17,111 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
+from skdistsearch._batch import Batch
 from skdistsearch.scheduling._chunks import Chunk
+from skdistsearch.scheduling._grouping import group_by_shared_work
 
-Groups = Sequence[Sequence[Chunk]]
-"""Of each group, the units that it is taken in."""
+UnitGroups: TypeAlias = Sequence[Sequence[Chunk]]
+"""The units of each group of fits with shared work."""
+
+_UNITS_PER_WORKER = 4  # of the fits that are left: units shrink towards the end
 
 
-def split_into_units(groups: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
-    """The groups, cut into units that shrink towards the end: guided self-scheduling."""
-    left = sum(map(len, groups))
-    found = []
+def make_units(batch: Batch, fits: Sequence[int], n_workers: int) -> list[list[Chunk]]:
+    """Group fits by shared work, and cut the groups into units for ``n_workers`` workers."""
+    return split_into_units(group_by_shared_work(batch, fits), n_workers)
+
+
+def split_into_units(groups: Sequence[Chunk], n_workers: int) -> list[list[Chunk]]:
+    """Cut groups into units that shrink towards the end (guided self-scheduling)."""
+    n_left = sum(map(len, groups))
+    unit_groups = []
     for group in groups:
-        cut, first = [], 0
+        units, first = [], 0
         while first < len(group):
-            size = max(1, min(left // (4 * workers), len(group) - first))
-            cut.append(tuple(group[first : first + size]))
+            size = max(1, min(n_left // (_UNITS_PER_WORKER * n_workers), len(group) - first))
+            units.append(tuple(group[first : first + size]))
             first += size
-            left -= size
-        found.append(cut)
-    return found
+            n_left -= size
+        unit_groups.append(units)
+    return unit_groups
+
+
+def all_fits(groups: UnitGroups) -> list[int]:
+    """Return the fits of all units."""
+    return [fit for units in groups for unit in units for fit in unit]
 
 
 def claim_units(
-    groups: Groups, folder: Path, others: Callable[[Iterable[int]], None], label: str = ""
+    groups: UnitGroups,
+    folder: Path,
+    on_claimed_elsewhere: Callable[[Iterable[int]], None],
+    owner: str = "",
 ) -> Iterator[Chunk]:
-    """Units that this process has taken, until none is left.
+    """Claim units for this process, and yield them, until none is left.
 
-    ``others`` is told of the fits that other processes have taken. ``label``: what the marks of
-    this process have in them. Units that another one with the same label has taken, which ended
-    before this one began, come first.
+    Parameters
+    ----------
+    groups : sequence of sequences of units
+        The same for all workers.
+    folder : Path
+        Folder of the claims. All workers see it.
+    on_claimed_elsewhere : callable
+        Called with the fits that other processes have claimed.
+    owner : str, default=""
+        Written to the claims of this process. Units claimed earlier under the same owner, by a
+        process that has ended, are yielded first.
     """
-    known = {name for name in os.listdir(folder) if label and (folder / name).read_text() == label}
-    yield from (_unit(groups, name) for name in sorted(known))
-    group, helps = -1, False
-    while free := _free(groups, names := set(os.listdir(folder))):
-        for name in names - known:
-            others(_unit(groups, name))
-        known |= names
+    seen = {name for name in os.listdir(folder) if owner and (folder / name).read_text() == owner}
+    yield from (_unit(groups, name) for name in sorted(seen))
+    group, steals = -1, False
+    while free := _free_units(groups, names := set(os.listdir(folder))):
+        for name in names - seen:
+            on_claimed_elsewhere(_unit(groups, name))
+        seen |= names
         if group not in free:
-            group, helps = _next(free, groups)
-        # Who helps begins at the other end, where the work is unlike what is being done
-        name = free[group][-1 if helps and len(groups) > 1 else 0]
-        if _take(folder / name, label):
-            known.add(name)
+            group, steals = _choose_group(free, groups)
+        # a thief starts at the other end, where the work differs most from the owner's current unit
+        name = free[group][-1 if steals and len(groups) > 1 else 0]
+        if _try_claim(folder / name, owner):
+            seen.add(name)
             yield _unit(groups, name)
 
 
-def _free(groups: Groups, names: set[str]) -> dict[int, list[str]]:
-    """By group, the names of the units that nobody has taken."""
-    of_all = ([f"{number}-{unit}" for unit in range(len(cut))] for number, cut in enumerate(groups))
-    left = ([name for name in of_group if name not in names] for of_group in of_all)
-    return {number: of_group for number, of_group in enumerate(left) if of_group}
+def _free_units(groups: UnitGroups, claims: set[str]) -> dict[int, list[str]]:
+    """Return, by group, the names of the units that no process has claimed."""
+    free = {}
+    for number, units in enumerate(groups):
+        names = [f"{number}-{unit}" for unit in range(len(units))]
+        if unclaimed := [name for name in names if name not in claims]:
+            free[number] = unclaimed
+    return free
 
 
-def _next(free: dict[int, list[str]], groups: Groups) -> tuple[int, bool]:
-    """The group to go on with, and whether another process is at it."""
-    untouched = [number for number, left in free.items() if len(left) == len(groups[number])]
+def _choose_group(free: dict[int, list[str]], groups: UnitGroups) -> tuple[int, bool]:
+    """Return the group to continue with, and whether that is stealing."""
+    untouched = [number for number, names in free.items() if len(names) == len(groups[number])]
     if untouched:
         return untouched[0], False
-    n_fits = {number: sum(len(_unit(groups, name)) for name in free[number]) for number in free}
+    n_fits = {
+        number: sum(len(_unit(groups, name)) for name in names) for number, names in free.items()
+    }
     return max(n_fits, key=n_fits.__getitem__), True
 
 
-def _unit(groups: Groups, name: str) -> Chunk:
+def _unit(groups: UnitGroups, name: str) -> Chunk:
     group, _, unit = name.partition("-")
     return groups[int(group)][int(unit)]
 
 
-def _take(path: Path, label: str) -> bool:
+def _try_claim(path: Path, owner: str) -> bool:
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
         return False
-    if label:
-        os.write(file, label.encode())
+    if owner:
+        os.write(file, owner.encode())
     os.close(file)
     return True

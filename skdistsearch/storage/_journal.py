@@ -65,8 +65,8 @@ class JournalWriter:
         files = {what: self._put(outcome.fit, what, file) for what, file in outcome.files.items()}
         outcome = replace(outcome, files=files)
         fields = {"outcome": outcome.to_fields()}
-        if key := self._batch.fits[outcome.fit].key:
-            self._write({"key": key} | fields, lasting=True)
+        if keys := self._batch.context.fit_keys:
+            self._write({"key": keys[outcome.fit]} | fields, lasting=True)
         else:
             self._write(fields)
         return outcome
@@ -218,6 +218,8 @@ class JournalReader:
 
     def _found(self, outcome: Outcome) -> dict[str, Any]:
         """Where the files are that an outcome tells of."""
+        if not outcome.files:
+            return {}
         files = with_store_url(outcome.files, str(self._folder))
         return {
             what: replace(file, url=self._models) if is_model(file.name) else file
@@ -231,10 +233,11 @@ class JournalReader:
         return fit
 
 
-def open_local_journal(batch: Batch, otherwise: Path) -> JournalReader:
+def open_local_journal(batch: Batch, default: Path) -> JournalReader:
     """A record on this machine: where the batch is to be recorded, if that is here."""
-    kept = bool(batch.record) and not batch.record.startswith("s3://")
-    folder = Path(batch.record) if kept else otherwise
+    url = batch.context.journal_url
+    kept = bool(url) and not url.startswith("s3://")
+    folder = Path(url) if kept else default
     return JournalReader(folder, batch.key, len(batch), kept=kept)
 
 

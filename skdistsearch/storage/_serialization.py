@@ -167,8 +167,8 @@ class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
 def _who_is_to_blame(batch: Batch, error: Exception) -> str:
     """Name the smallest parts of ``batch`` that cannot be pickled."""
     names = ["estimator", "X", "y"]
-    parts = dict(zip(names, batch.arguments, strict=False)) | dict(batch.shared)
-    parts |= {} if batch.keep is None else vars(batch.keep)
+    parts = dict(zip(names, batch.arguments, strict=False)) | dict(batch.common_keywords)
+    parts |= {} if batch.context.extractor is None else vars(batch.context.extractor)
     for fit in batch.fits:
         parts |= {f"candidate parameter {key}": value for key, value in fit.parameters.items()}
     found = [culprit for name, value in parts.items() for culprit in _culprits(name, value)]

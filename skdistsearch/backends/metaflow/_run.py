@@ -1,4 +1,4 @@
-"""one Metaflow run, as a subprocess."""
+"""One Metaflow run, as a subprocess that a watchdog ends with the caller."""
 
 from __future__ import annotations
 
@@ -24,168 +24,214 @@ from skdistsearch.backends.metaflow._run_log import SAYS, Log, advice, is_of_hos
 from skdistsearch.backends.metaflow._settings import MetaflowSettings
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendError
-from skdistsearch.scheduling import Chunk, Groups, WorkerDeath
+from skdistsearch.scheduling import Chunk, UnitGroups, WorkerDeath, all_fits
 from skdistsearch.storage import InterruptedFit
 
-FLOW = "DistributedSearch"
-"""Name of the flow: ``metaflow.Flow("DistributedSearch")`` has the runs."""
+FLOW_NAME = "DistributedSearch"
+"""``metaflow.Flow("DistributedSearch")`` has the runs."""
 
-_KEEPER = Path(__file__).with_name("watchdog.py")
-_POLL_S = 0.05  # how often finished fits are looked for on this machine
-_TELL_S = 10.0  # how often the log hears of progress
-_END_S = 90.0  # how long a run that is stopped may take before it is left to its keeper
+_WATCHDOG = Path(__file__).with_name("watchdog.py")
+_POLL_S = 0.05  # interval between looks for finished fits on this machine
+_LOG_INTERVAL_S = 10.0
+_STOP_TIMEOUT_S = 90.0  # after which a run that is stopped is left to its watchdog
 
 _log = logging.getLogger("skdistsearch")
 
 
-class _Run:
-    """One Metaflow run, in the hands of a keeper that does not let it outlive this process."""
+class MetaflowRun:
+    """One Metaflow run. A watchdog makes sure that it does not outlive this process.
+
+    Parameters
+    ----------
+    settings : MetaflowSettings
+        The backend's settings.
+    workspace : RunWorkspace
+        The batch and the journal.
+    task_manifest : dict
+        What the tasks have to do: ``chunks``, or ``groups`` of units to claim; and ``deaths``.
+    n_workers : int
+        Number of tasks that run at the same time.
+    """
 
     def __init__(
-        self, backend: MetaflowSettings, place: RunWorkspace, sheet: dict[str, Any], workers: int
+        self,
+        settings: MetaflowSettings,
+        workspace: RunWorkspace,
+        task_manifest: dict[str, Any],
+        n_workers: int,
     ) -> None:
-        self._place, self._far = place, backend.is_remote
-        self._folder = place.folder / secrets.token_hex(4)
-        marks = self._folder / "marks"
-        marks.mkdir(mode=0o700, parents=True)  # within a folder that is private
-        chunks = sheet["chunks"] or _tasks_for(sheet["groups"], workers)
+        self._settings, self._workspace = settings, workspace
+        self._task_manifest, self._n_workers = task_manifest, n_workers
+        chunks = task_manifest["chunks"] or _tasks_for(task_manifest["groups"], n_workers)
+        self._n_tasks, self._n_fits_max = len(chunks), max(map(len, chunks))
+        self._folder = workspace.folder / secrets.token_hex(4)
         self._run_id_file = self._folder / "run_id"
         self._log = Log(self._folder / "log")
-        self._told_s = time.monotonic()
+        self._logged_at = time.monotonic()
         self.failed = False
-        """Whether the run as a whole failed."""
-        flow = stage(self._folder / "code") if self._far else FLOW_FILE
-        self._environment = flow_environment(workers, place.folder, far=self._far)
-        settings: dict[str, Any] = {
-            "decorators": decospecs(backend, max(map(len, chunks))),
-            "timeout_s": backend.fit_timeout_s,
-            "packages": requirements(place.payload.modules) if self._far else None,
-            "says": SAYS,
-            "about": str(self._folder / "about.json"),
-        }
-        (self._folder / "about.json").write_text(json.dumps(place.about))
-        # In a file: the environment's variables are nothing for a list of processes.
-        (self._folder / "settings.json").write_text(json.dumps(settings))
-        tags = [word for tag in ("skdistsearch", *backend.tags) for word in ("--tag", tag)]
-        self._top = [
-            *(sys.executable, "-u", str(flow), "--no-pylint"),
-            *(("--environment", backend.environment) if backend.environment else ()),
-            *("--config", "settings", str(self._folder / "settings.json")),
-        ]
-        self._command = [
-            *(*self._top, "run"),
-            *("--data", place.store.url, "--head", place.payload.head),
-            *("--sheet", place.sheet(sheet | {"marks": str(marks)}), "--record", place.record_url),
-            *("--n_tasks", str(len(chunks)), "--max-num-splits", str(len(chunks))),
-            *("--max-workers", str(workers), "--run-id-file", str(self._run_id_file), *tags),
-        ]
-        self._sweep = [*self._top, backend.compute, "kill", "--run-id"] if self._far else []
+        """True if the run as a whole failed."""
 
     @property
     def pathspec(self) -> str:
-        """The run's pathspec, empty if it never began."""
+        """The run's pathspec. Empty if it did not start."""
         if not self._run_id_file.exists():
             return ""
-        return f"{FLOW}/{self._run_id_file.read_text().strip()}"
+        return f"{FLOW_NAME}/{self._run_id_file.read_text().strip()}"
 
     @property
-    def story(self) -> str:
-        """What became of the run, for an error message."""
+    def failure_summary(self) -> str:
+        """The end of the run, for an error message."""
         reasons = "".join(f" {reason}." for reason in sorted(set(self._log.reasons().values())))
-        name = self.pathspec or "(not begun)"
+        name = self.pathspec or "(not started)"
         if self.failed:
             return f"The Metaflow run {name} failed.{reasons} Its last lines:\n{self._log.tail}"
-        return f"Tasks of the Metaflow run {name} ended before they began a fit.{reasons}"
+        return f"Tasks of the Metaflow run {name} ended before they started a fit.{reasons}"
 
     def deaths(self, interrupted: list[InterruptedFit]) -> list[WorkerDeath]:
-        """Why fits were interrupted."""
+        """Return why fits were interrupted."""
         if self.failed and not self.pathspec:
-            raise BackendError(self.story)
+            raise BackendError(self.failure_summary)
         reasons = self._log.reasons() if interrupted else {}
-        return [self._death(one, reasons.get(one.job, "")) for one in interrupted]
-
-    def _death(self, interrupted: InterruptedFit, reason: str) -> WorkerDeath:
-        what = reason or (
-            "it ended without a word: killed for want of memory, or by a crash in native code, or "
-            "by an exit of its own"
-        )
-        return WorkerDeath(
-            interrupted.fit,
-            f"Metaflow task {interrupted.task_pathspec}: {what}.{advice(reason)}",
-            host_lost=is_of_host(reason),
-        )
+        return [_worker_death(fit, reasons.get(fit.job, "")) for fit in interrupted]
 
     def outcomes(self) -> Generator[Outcome]:
-        """Start the run; yield outcomes as its tasks record them; end with it."""
+        """Start the run, yield outcomes as its tasks write them, and end with it."""
         with self._process() as process:
             show_to_client()
             while process.poll() is None:
-                yield from self._place.new()
-                self._listen()
+                yield from self._workspace.new_outcomes()
+                self._handle_task_messages()
+                self._log_progress()
                 time.sleep(_POLL_S)
             self.failed = process.returncode != 0
-        yield from self._place.new(last=True)
-        self._listen()
+        yield from self._workspace.new_outcomes(last=True)
+        self._handle_task_messages()
 
-    def _listen(self) -> None:
-        """Take notice of what tasks say of their environment."""
-        for said in self._log.said():
-            if "refuses" in said:
+    def _handle_task_messages(self) -> None:
+        for message in self._log.said():
+            if "refuses" in message:
                 raise BackendError(
                     "The tasks' environment cannot run this search: "
-                    + "; ".join(said["refuses"])
-                    + ". Give the tasks an image (image=...) or an environment "
-                    '(environment="pypi") that has what is here, or install here what is there.'
+                    + "; ".join(message["refuses"])
+                    + '. Use an image (image=...) or an environment (environment="pypi") that has '
+                    "the same versions as this machine, or install the image's versions here."
                 )
             warnings.warn(
-                "The tasks' environment differs from this one: " + "; ".join(said["warns"]),
+                "The tasks' environment differs from this one: " + "; ".join(message["warns"]),
                 stacklevel=2,
             )
-        if time.monotonic() - self._told_s > _TELL_S:
-            self._told_s = time.monotonic()
-            record = self._place.record
-            _log.info(
-                "Metaflow run %s: %d fits are running, %d tasks were tried again",
-                *(self.pathspec or "(being made)", record.running, record.retried),
-            )
+
+    def _log_progress(self) -> None:
+        if time.monotonic() - self._logged_at <= _LOG_INTERVAL_S:
+            return
+        self._logged_at = time.monotonic()
+        journal = self._workspace.journal
+        _log.info(
+            "Metaflow run %s: %d fits are running, %d tasks were tried again",
+            self.pathspec or "(starting)",
+            journal.running,
+            journal.retried,
+        )
 
     @contextmanager
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
-        spec = {
-            "command": self._command,
-            "sweep": self._sweep,
-            "run_id_file": str(self._run_id_file),
-        }
-        with open(self._log.path, "wb") as log:
+        """Start the run; stop it at the end of the block."""
+        with open(self._prepare_folder() / "log", "wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(spec)],
-                env=self._environment,
-                cwd=self._folder if self._far else None,  # S3 mode leaves folders in it
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(_WATCHDOG),
+                    json.dumps(self._watchdog_arguments()),
+                ],
+                env=flow_environment(
+                    self._n_workers, self._workspace.folder, far=self._settings.is_remote
+                ),
+                # In S3 mode, Metaflow leaves folders in the working directory
+                cwd=self._folder if self._settings.is_remote else None,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C comes to this process alone
-                # Where this one is killed: the folder stays until the keeper has done its work
+                # If this process is killed, the folder stays until the watchdog has done its work
                 pass_fds=[resource_tracker.getfd()],
             )
         try:
             yield process
         finally:
-            _stop(process, self)
+            self._stop(process)
+
+    def _prepare_folder(self) -> Path:
+        (self._folder / "claims").mkdir(mode=0o700, parents=True)  # in a folder that is private
+        (self._folder / "summary.json").write_text(json.dumps(self._workspace.summary))
+        is_remote = self._settings.is_remote
+        settings = {
+            "decorators": decospecs(self._settings, self._n_fits_max),
+            "fit_timeout_s": self._settings.fit_timeout_s,
+            "packages": requirements(self._workspace.payload.modules) if is_remote else None,
+            "message_prefix": SAYS,
+            "summary": str(self._folder / "summary.json"),
+        }
+        # In a file: the environment's variables must not show up in a list of processes
+        (self._folder / "settings.json").write_text(json.dumps(settings))
+        return self._folder
+
+    def _watchdog_arguments(self) -> dict[str, Any]:
+        base, settings = self._base_command(), self._settings
+        kill = [*base, settings.compute, "kill", "--run-id"] if settings.is_remote else []
+        return {
+            "command": [*base, *self._run_arguments()],
+            "sweep": kill,
+            "run_id_file": str(self._run_id_file),
+        }
+
+    def _base_command(self) -> list[str]:
+        settings = self._settings
+        flow = stage(self._folder / "code") if settings.is_remote else FLOW_FILE
+        command = [sys.executable, "-u", str(flow), "--no-pylint"]
+        if settings.environment:
+            command += ["--environment", settings.environment]
+        return [*command, "--config", "settings", str(self._folder / "settings.json")]
+
+    def _run_arguments(self) -> list[str]:
+        workspace = self._workspace
+        task_manifest = self._task_manifest | {"claims": str(self._folder / "claims")}
+        options = {
+            "--store": workspace.store.url,
+            "--manifest": workspace.payload.head,
+            "--task_manifest": workspace.put_json(task_manifest),
+            "--journal": workspace.journal_url,
+            "--n_tasks": str(self._n_tasks),
+            "--max-num-splits": str(self._n_tasks),
+            "--max-workers": str(self._n_workers),
+            "--run-id-file": str(self._run_id_file),
+        }
+        tags = [word for tag in ("skdistsearch", *self._settings.tags) for word in ("--tag", tag)]
+        return ["run", *(word for option in options.items() for word in option), *tags]
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        """End the run and all its tasks, unless it has ended."""
+        assert process.stdin is not None
+        is_running = process.poll() is None
+        process.stdin.close()  # the watchdog's signal
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_TIMEOUT_S)
+        if is_running:
+            _log.warning("The Metaflow run %s was ended, and its tasks with it.", self.pathspec)
 
 
-def _stop(process: subprocess.Popen[bytes], run: _Run) -> None:
-    """End the run and all its tasks; nothing happens to one that has ended."""
-    assert process.stdin is not None
-    running = process.poll() is None
-    process.stdin.close()  # the keeper's signal
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_END_S)
-    if running:
-        _log.warning("The Metaflow run %s was ended, and its tasks with it.", run.pathspec)
+def _worker_death(interrupted: InterruptedFit, reason: str) -> WorkerDeath:
+    cause = reason or (
+        "it exited unexpectedly: it ran out of memory, crashed in native code, or called os._exit"
+    )
+    return WorkerDeath(
+        interrupted.fit,
+        f"Metaflow task {interrupted.task_pathspec}: {cause}.{advice(reason)}",
+        host_lost=is_of_host(reason),
+    )
 
 
-def _tasks_for(groups: Groups, workers: int) -> list[Chunk]:
-    """Of each task, the most fits that it may come to run: all."""
-    fits = tuple(fit for cut in groups for unit in cut for fit in unit)
-    return [fits] * min(workers, sum(map(len, groups)))
+def _tasks_for(groups: UnitGroups, n_workers: int) -> list[Chunk]:
+    """Return, for each task that claims units, the fits that it may run: all."""
+    return [tuple(all_fits(groups))] * min(n_workers, sum(map(len, groups)))

@@ -151,6 +151,10 @@ def _is_integer(least: int, most: float = math.inf) -> Callable[[object], bool]:
     return holds
 
 
+def _are_strings(values: object) -> bool:
+    return isinstance(values, tuple) and all(isinstance(value, str) for value in values)
+
+
 def _is_word(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\S+", value) is not None
 
@@ -170,6 +174,12 @@ _VALID: dict[str, tuple[str, Callable[[object], bool]]] = {
     "disk_mb": ("None or an integer of at least 1", _none_or(_is_integer(1))),
     "image": ("None or the name of a container image", _none_or(_is_word)),
     "queue": ("None or the name of a job queue", _none_or(_is_word)),
+    "fits_per_task": (
+        '"auto" or an integer of at least 1',
+        lambda value: value == "auto" or _is_integer(1)(value),
+    ),
+    "max_workers": ("None or an integer of at least 1", _none_or(_is_integer(1))),
+    "tags": ("strings", _are_strings),
     "fit_timeout_s": ("None or a number of seconds above 0", _none_or(_is_positive)),
     "retries": (
         f"None or an integer from 0 to {_RETRIES_MAX}, which is Metaflow's limit",

@@ -1,4 +1,4 @@
-"""Where the bytes of one round lie while a Metaflow run works on it."""
+"""The batch, the task manifest and the journal of one round, in folders or in S3."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from skdistsearch._batch import Batch
@@ -28,119 +27,124 @@ from skdistsearch.storage import (
     temporary_folder,
 )
 
-_PULL_S = 1.0  # how often S3 is asked for finished fits: ten hours of it cost 18 cents
-_OUT_OF_REACH_S = 600.0  # how long S3 may fail before the search does
-_TIDY_S = 2.0  # how long the end of a search waits for S3 to forget what nobody needs any more
+_DOWNLOAD_INTERVAL_S = 1.0  # requests to S3 for ten hours cost 18 cents
+_UNREACHABLE_MAX_S = 600.0  # time that S3 may fail before the search fails
+_CLEAN_UP_S = 2.0  # time that the end of a search waits for the deletion of temporary objects
 
 _log = logging.getLogger("skdistsearch")
 
 
-class RunWorkspace:
-    """Batch, chunks and record of a round, in folders or, if ``far``, in S3.
+class RunWorkspace(AbstractContextManager["RunWorkspace"]):
+    """Batch, task manifest and journal of a round, in folders or, if ``is_remote``, in S3.
 
-    Use it in a ``with`` statement: what only this round has use for is gone afterwards. What is
-    big stays, under the SHA-256 of its content, for the next search on the same data.
+    Use it in a ``with`` statement, which removes at its end what only this round needs. Large
+    arrays stay, under the SHA-256 of their content, for the next search on the same data.
     """
 
-    def __init__(self, batch: Batch, *, far: bool) -> None:
-        self._batch, self._far, self._stack = batch, far, ExitStack()
-        self._ours: list[str] = []
-        self._begun = time.time()
+    def __init__(self, batch: Batch, *, is_remote: bool) -> None:
+        self._batch, self._is_remote, self._stack = batch, is_remote, ExitStack()
+        self._checkpoint_journal = batch.context.journal_url
+        self._temporary_objects: list[str] = []
+        self._started_at = time.time()
 
     def __enter__(self) -> RunWorkspace:
         with self._stack:
-            self._open()
+            self.folder = self._stack.enter_context(temporary_folder())
+            """Temporary files of this process, and of the part of the run on this machine."""
+            self.store: Store = self._open_store()
+            """Where the tasks read the batch."""
+            self._open_journal()
+            self._stack.callback(self._clean_up)
+            self.payload = dump(self._batch.portable(), self.store, addressed=True)
+            """The batch, as the tasks load it."""
+            self._temporary_objects.append(self.payload.head)
             self._stack = self._stack.pop_all()
         return self
 
-    def _open(self) -> None:
-        batch = self._batch
-        self.folder = self._stack.enter_context(temporary_folder())
-        """Temporary files of this process and of the run on this machine."""
-        self.store: Store = (
-            S3Store(f"{s3_root()}/data") if self._far else FolderStore(cache_dir(self.folder))
-        )
-        """What the tasks read."""
-        in_s3 = batch.record.startswith("s3://")
-        folder = self.folder / "record" if in_s3 or not batch.record else Path(batch.record)
-        self.record_url = self._far_record() if self._far else str(folder)
-        """Where the tasks record what becomes of fits."""
-        # Models stay where they are, unless they are to be kept on this machine
-        models_here = self._models_here = bool(batch.record) and not in_s3
-        self._pull = (
-            JournalDownloader(S3Store(self.record_url), folder, files=True, models=models_here)
-            if self._far
-            else None
-        )
-        self._pulled_s, self._reached_s = 0.0, time.monotonic()
-        kept = bool(batch.record) and (self._far or not in_s3)
-        models = self.record_url if self._far and not models_here else ""
-        self.record = JournalReader(folder, batch.key, len(batch), kept=kept, models=models)
-        """What became of fits."""
-        self._stack.callback(self._tidy_up)
-        self.payload = dump(batch.travelling(far=True), self.store, addressed=True)
-        """The batch, as the tasks load it."""
-        self._ours.append(self.payload.head)
-
-    def _far_record(self) -> str:
-        if self._batch.record.startswith("s3://"):
-            return self._batch.record
-        return f"{s3_root()}/runs/{self._batch.key}"
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._stack.close()
 
+    def _open_store(self) -> Store:
+        if self._is_remote:
+            return S3Store(f"{s3_root()}/data")
+        return FolderStore(cache_dir(self.folder))
+
+    def _open_journal(self) -> None:
+        checkpoint = self._checkpoint_journal
+        is_in_s3 = checkpoint.startswith("s3://")
+        is_in_folder = bool(checkpoint) and not is_in_s3
+        folder = Path(checkpoint) if is_in_folder else self.folder / "journal"
+        self.journal_url = self._remote_journal_url() if self._is_remote else str(folder)
+        """Where the tasks write outcomes."""
+        # Models stay in S3, unless the checkpoint is on this machine
+        self._downloads_models = is_in_folder
+        self._downloader = self._open_downloader(folder) if self._is_remote else None
+        self._downloaded_at, self._reached_at = 0.0, time.monotonic()
+        self.journal = JournalReader(
+            folder,
+            self._batch.key,
+            len(self._batch),
+            kept=bool(checkpoint) and (self._is_remote or is_in_folder),
+            models=self.journal_url if self._is_remote and not is_in_folder else "",
+        )
+        """Outcomes, as they have reached this machine."""
+
+    def _open_downloader(self, folder: Path) -> JournalDownloader:
+        store = S3Store(self.journal_url)
+        return JournalDownloader(store, folder, files=True, models=self._downloads_models)
+
+    def _remote_journal_url(self) -> str:
+        if self._checkpoint_journal.startswith("s3://"):
+            return self._checkpoint_journal
+        return f"{s3_root()}/runs/{self._batch.key}"
+
     @property
-    def about(self) -> dict[str, Any]:
-        """What the run's card says of the search."""
-        return self._batch.about() | {"begun": self._begun}
+    def summary(self) -> dict[str, Any]:
+        """The search, for the run's card."""
+        return self._batch.summary() | {"begun": self._started_at}
 
-    def sheet(self, content: dict[str, Any]) -> str:
-        """Write plain data for the tasks; its name."""
-        self._ours.append(dump_json(content, self.store))
-        return self._ours[-1]
+    def put_json(self, content: dict[str, Any]) -> str:
+        """Write plain data for the tasks; return its name in the store."""
+        self._temporary_objects.append(dump_json(content, self.store))
+        return self._temporary_objects[-1]
 
-    def new(self, *, last: bool = False) -> Iterator[Outcome]:
-        """Outcomes that came since the last call; ``last``: nothing comes any more."""
-        if self._pull and (last or time.monotonic() - self._pulled_s > _PULL_S):
-            self._pull_patiently(self._pull, last=last)
-        yield from self.record.new()
+    def new_outcomes(self, *, last: bool = False) -> Iterator[Outcome]:
+        """Yield outcomes that arrived since the last call. ``last``: no more will arrive."""
+        is_due = time.monotonic() - self._downloaded_at > _DOWNLOAD_INTERVAL_S
+        if self._downloader and (last or is_due):
+            self._download(self._downloader, last=last)
+        yield from self.journal.new()
 
-    def _pull_patiently(self, pull: JournalDownloader, *, last: bool) -> None:
-        """Fetch what is new; a network that is down for a while costs no search."""
+    def _download(self, downloader: JournalDownloader, *, last: bool) -> None:
+        """Download what is new. A network that is down for a while does not end the search."""
         while True:
             try:
-                pull(everything=last)
+                downloader(everything=last)
             except StoreError as exc:
-                if time.monotonic() - self._reached_s > _OUT_OF_REACH_S:
+                if time.monotonic() - self._reached_at > _UNREACHABLE_MAX_S:
                     raise
-                _log.warning("Finished fits cannot be fetched now: %s", exc)
+                _log.warning("Could not download finished fits; will try again: %s", exc)
             else:
-                self._reached_s = self._pulled_s = time.monotonic()
+                self._reached_at = self._downloaded_at = time.monotonic()
                 return
-            self._pulled_s = time.monotonic()
+            self._downloaded_at = time.monotonic()
             if not last:
                 return
-            time.sleep(_PULL_S)
+            time.sleep(_DOWNLOAD_INTERVAL_S)
 
-    def _tidy_up(self) -> None:
-        if not self._far:
-            self._remove()
+    def _clean_up(self) -> None:
+        if not self._is_remote:
+            self._remove_temporary_objects()
             return
-        # A network that is down holds up no Ctrl-C
-        thread = threading.Thread(target=self._remove, daemon=True)
+        # In a thread: a network that is down must not delay Ctrl-C
+        thread = threading.Thread(target=self._remove_temporary_objects, daemon=True)
         thread.start()
-        thread.join(_TIDY_S)
+        thread.join(_CLEAN_UP_S)
 
-    def _remove(self) -> None:
-        with suppress(StoreError):  # what is left costs little; an error here would hide another
-            self.store.remove(self._ours)
-            if self._far and self.record_url != self._batch.record:
-                record = S3Store(self.record_url)
-                names = record.names()
-                record.remove(n for n in names if self._models_here or not is_model(n))
+    def _remove_temporary_objects(self) -> None:
+        with suppress(StoreError):  # leftovers cost little; an error here would hide another one
+            self.store.remove(self._temporary_objects)
+            if self._is_remote and self.journal_url != self._checkpoint_journal:
+                journal = S3Store(self.journal_url)
+                names = journal.names()
+                journal.remove(n for n in names if self._downloads_models or not is_model(n))

@@ -25,10 +25,10 @@ import numpy as np
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV
 from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.backends.metaflow import _workspace as _place
+from skdistsearch.backends.metaflow import _workspace
 from skdistsearch.testing import FaultyRegressor
 
-_place._OUT_OF_REACH_S = 5.0  # not the ten minutes of a user's patience
+_workspace._UNREACHABLE_MAX_S = 5.0  # not the ten minutes of a user's patience
 X, y = make_regression(40, 2, random_state=0)
 grid = {"factor": [1.0, 1.5, 2.0]}
 backend = MetaflowBackend(compute="batch", image="any", fits_per_task=3, retries=1)

@@ -32,11 +32,11 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
     """Fits of a scikit-learn search: each task of the step *fit* runs one chunk of them."""
 
     settings = Config("settings", default_value='{"decorators": []}')
-    data = Parameter("data", help="where the batch of fits lies", required=True)
-    head = Parameter("head", help="name of the batch: its SHA-256", required=True)
-    sheet = Parameter("sheet", help="name of the list of chunks", required=True)
-    record = Parameter("record", help="where outcomes go as they come", required=True)
-    n_tasks = Parameter("n_tasks", help="how many chunks there are", type=int, required=True)
+    store = Parameter("store", help="folder or URL of the batch", required=True)
+    manifest = Parameter("manifest", help="name of the batch: its SHA-256", required=True)
+    task_manifest = Parameter("task_manifest", help="name of the list of chunks", required=True)
+    journal = Parameter("journal", help="folder or URL of the outcomes", required=True)
+    n_tasks = Parameter("n_tasks", help="number of tasks", type=int, required=True)
 
     @step
     def start(self) -> None:
@@ -49,16 +49,19 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
     def fit(self) -> None:
         """Run one chunk of fits."""
         if self.settings.get("packages"):
-            check_environment(self.settings["packages"], self.settings["says"])
+            check_environment(self.settings["packages"], self.settings["message_prefix"])
         # here only: the other processes of a run, one a step, need not import scikit-learn
         from skdistsearch.backends._worker import run_task
 
         outcomes = run_task(
-            *(self.data, self.head, self.sheet, self.index),
-            record=self.record,
+            self.store,
+            self.manifest,
+            self.task_manifest,
+            self.index,
+            journal=self.journal,
             task_pathspec=current.pathspec,
             retry=current.retry_count,
-            timeout_s=self.settings.get("timeout_s") or 0,
+            timeout_s=self.settings.get("fit_timeout_s") or 0,
         )
         self.outcomes = [outcome.to_fields() for outcome in outcomes]
         self.next(self.join)
@@ -69,11 +72,11 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
         """Gather what became of each fit, as plain data, and draw it."""
         outcomes = [outcome for task in inputs for outcome in getattr(task, "outcomes", [])]
         self.outcomes = sorted(outcomes, key=lambda outcome: outcome["fit"])
-        if self.settings.get("about"):
+        if self.settings.get("summary"):
             # here only: it is where the caller is, who has the package and this file
             from skdistsearch.backends.metaflow._card import arrange, components
 
-            about = json.loads(Path(self.settings["about"]).read_text())
+            about = json.loads(Path(self.settings["summary"]).read_text())
             current.card.extend(components(about, self.outcomes))
             arrange(self.join)
         self.next(self.end)

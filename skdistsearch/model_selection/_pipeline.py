@@ -1,0 +1,51 @@
+"""The wrappers around a backend, in their order.
+
+Each wrapper takes a `Run` and returns one: a function that is given a batch and yields an outcome
+for each of its fits. A batch passes the wrappers from the outermost to the backend, and outcomes
+pass them on the way back.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from skdistsearch._batch import Run
+from skdistsearch.backends import Backend
+from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
+from skdistsearch.execution import share_work
+from skdistsearch.model_outputs import OutputCollector
+from skdistsearch.model_selection._progress_log import log_progress
+
+_log = logging.getLogger("skdistsearch")
+
+
+def build_pipeline(
+    backend: Backend,
+    *,
+    checkpoint: object = None,
+    cache_mb: float | None = None,
+    collector: OutputCollector | None = None,
+) -> Run:
+    """Wrap the ``run`` of a backend.
+
+    Parameters
+    ----------
+    backend : Backend
+        Runs the fits.
+    checkpoint : str, path or None
+        Where to find and save finished fits.
+    cache_mb : float or None
+        Memory for shared work, in MB; 0 shares nothing.
+    collector : OutputCollector or None
+        Collects what ``extract=`` and ``keep=`` ask for.
+    """
+    run: Run = backend.run
+    if checkpoint is not None:
+        url = checkpoint_url(checkpoint, backend.checkpoint_root())
+        run = resume_from_checkpoint(run, url)
+    run = share_work(run, cache_mb)  # equal fits become one before the checkpoint sees them
+    if _log.isEnabledFor(logging.INFO):
+        run = log_progress(run)  # counts every fit, also those that were saved or are equal
+    if collector is not None:  # outermost: what is extracted is part of the key of a fit
+        run = collector.collect_outputs(run)
+    return run
