@@ -7,11 +7,13 @@ from copy import deepcopy
 from typing import Any
 
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
+
+from skdistsearch._validation import estimator_type
 
 _DELEGATED = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
@@ -162,18 +164,12 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
             return params
         return dict(process_routing(self, method, **params).estimator[method])
 
-    def _kind(self) -> str | None:
-        """What tags say, or (scikeras 0.13 with scikit-learn 1.6 and later) what they should."""
-        if is_classifier(self.estimator):
-            return "classifier"
-        return getattr(last_step(self.estimator), "_estimator_type", None)
-
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, RegressorTags, get_tags  # scikit-learn >= 1.6
 
         tags: Any = super().__sklearn_tags__()
         own: Any = deepcopy(get_tags(self.estimator))
-        tags.estimator_type = own.estimator_type or self._kind()
+        tags.estimator_type = own.estimator_type or estimator_type(self.estimator)
         tags.classifier_tags, tags.regressor_tags = own.classifier_tags, own.regressor_tags
         if tags.estimator_type == "classifier":
             tags.classifier_tags = own.classifier_tags or ClassifierTags()

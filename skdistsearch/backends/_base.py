@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
+from skdistsearch._validation import did_you_mean
 from skdistsearch.exceptions import BackendConfigError
 
 
@@ -100,11 +100,9 @@ def get_backend(backend: str | Backend) -> Backend:
             f"skdistsearch.backends.Backend, or one of the names {known}."
         )
     if backend not in _NAMES:
-        close = difflib.get_close_matches(backend, _NAMES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise BackendConfigError(
             f"backend={backend!r} is not a backend. Known: {known}, or an object such as "
-            f"MetaflowBackend(max_workers=4).{hint}"
+            f"MetaflowBackend(max_workers=4).{did_you_mean(backend, _NAMES)}"
         )
     class_name, settings = _NAMES[backend]
     # by name: a backend imports what it needs, such as Metaflow, when it is used

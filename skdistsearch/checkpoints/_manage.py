@@ -20,7 +20,6 @@ Examples
 from __future__ import annotations
 
 import builtins
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from skdistsearch._validation import did_you_mean
 from skdistsearch.backends import Backend, get_backend
 from skdistsearch.checkpoints._history import ABOUT, FITS, USE, SearchHistory, earlier_searches
 from skdistsearch.checkpoints._location import checkpoint_url, default_checkpoint_root
@@ -204,9 +204,8 @@ def _opened(checkpoint: str | os.PathLike[str], backend: str | Backend) -> Store
     said = f"{store.url} is no checkpoint: no search has used it."
     if store.url == f"{root}/{checkpoint}":
         known = _names(root)
-        near = difflib.get_close_matches(str(checkpoint), known, n=1)
         said += f" Known names: {', '.join(known) or 'none'}."
-        said += f" Did you mean {near[0]!r}?" if near else ""
+        said += did_you_mean(str(checkpoint), known)
     raise CheckpointError(said)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sklearn.base import is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.pipeline import Pipeline
+
+from skdistsearch._validation import estimator_type
 
 
 def add_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
@@ -57,7 +58,7 @@ def add_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
     dicts = [param_grid] if isinstance(param_grid, Mapping) else list(param_grid)
     name, last = estimator.steps[-1]
     models = [last, *(value for each in dicts for value in _listed(each.get(name)))]
-    kinds = {_kind(model) for model in models if hasattr(model, "fit")}
+    kinds = {estimator_type(model) for model in models if hasattr(model, "fit")}
     if "classifier" in kinds:
         return [*dicts, {name: [DummyClassifier()]}]
     if "regressor" in kinds:
@@ -66,13 +67,6 @@ def add_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
         f"The last step of the pipeline, {name!r}, is neither a classifier nor a regressor, and "
         "param_grid has none for it: there is no baseline."
     )
-
-
-def _kind(model: Any) -> str | None:
-    if is_classifier(model):
-        return "classifier"
-    # scikeras 0.13 has no tags for scikit-learn 1.6 and later
-    return "regressor" if is_regressor(model) else getattr(model, "_estimator_type", None)
 
 
 def _listed(values: Any) -> Sequence[Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdistsearch import early_stopping
+from skdistsearch._validation import did_you_mean, is_integer
 from skdistsearch.contenders._fit_params import FitParams, WithFitParams
 from skdistsearch.early_stopping import EarlyStopping
 from skdistsearch.exceptions import FamilyError, SpecError
@@ -161,7 +160,7 @@ class _Read:
         elif prefix is not None and key != prefix:
             self._take_values(key, _PREFIXES[prefix], key[len(prefix) :], value)
         elif key != N_ITER:
-            near = _near(str(key), [_MODEL, N_ITER, *(p + "NAME" for p in _PREFIXES)])
+            near = did_you_mean(str(key), [_MODEL, N_ITER, *(p + "NAME" for p in _PREFIXES)])
             self._mistake(key, f"a spec has no such key.{near}")
 
     def _take_values(self, key: str, kind: str, name: str, value: Any) -> None:
@@ -183,7 +182,7 @@ class _Read:
                     self._mistake(key, f"a distribution, and the dict has no {N_ITER!r}.")
             return
         n_iter = entry[N_ITER]
-        if not isinstance(n_iter, numbers.Integral) or isinstance(n_iter, bool) or n_iter < 1:
+        if not is_integer(n_iter, least=1):
             self._mistake(N_ITER, f"must be an integer of at least 1, got {n_iter!r}.")
 
     def _aliased(self, value: Any) -> Any:
@@ -211,7 +210,7 @@ class _Read:
             model, values = type(model), {**model.get_params(deep=False), **values}
         unknown = _not_taken(model, values)
         for name in unknown:
-            near = _near(name, inspect.signature(model).parameters)
+            near = did_you_mean(name, inspect.signature(model).parameters)
             key = self.keys["init", name]
             self._mistake(key, f"{_name(model)} has no parameter {name!r}.{near}")
         if unknown:
@@ -255,7 +254,7 @@ class _Read:
                 # verbose of LightGBM was a parameter of fit before 4.0
                 self._move(name, "init", name)
                 continue
-            near = _near(name, inspect.signature(model.fit).parameters)
+            near = did_you_mean(name, inspect.signature(model.fit).parameters)
             self._mistake(key, f"fit of {type(model).__name__} has no parameter {name!r}.{near}")
 
     def _check_stopping(self, model: Any) -> None:
@@ -322,8 +321,3 @@ def _not_taken(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return []
     return [name for name in names if name not in parameters]
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""

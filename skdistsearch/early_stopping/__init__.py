@@ -3,6 +3,7 @@
 Contents
 --------
 - `_estimator`: `skdistsearch.EarlyStopping`, the estimator.
+- `_fixed_iterations`: `replace_early_stopping`, for a refit on all rows.
 - `_validation_split`: splits off the validation data.
 - `_base`: `Family`, the description of a model family.
 - `_registry`: the families there are, and `register_family` for one of your own.
@@ -14,6 +15,7 @@ reading at `_base`, then `_hist_gradient_boosting`.
 
 from skdistsearch.early_stopping._base import Family, FitData
 from skdistsearch.early_stopping._estimator import EarlyStopping
+from skdistsearch.early_stopping._fixed_iterations import replace_early_stopping
 from skdistsearch.early_stopping._keras import keras_family
 from skdistsearch.early_stopping._registry import all_families, find_family, register_family
 
@@ -25,4 +27,5 @@ __all__ = [
     "find_family",
     "keras_family",
     "register_family",
+    "replace_early_stopping",
 ]

@@ -15,6 +15,7 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, get_routing_f
 from sklearn.utils.multiclass import type_of_target
 
 from skdistsearch._meta_estimator import DelegatingEstimator, last_step, last_step_names
+from skdistsearch._validation import estimator_type
 from skdistsearch.early_stopping._base import Family, FitData
 from skdistsearch.early_stopping._registry import find_family
 from skdistsearch.early_stopping._validation_split import length, parts, split
@@ -176,7 +177,7 @@ class EarlyStopping(DelegatingEstimator):
         """
         self._validate_params()
         self._check_ranges()
-        family = self._family()
+        family = self._find_family()
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
@@ -226,7 +227,7 @@ class EarlyStopping(DelegatingEstimator):
         if mistakes:
             raise ValueError("\n".join(mistakes))
 
-    def _family(self) -> Family:
+    def _find_family(self) -> Family:
         if isinstance(self.family, Family):
             return self.family
         if self.family != "auto":
@@ -243,7 +244,10 @@ class EarlyStopping(DelegatingEstimator):
 
     def _labels(self, y: Any) -> Any:
         """The classes of the rows, where they are to be stratified."""
-        if self._kind() == "classifier" and type_of_target(y) in ("binary", "multiclass"):
+        if estimator_type(self.estimator) == "classifier" and type_of_target(y) in (
+            "binary",
+            "multiclass",
+        ):
             return np.asarray(y).ravel()
         return None
 

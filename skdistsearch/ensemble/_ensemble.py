@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import check_cv, cross_val_predict
@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skdistsearch._meta_estimator import last_step
+from skdistsearch._validation import estimator_type, is_integer
 from skdistsearch.ensemble._predictions import (
     classes_of,
     labels,
@@ -458,14 +458,14 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _kind(self) -> str | None:
         """What the first candidate is."""
-        return None if _mistakes_in(self.estimators) else _kind_of(self.estimators[0][1])
+        return None if _mistakes_in(self.estimators) else estimator_type(self.estimators[0][1])
 
     def _mistakes(self) -> list[str]:
         own = set(super().get_params(deep=False))
         mistakes = _mistakes_in(self.estimators)
         if mistakes:
             return mistakes
-        kinds = {name: _kind_of(estimator) for name, estimator in self.estimators}
+        kinds = {name: estimator_type(estimator) for name, estimator in self.estimators}
         if not set(kinds.values()) <= {"classifier"} and not set(kinds.values()) <= {"regressor"}:
             told = ", ".join(f"{name} is {kind or 'neither'}" for name, kind in kinds.items())
             mistakes.append(f"estimators must be all regressors, or all classifiers: {told}.")
@@ -477,10 +477,10 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         mistakes = []
         if self.method not in METHODS:
             mistakes.append(f"method={self.method!r} must be one of: {', '.join(METHODS)}.")
-        if self.n_best is not None and not (_is_integer(self.n_best) and self.n_best >= 1):
+        if self.n_best is not None and not is_integer(self.n_best, least=1):
             mistakes.append(f"n_best={self.n_best!r} must be None or an integer of at least 1.")
         if self.final_estimator is not None and self.method == "stack":
-            kind, found = self._kind(), _kind_of(self.final_estimator)
+            kind, found = self._kind(), estimator_type(self.final_estimator)
             if found != kind:
                 mistakes.append(f"final_estimator must be a {kind}, as the estimators are.")
         if self._kind() != "classifier":
@@ -547,19 +547,6 @@ def _mistakes_in(estimators: Any) -> list[str]:
         ):
             mistakes.append(f"{name} must be an estimator with fit and predict: {estimator!r:.80}.")
     return mistakes
-
-
-def _kind_of(estimator: Any) -> str | None:
-    """What tags say, or (scikeras 0.13 with scikit-learn 1.6 and later) what they should."""
-    if is_classifier(estimator):
-        return "classifier"
-    if is_regressor(estimator):
-        return "regressor"
-    return getattr(last_step(estimator), "_estimator_type", None)
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _fitted(estimator: Any, X: Any, y: Any) -> Any:

@@ -751,7 +751,7 @@ def test_unknown_family_is_an_error_before_any_fit():
         FamilyError, match=re.escape(f"stop Ridge: it is of no known family. Known: {known}")
     ):
         EarlyStopping(pipeline).fit(X, Y)
-    with pytest.raises(FamilyError, match=r"call register\(Family\(\.\.\.\)\)"):
+    with pytest.raises(FamilyError, match=r"call register_family\(Family\(\.\.\.\)\)"):
         EarlyStopping(TransformedTargetRegressor(Watched())).fit(X, Y)
     assert not SEEN
 
