@@ -12,7 +12,6 @@ simulated too, with the fit times of the newest of these tables.
 
 import heapq
 from collections import Counter
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -20,7 +19,8 @@ import pandas as pd
 
 from benchmarks import bench_text, tournament
 from benchmarks.results import Measurement
-from skdistsearch import DistributedSearchCV, MetaflowBackend
+from skdistsearch import DistributedSearchCV
+from skdistsearch.scheduling import make_container_chunks
 
 TEXT_PARAMS = ("vect__ngram_range", "tfidf__use_idf", "clf__alpha")
 
@@ -78,9 +78,9 @@ def simulate(workload, batch, parts):
     users = Counter(part for fit in fits for part in parts[fit])
     known = {fit: sum(s / users[part] for part, s in parts[fit].items()) for fit in fits}
     rows, ratios = [], {}
-    for n_workers, (times, seconds) in product((10, 50), (("unknown", None), ("known", known))):
-        backend = MetaflowBackend(compute="batch", max_workers=n_workers)
-        chunks = backend.chunks(fits, replace(batch, seconds=seconds))
+    for n_workers, (times, seconds) in product((10, 50), (("unknown", {}), ("known", known))):
+        planned = batch.with_context(expected_seconds=seconds)
+        chunks = make_container_chunks(planned, fits, n_workers)
         took_s, ideal_s = makespan(parts, chunks, n_workers), ideal(parts, n_workers)
         rows.append(
             {
