@@ -6,7 +6,7 @@ from pathlib import Path
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 
-from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
+from skdistsearch import EarlyStopping
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CV = KFold(5, shuffle=True, random_state=0)
@@ -31,17 +31,15 @@ def make_workload(config="randomized", n_categories=2, activation=None, *, quick
         sys.path.insert(0, str(EXAMPLES))
     from configs import load_config
     from mock_data import make_data
-    from tournament import make_preprocessing
+    from tournament import make_search
 
     config = load_config(f"small_{config}" if quick else config)
-    X, y = make_data({**config, "n_categorical_features": n_categories})
-    estimator, grid = contenders_from_spec(
-        [_with_activation(contender, activation) for contender in config["contenders_spec"]],
-        preprocessing=make_preprocessing(X),
-        random_state=0,
-    )
-    plan = DistributedSearchCV(estimator, grid, cv=CV, random_state=0).plan(X, y)
-    return estimator, [_as_grid(candidate) for candidate in plan.candidates], X, y
+    spec = [_with_activation(contender, activation) for contender in config["contenders_spec"]]
+    config = {**config, "n_categorical_features": n_categories, "contenders_spec": spec}
+    X, y = make_data(config)
+    search = make_search(config, X)
+    candidates = search.plan(X, y).candidates
+    return search.estimator, [_as_grid(candidate) for candidate in candidates], X, y
 
 
 def _with_activation(contender, activation):

@@ -1,5 +1,5 @@
+import importlib
 import importlib.util
-import runpy
 import sys
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from skdistsearch.exceptions import SpecError
 from skdistsearch.model_selection._param_grid import candidates, check
 
 DIABETES = load_diabetes(return_X_y=True)
-CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 RIDGE = "sklearn.linear_model.Ridge"
 TREES = "sklearn.ensemble.HistGradientBoostingRegressor"
 RIVALS = ("lightgbm", "scikeras", "tensorflow")
@@ -272,14 +272,15 @@ def test_all_mistakes_are_in_one_error():
 def config(monkeypatch, request):
     if MISSING:
         pytest.skip(f"not installed: {', '.join(MISSING)}")
-    monkeypatch.syspath_prepend(CONFIGS)
-    yield runpy.run_path(str(CONFIGS / f"{request.param}.py"))
-    sys.modules.pop("nets", None)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    yield importlib.import_module("configs").load_config(request.param)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "configs"]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize(
     ("config", "n"),
-    [("grid", 3 + 4), ("randomized", 5 + 5), ("test_grid", 2), ("test_randomized", 2)],
+    [("grid", 3 + 4), ("randomized", 5 + 5), ("small_grid", 2), ("small_randomized", 2)],
     indirect=["config"],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
