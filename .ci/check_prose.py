@@ -2,8 +2,9 @@
 
 Usage: python .ci/check_prose.py [file ...]
 
-Reads docstrings and comments of Python files, string literals of the package, and Markdown files.
-Reports each phrase of the word list below, and each docstring that begins with a question word.
+Reads docstrings, comments and function names of Python files, string literals outside the tests,
+and Markdown files. Reports each phrase of the word list below, and each docstring that begins with
+a question word.
 A line that has to keep a phrase ends with the comment "prose: ok", or stands in ALLOWED.
 """
 
@@ -15,7 +16,7 @@ import re
 import subprocess
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PHRASES = [
@@ -26,9 +27,9 @@ PHRASES = [
     r"anew",
     r"for want of",
     r"as ever",
-    r"is none\b",
-    r"is no\b(?! longer)",
-    r"are none\b",
+    r"(?<!there )is none",
+    r"(?<!there )is no(?! longer)",
+    r"(?<!there )are none",
     r"nothing that",
     r"spoilt",
     r"had of",
@@ -78,14 +79,15 @@ def problems(path: Path) -> Iterator[str]:
     elif path.suffix == ".py":
         source = path.read_text()
         lines = source.splitlines()
-        texts = [*_comments(source), *_strings(ast.parse(source), path)]
+        tree = ast.parse(source)
+        texts = [*_comments(source), *_strings(tree, path), *_function_names(tree)]
         marked = {number for number, line in enumerate(lines, 1) if _OK in line}
         yield from _phrases(path, ((n, text) for n, text in texts if n not in marked))
-        yield from _first_words(path, ast.parse(source))
+        yield from _first_words(path, tree)
 
 
-def _phrases(path: Path, texts: object) -> Iterator[str]:
-    for number, text in texts:  # type: ignore[attr-defined]
+def _phrases(path: Path, texts: Iterable[tuple[int, str]]) -> Iterator[str]:
+    for number, text in texts:
         for match in _PHRASE.finditer(text):
             if (path.name, match[1].lower()) not in ALLOWED and _OK not in text:
                 yield f"{path}:{number}: {match[1]!r} in {text.strip()[:80]!r}"
@@ -112,6 +114,12 @@ def _strings(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
                     yield one.lineno + offset, line
 
 
+def _function_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield node.lineno, node.name.replace("_", " ")
+
+
 def _first_words(path: Path, tree: ast.AST) -> Iterator[str]:
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(tree):
@@ -125,7 +133,8 @@ def _tracked() -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", "*.py", "*.md"], capture_output=True, text=True, check=True
     )
-    return [name for name in listed.stdout.splitlines() if Path(name).exists()]
+    names = (Path(name) for name in listed.stdout.splitlines())
+    return [str(path) for path in names if path.exists() and path != Path(".ci/check_prose.py")]
 
 
 if __name__ == "__main__":

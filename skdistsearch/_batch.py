@@ -94,7 +94,7 @@ class LocalCall(Protocol):
 
 @dataclass(frozen=True)
 class FitContext:
-    """What the wrappers around a backend add to a batch. It travels with the fits."""
+    """Data that the wrappers around a backend add to a batch. It travels with the fits."""
 
     fit_keys: Sequence[str] = ()
     """Key of each fit: a digest of everything that its result depends on. Empty without a
@@ -123,7 +123,7 @@ class FitContext:
 
 @dataclass(frozen=True)
 class LocalCalls:
-    """What a batch has in the caller's process, or on the caller's machine, and nowhere else."""
+    """Parts of a batch that exist only in the caller's process or on the caller's machine."""
 
     calls: Sequence[LocalCall] | None = None
     """scikit-learn's own calls, one for each fit. They never leave the process."""
@@ -169,9 +169,9 @@ class Batch:
     verbose: int = 0
     """The search's ``verbose``."""
     context: FitContext = field(default_factory=FitContext)
-    """What the search adds, and sends with the fits."""
+    """Data that the search adds, and sends with the fits."""
     local: LocalCalls = field(default_factory=LocalCalls, repr=False)
-    """What this process or this machine adds, and keeps."""
+    """Data that stays in this process or on this machine."""
 
     def __len__(self) -> int:
         return len(self.fits)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skdistsearch._outcome import Outcome, Raised
     from skdistsearch.backends._base import Backend, get_backend
     from skdistsearch.backends._local import LocalBackend
+    from skdistsearch.backends._worker import ChunkRunner, store_batch
     from skdistsearch.backends.metaflow import MetaflowBackend
     from skdistsearch.execution import run_chunk
     from skdistsearch.scheduling import (
@@ -36,6 +37,7 @@ __all__ = [
     "AttemptFailure",
     "Backend",
     "Batch",
+    "ChunkRunner",
     "Fit",
     "LocalBackend",
     "MetaflowBackend",
@@ -47,6 +49,7 @@ __all__ = [
     "make_chunks",
     "run_chunk",
     "run_until_done",
+    "store_batch",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -55,6 +58,7 @@ __getattr__, __dir__ = lazy_names(
         "AttemptFailure": ".scheduling",
         "Backend": "_base",
         "Batch": "._batch",
+        "ChunkRunner": "_worker",
         "Fit": "._batch",
         "LocalBackend": "_local",
         "MetaflowBackend": "metaflow",
@@ -66,5 +70,6 @@ __getattr__, __dir__ = lazy_names(
         "make_chunks": ".scheduling",
         "run_chunk": ".execution",
         "run_until_done": ".scheduling",
+        "store_batch": "_worker",
     },
 )

@@ -20,13 +20,15 @@ from typing import Protocol, TextIO
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
-from skdistsearch.execution import Runner
+from skdistsearch.execution import Runner, divide_cache
 from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units
 from skdistsearch.storage import (
+    FolderStore,
     JournalDownloader,
     JournalReader,
     JournalUploader,
     JournalWriter,
+    dump,
     journal_prefix,
     load,
     load_json,
@@ -40,6 +42,54 @@ _STATM = "/proc/self/statm"
 _GROWTH_MAX_MB = 400  # a hundred models; a new process takes four seconds to import TensorFlow
 _GRACE_S = 30  # after a fit's limit, to end the process in an orderly way
 _EXIT_STATUS_OF_TIMEOUT = 75
+
+
+@dataclass(frozen=True)
+class ChunkRunner:
+    """Runs fits of a batch that `store_batch` has written to a folder.
+
+    For backends whose workers see that folder. It can be pickled, and is called in a worker.
+    """
+
+    folder: str
+    """Folder of the batch."""
+    manifest: str
+    """Name of the batch in the folder."""
+
+    def __call__(self, fits: Iterable[int]) -> list[Outcome]:
+        """Run fits in this process. Exceptions and printed text become part of the outcomes."""
+        batch, chunk = load(self.folder, self.manifest), list(fits)
+        runner = Runner(batch, chunk)
+        return [_run_capturing_stdout(batch, runner, fit, io.StringIO()) for fit in chunk]
+
+
+def store_batch(
+    batch: Batch, folder: str | os.PathLike[str], *, n_processes: int = 1
+) -> ChunkRunner:
+    """Write a batch to a folder, for processes of this machine that run its fits.
+
+    Parameters
+    ----------
+    batch : Batch
+        The batch. Large arrays are memory-mapped by the processes.
+    folder : str or path
+        An empty folder. It must exist until all fits have run.
+    n_processes : int, default=1
+        Number of processes that run fits at the same time. They divide the memory for shared work.
+
+    Returns
+    -------
+    run_fits : ChunkRunner
+        Can be pickled. Called in a worker with numbers of fits, it returns their outcomes.
+
+    Raises
+    ------
+    NotPicklableError
+        A part of the batch cannot be pickled. The message names it.
+    """
+    portable = divide_cache(batch, n_processes).portable(same_machine=True)
+    stored = dump(portable, FolderStore(Path(folder)), addressed=False)
+    return ChunkRunner(os.fspath(folder), stored.head)
 
 
 def exit_with_parent(parent: int) -> None:

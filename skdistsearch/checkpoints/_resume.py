@@ -60,7 +60,7 @@ def resume_from_checkpoint(run: Run, url: str) -> Run:
 
 @dataclass(frozen=True)
 class _Content:
-    """What a checkpoint has of a batch."""
+    """Content of a checkpoint, as far as it concerns a batch."""
 
     keys: list[str]
     """The key of each fit of the batch."""

@@ -23,7 +23,7 @@ _INVALID_KEEP = (
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What a user asks for of the fitted models, checked."""
+    """Outputs of fitted models that a user asks for, checked."""
 
     extract: Extractions
     """Values to extract, by name."""

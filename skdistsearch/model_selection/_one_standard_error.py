@@ -1,4 +1,4 @@
-"""`one_standard_error`: the simplest of the candidates that nobody can tell from the best."""
+"""one_standard_error: the simplest candidate that is about as good as the best, for ``refit=``."""
 
 from __future__ import annotations
 
@@ -15,39 +15,41 @@ from skdistsearch.exceptions import ReportError
 def one_standard_error(
     cv_results: Mapping[str, Any], *, by: str = "mean_fit_time", metric: str = "score"
 ) -> int:
-    """Index of the simplest candidate within one standard error of the best: for ``refit=``.
+    """Return the index of the simplest candidate within one standard error of the best.
 
-    Simplest is the one whose fits were the shortest: that is the only measure which all model
-    families have. Times vary from run to run, so if the choice has to be the same each time, name a
-    parameter: ``refit=functools.partial(one_standard_error, by="param_max_depth")``.
+    For ``refit=``. The default measure of simplicity is the duration of a candidate's fits, the
+    only one that all model families have. Durations vary from run to run. To get the same choice
+    each time, use a parameter: ``refit=functools.partial(one_standard_error,
+    by="param_max_depth")``.
 
     Parameters
     ----------
     cv_results : dict of str to arrays
-        ``cv_results_`` of a search, which gives it to a callable ``refit``.
+        ``cv_results_`` of a search, which passes it to a callable ``refit``.
     by : str, default="mean_fit_time"
-        A column of ``cv_results`` of numbers, of which lower is simpler; with a minus in front
-        (``"-param_alpha"``), higher is. Candidates that do not have the parameter come last, and
-        equals in the order of their mean scores.
+        A numeric column of ``cv_results``. Lower is simpler, or higher with a minus sign in front
+        (``"-param_alpha"``). Candidates without the parameter come last. Equal ones are in the
+        order of their mean scores.
     metric : str, default="score"
-        Name of the metric; that of a search with a single one is ``"score"``.
+        Name of the metric; ``"score"`` for a search with one metric.
 
     Returns
     -------
     best_index : int
-        Its place in ``cv_results``.
+        Position of the candidate in ``cv_results``.
 
     Raises
     ------
     ReportError
-        There is no such metric or column, or the column has values that are no numbers.
+        The metric or the column does not exist, or the column is not numeric.
 
     Notes
     -----
     The rule is that of Breiman, Friedman, Olshen and Stone, *Classification and Regression Trees*
     (1984), section 3.4.3. The standard error is that of the best candidate's mean over the splits,
-    as if splits did not share training rows. Where there is none (a single split), the best
-    candidate is taken. As with any callable ``refit``, a search has no ``best_score_`` then.
+    as if splits did not share training rows. With a single split there is no standard error, and
+    the best candidate is chosen. As with any callable ``refit``, the search then has no
+    ``best_score_``.
 
     Examples
     --------
@@ -73,18 +75,18 @@ def one_standard_error(
 
 
 def _cost(results: Mapping[str, Any], by: str) -> NDArray[np.float64]:
-    """The numbers to go by, lower is simpler; infinite where a candidate has none."""
+    """Return a number for each candidate, lower for simpler; infinite if it has none."""
     name = by.removeprefix("-")
     if name not in results:
         known = [name for name in results if name.startswith("param_")]
         raise ReportError(
-            f"by={by!r} is no column of cv_results_. Known: mean_fit_time, {', '.join(known)}."
+            f"by={by!r} is not a column of cv_results_. Known: mean_fit_time, {', '.join(known)}."
         )
     column = np.ma.asarray(results[name])
     try:
         known_values = np.asarray(column.compressed(), dtype=float)
     except (TypeError, ValueError) as error:
-        raise ReportError(f"by={by!r} has values that are no numbers: {error}.") from error
+        raise ReportError(f"by={by!r} has values that are not numbers: {error}.") from error
     cost = np.full(len(column), np.inf)
     cost[~np.ma.getmaskarray(column)] = -known_values if by.startswith("-") else known_values
     return cost
