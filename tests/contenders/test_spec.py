@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
 from skdistsearch.contenders._fit_params import FitParams, WithFitParams
 from skdistsearch.exceptions import SpecError
-from skdistsearch.model_selection._param_grid import candidates, check
+from skdistsearch.model_selection._param_grid import check_param_grid, make_candidates
 
 DIABETES = load_diabetes(return_X_y=True)
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -108,7 +108,7 @@ def test_values_are_lists_or_single(value, expected):
 def test_distributions_and_n_iter_are_sampled():
     spec = {"__model": RIDGE, "__model__init_kwargs__alpha": loguniform(0.1, 1), "__n_iter": 4}
     _, grid = contenders_from_spec(spec)
-    assert len(candidates(grid, 0)) == 4
+    assert len(make_candidates(grid, 0)) == 4
 
 
 @pytest.mark.parametrize("name", ["early_stopping_rounds", "patience"])
@@ -286,8 +286,8 @@ def config(monkeypatch, request):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_configurations_make_candidates(config, n):
     estimator, grid = contenders_from_spec(config["contenders_spec"])
-    check(grid, estimator)
-    found = candidates(grid, 0)
+    check_param_grid(grid, estimator)
+    found = make_candidates(grid, 0)
     assert len(found) == n
     for candidate in found:
         model = clone(estimator).set_params(**candidate)["model"]
