@@ -73,7 +73,7 @@ def times_within_30_percent(times, rng):
 
 
 def half_of_times_known(times, rng):
-    """The times of a random half are known, and so may be others of the same candidate."""
+    """Use the times of a random half, and for other fits those of the same candidate."""
     known = {fit: times[fit] for fit in np.flatnonzero(rng.random(len(times)) < 0.5)}
     candidates = [fit // N_SPLITS for fit in range(len(times))]
     seconds = seconds_by_candidate(candidates, known)

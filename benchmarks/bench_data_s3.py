@@ -1,6 +1,6 @@
 """Time and memory to move data to S3 and back, on loopback.
 
-At most 256,000 rows (256 MB): what fits into memory beside the copies of the local server.
+At most 256,000 rows (256 MB): what fits into memory together with the copies of the local server.
 """
 
 from benchmarks.large_data import choose_n_rows, data_folder

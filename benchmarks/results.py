@@ -125,7 +125,7 @@ def describe_machine():
 def write_results(results, folder=RESULTS, *, quick=False):
     """Write results to ``<date>-<commit>.json`` in a folder; return the path.
 
-    Results of other benchmarks that the file holds already are kept.
+    Results of other benchmarks in an existing file are kept.
     """
     commit = current_commit()
     date = f"{datetime.date.today():%Y-%m-%d}"

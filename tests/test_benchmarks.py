@@ -98,7 +98,7 @@ def test_chosen_competitors_run_alone(tiny):
     assert measured.ratios == {}
 
 
-def test_cases_are_told_apart_in_rows_and_ratios(tiny):
+def test_cases_are_named_in_rows_and_ratios(tiny):
     nothing = {BASE: lambda: None, OURS: lambda: None}
     measured = compare_cases({"small": nothing, "large": nothing}, Options(quick=True))
     assert [row["case"] for row in measured.rows] == ["small", "small", "large", "large"]

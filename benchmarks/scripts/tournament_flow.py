@@ -61,7 +61,7 @@ class TournamentFlow(FlowSpec):
 
     @step
     def end(self):
-        """Write the scores to a file beside the workload."""
+        """Write the scores to a file next to the workload."""
         import json
 
         with open(f"{self.workload}.json", "w") as file:

@@ -263,7 +263,9 @@ def test_best_is_taken_where_there_is_no_standard_error(scores):
 def test_rule_for_what_is_not_there_names_what_is():
     values = np.ma.array(["a", "b"], dtype=object)
     table = results([0.1, 0.2], [0.1, 0.2], param_kind=values, mean_fit_time=[1, 2])
-    with pytest.raises(ReportError, match=r"'param_x' is not a column .* mean_fit_time, param_kind"):
+    with pytest.raises(
+        ReportError, match=r"'param_x' is not a column .* mean_fit_time, param_kind"
+    ):
         one_standard_error(table, by="param_x")
     with pytest.raises(ReportError, match="by='param_kind' has values that are not numbers"):
         one_standard_error(table, by="param_kind")
