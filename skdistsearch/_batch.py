@@ -249,8 +249,8 @@ class Batch:
             result = self.function(*arguments, **keywords, **callbacks)
         except (Exception, SystemExit) as exc:
             raised = Raised.from_exception(exc)
-            return self._finished(outcome("raised", raised=raised), prepared)
-        return self._finished(outcome("ok", result), prepared)
+            return self._complete_outcome(outcome("raised", raised=raised), prepared)
+        return self._complete_outcome(outcome("ok", result), prepared)
 
     def run_in_process(
         self, fit: int, prepared: PreparedCall | None = None, *, fire_callbacks: bool = True
@@ -262,9 +262,9 @@ class Batch:
         outcome = Outcome(
             fit, "ok", result, batch=self.key, callbacks_fired=True, started_at=started_at
         )
-        return self._finished(outcome, prepared)
+        return self._complete_outcome(outcome, prepared)
 
-    def _finished(self, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
+    def _complete_outcome(self, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
         if self.context.extractor is not None and outcome.result is not None:
             outcome = self.context.extractor(self, outcome, prepared)
         return replace(outcome, finished_at=time.time(), worker=worker_name())

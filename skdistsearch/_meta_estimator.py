@@ -1,4 +1,4 @@
-"""Meta-estimators that predict as what they have fitted does."""
+"""Base class of meta-estimators that wrap one estimator and predict with it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdistsearch._typing import ArrayLike
 from skdistsearch._validation import estimator_type
 
 _DELEGATED = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
 
-def _has(method: str) -> Callable[[Any], bool]:
-    """For `available_if`: the wrapped estimator's own `AttributeError` if it has no such method."""
+def _has_method(method: str) -> Callable[[Any], bool]:
+    """Return a check for `available_if`, which requires a method of the wrapped estimator.
+
+    If the method is missing, the estimator's own `AttributeError` is raised.
+    """
 
     def check(self: DelegatingEstimator) -> bool:
         getattr(getattr(self, "estimator_", self.estimator), method)
@@ -29,92 +33,95 @@ def _has(method: str) -> Callable[[Any], bool]:
 
 
 class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits a copy of ``estimator``, kept as ``estimator_``; all but ``fit`` is that one's."""
+    """Base class: ``fit`` sets ``estimator_``, a fitted copy of ``estimator``.
+
+    All other methods, and the tags, are those of the wrapped estimator.
+    """
 
     estimator: Any
     estimator_: Any
 
     @property
     def classes_(self) -> Any:
-        """The labels, of a classifier."""
+        """The class labels, if the estimator is a classifier."""
         check_is_fitted(self)
         return self.estimator_.classes_
 
-    @available_if(_has("predict"))
-    def predict(self, X: Any, **params: Any) -> Any:
-        """What the fitted estimator predicts.
+    @available_if(_has_method("predict"))
+    def predict(self, X: ArrayLike, **params: Any) -> Any:
+        """Predict with the fitted estimator.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows.
         **params : dict of str -> object
-            For the estimator's ``predict``.
+            Parameters for the estimator's ``predict``.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predictions.
         """
-        return self._delegated("predict", X, params)
+        return self._call_fitted("predict", X, params)
 
-    @available_if(_has("predict_proba"))
-    def predict_proba(self, X: Any, **params: Any) -> Any:
-        """The fitted classifier's probabilities.
+    @available_if(_has_method("predict_proba"))
+    def predict_proba(self, X: ArrayLike, **params: Any) -> Any:
+        """Predict class probabilities with the fitted classifier.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows.
         **params : dict of str -> object
-            For the estimator's ``predict_proba``.
+            Parameters for the estimator's ``predict_proba``.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+            Columns in the order of ``classes_``.
         """
-        return self._delegated("predict_proba", X, params)
+        return self._call_fitted("predict_proba", X, params)
 
-    @available_if(_has("predict_log_proba"))
-    def predict_log_proba(self, X: Any, **params: Any) -> Any:
-        """Logarithms of the fitted classifier's probabilities.
+    @available_if(_has_method("predict_log_proba"))
+    def predict_log_proba(self, X: ArrayLike, **params: Any) -> Any:
+        """Predict logarithms of class probabilities with the fitted classifier.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows.
         **params : dict of str -> object
-            For the estimator's ``predict_log_proba``.
+            Parameters for the estimator's ``predict_log_proba``.
 
         Returns
         -------
         logarithms : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+            Columns in the order of ``classes_``.
         """
-        return self._delegated("predict_log_proba", X, params)
+        return self._call_fitted("predict_log_proba", X, params)
 
-    @available_if(_has("decision_function"))
-    def decision_function(self, X: Any, **params: Any) -> Any:
-        """The fitted classifier's decision function.
+    @available_if(_has_method("decision_function"))
+    def decision_function(self, X: ArrayLike, **params: Any) -> Any:
+        """Return the decision function of the fitted classifier.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows.
         **params : dict of str -> object
-            For the estimator's ``decision_function``.
+            Parameters for the estimator's ``decision_function``.
 
         Returns
         -------
         decisions : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            In the order of ``classes_``.
+            Columns in the order of ``classes_``.
         """
-        return self._delegated("decision_function", X, params)
+        return self._call_fitted("decision_function", X, params)
 
-    @available_if(_has("score"))
-    def score(self, X: Any, y: Any = None, **params: Any) -> float:
-        """The fitted estimator's own score.
+    @available_if(_has_method("score"))
+    def score(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> float:
+        """Score the fitted estimator with its own ``score``.
 
         Parameters
         ----------
@@ -123,27 +130,27 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             True targets.
         **params : dict of str -> object
-            For the estimator's ``score``, such as ``sample_weight``.
+            Parameters for the estimator's ``score``, such as ``sample_weight``.
 
         Returns
         -------
         score : float
-            Accuracy, R², or what the estimator scores by.
+            Accuracy, R², or the estimator's own metric.
         """
         check_is_fitted(self)
-        return float(self.estimator_.score(X, y, **self._routed("score", params)))
+        return float(self.estimator_.score(X, y, **self._route_params("score", params)))
 
-    def _delegated(self, method: str, X: Any, params: dict[str, Any]) -> Any:
+    def _call_fitted(self, method: str, X: ArrayLike, params: dict[str, Any]) -> Any:
         check_is_fitted(self)
-        return getattr(self.estimator_, method)(X, **self._routed(method, params))
+        return getattr(self.estimator_, method)(X, **self._route_params(method, params))
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """What metadata the wrapped estimator asks for, method by method.
+        """Return the metadata that the wrapped estimator requests, by method.
 
         Returns
         -------
         routing : `~sklearn.utils.metadata_routing.MetadataRouter`
-            Of ``fit``, ``predict``, ``score`` and so on.
+            Requests of ``fit``, ``predict``, ``score`` and so on.
         """
         mapping = MethodMapping()
         for method in ("fit", *_DELEGATED):
@@ -151,15 +158,15 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         router = MetadataRouter(owner=type(self).__name__)
         return router.add(estimator=self.estimator, method_mapping=mapping)
 
-    def _keep(self, fitted: Any) -> None:
+    def _set_fitted(self, fitted: Any) -> None:
         self.estimator_ = fitted
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(fitted, name):
                 setattr(self, name, getattr(fitted, name))
 
-    def _routed(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Parameters for a method of the wrapped estimator, by the names it has for them."""
+    def _route_params(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters for a method of the wrapped estimator, by its own names."""
         if not get_config()["enable_metadata_routing"]:
             return params
         return dict(process_routing(self, method, **params).estimator[method])
@@ -181,7 +188,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
         return tags
 
     @property
-    def _estimator_type(self) -> Any:  # scikit-learn < 1.6, and others that ask so
+    def _estimator_type(self) -> Any:  # scikit-learn < 1.6, and libraries written for it
         return last_step(self.estimator)._estimator_type
 
     def _more_tags(self) -> dict[str, Any]:  # scikit-learn < 1.6
@@ -191,7 +198,7 @@ class DelegatingEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[mi
 
 
 def last_step_names(estimator: Any) -> list[str]:
-    """Names of the last steps of pipelines, from the outermost in."""
+    """Return the names of the last steps of nested pipelines, outermost first."""
     if not isinstance(estimator, Pipeline):
         return []
     name, last = estimator.steps[-1]
@@ -199,5 +206,5 @@ def last_step_names(estimator: Any) -> list[str]:
 
 
 def last_step(estimator: Any) -> Any:
-    """The estimator, or the last step of the pipeline that it is."""
+    """Return the estimator, or the last step if it is a pipeline."""
     return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator

@@ -1,40 +1,70 @@
-"""rows of a timeline (standard library only)."""
+"""Rows of a timeline (standard library only)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
-if TYPE_CHECKING:
-    pass
+from skdistsearch._text import shorten
 
-_WORKERS = 40  # as rows with a name each; more of them share rows
-_LABEL_LENGTH = 48
+LABEL_LENGTH = 48  # characters
+_MAX_WORKER_ROWS = 40
 
 
-def rows_of(timed: Iterable[Any]) -> dict[str, str]:
-    """The row of each worker; where they are many, one row for several that did not overlap.
+class TimedFit(Protocol):
+    """A fit with a worker and times, in seconds from any origin."""
 
-    ``timed`` are fits by when they began.
+    @property
+    def worker(self) -> str:
+        """Name of the worker that ran the fit."""
+
+    @property
+    def started_at(self) -> float:
+        """Time at which the fit started."""
+
+    @property
+    def finished_at(self) -> float:
+        """Time at which the fit finished."""
+
+
+def assign_rows(fits: Iterable[TimedFit]) -> dict[str, str]:
+    """Return the label of each worker's row.
+
+    Up to 40 workers have a row each. More workers share rows, called slots: workers whose fits did
+    not overlap in time are in the same slot.
+
+    Parameters
+    ----------
+    fits : iterable of TimedFit
+        Fits in the order in which they started.
+
+    Returns
+    -------
+    rows : dict of str to str
+        Row labels by worker, in the order in which the workers started.
     """
+    spans = _worker_spans(fits)
+    if len(spans) > _MAX_WORKER_ROWS:
+        return _assign_slots(spans)
+    return {worker: shorten(worker, LABEL_LENGTH) for worker in spans}
+
+
+def _worker_spans(fits: Iterable[TimedFit]) -> dict[str, tuple[float, float]]:
+    """Return the start of each worker's first fit and the end of its last."""
     spans: dict[str, tuple[float, float]] = {}
-    for fit in timed:
+    for fit in fits:
         started_at, finished_at = spans.get(fit.worker, (fit.started_at, fit.finished_at))
         spans[fit.worker] = started_at, max(finished_at, fit.finished_at)
-    if len(spans) <= _WORKERS:
-        return {worker: _clipped(worker, _LABEL_LENGTH) for worker in spans}
+    return spans
+
+
+def _assign_slots(spans: Mapping[str, tuple[float, float]]) -> dict[str, str]:
     rows: dict[str, str] = {}
-    slots: list[tuple[float, int]] = []  # a heap of when each is free, and its number
+    slots: list[tuple[float, int]] = []  # a heap of the time each slot gets free, and its number
     for worker, (started_at, finished_at) in spans.items():
         is_one_free = bool(slots) and slots[0][0] <= started_at
         number = heappop(slots)[1] if is_one_free else len(slots) + 1
         heappush(slots, (finished_at, number))
         rows[worker] = f"slot {number}"
     return rows
-
-
-def _clipped(text: Any, length: int) -> str:
-    """On one line, no longer than ``length``."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= length else line[: length - 1] + "…"

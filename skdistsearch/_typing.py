@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypedDict
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 ArrayLike: TypeAlias = Any
 """X or y, as scikit-learn takes them: array, sparse matrix, data frame, list."""
+FittedSearch: TypeAlias = Any
+"""A fitted search of this package or of scikit-learn."""
 Indices: TypeAlias = NDArray[np.integer[Any]] | NDArray[np.bool_] | Sequence[int]
 """Row numbers, or a mask, of one part of a split."""
 Parameters: TypeAlias = Mapping[str, object]
@@ -31,8 +33,8 @@ class Splitter(Protocol):
 
     def split(
         self, X: ArrayLike, y: ArrayLike = None, groups: ArrayLike = None
-    ) -> Iterator[tuple[Indices, Indices]]:
-        """Yield training and test indices."""
+    ) -> Iterable[tuple[Indices, Indices]]:
+        """Return the training and test indices of each split."""
 
     def get_n_splits(
         self, X: ArrayLike = None, y: ArrayLike = None, groups: ArrayLike = None

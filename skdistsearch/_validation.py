@@ -1,4 +1,4 @@
-"""Checks of arguments that several packages make, and the hints in their error messages."""
+"""Checks of arguments that several packages make, and hints for their error messages."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def is_integer(value: object, least: float = -math.inf) -> bool:
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         return False
     return int(value) >= least
+
+
+def check_target(estimator: object, y: object) -> None:
+    """Raise the error that scikit-learn's estimators raise if ``y`` is missing."""
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")  # prose: ok
 
 
 def estimator_type(estimator: Any) -> str | None:

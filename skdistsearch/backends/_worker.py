@@ -193,7 +193,7 @@ def run_task(
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in tasks["deaths"].items()})
         deaths.update(death.fit for death in earlier.interrupted())
         todo = _FitsToRun({outcome.fit for outcome in outcomes}, deaths)
-        runner, chunks = _assignment(batch, tasks, task, task_pathspec, todo)
+        runner, chunks = _assign_chunks(batch, tasks, task, task_pathspec, todo)
         with JournalWriter(folders.own, batch, task_pathspec) as writer:
             for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
                 writer.started(fit)
@@ -228,7 +228,7 @@ class _FitsToRun:
         return self.deaths.get(fit, 0)
 
 
-def _assignment(
+def _assign_chunks(
     batch: Batch, tasks: Mapping[str, object], task: int, task_pathspec: str, todo: _FitsToRun
 ) -> tuple[Runner, Iterator[Chunk]]:
     """Return a runner, and the chunks of a task: its own one, or units that it claims."""

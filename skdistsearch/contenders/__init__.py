@@ -1,10 +1,10 @@
-"""Model families that compete in one search, from a specification.
+"""Contenders: model families that compete in one search.
 
 Contents
 --------
-- `_spec`: `contenders_from_spec`, a grid over several model families from plain data.
-- `_baseline`: adds a contender that learns nothing.
-- `_fit_params`: parameters of ``fit`` as parameters of an estimator.
+- `_spec`: `contenders_from_spec`, which builds a grid over model families from plain data.
+- `_baseline`: `add_baseline`, which adds a contender that ignores the features.
+- `_fit_params`: makes parameters of ``fit`` parameters of an estimator.
 
 Imports `skdistsearch.model_selection` and `skdistsearch.early_stopping`. Start reading at `_spec`.
 """

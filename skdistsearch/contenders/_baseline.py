@@ -1,4 +1,4 @@
-"""`add_baseline`: a contender that learns nothing but the mean, to compare others with."""
+"""`add_baseline`: add a contender that ignores the features, for comparison."""
 
 from __future__ import annotations
 
@@ -8,33 +8,38 @@ from typing import Any
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.pipeline import Pipeline
 
+from skdistsearch._typing import ParamGrid
 from skdistsearch._validation import estimator_type
 
 
-def add_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
-    """``param_grid`` with one more contender, which takes no notice of X.
+def add_baseline(
+    estimator: Pipeline, param_grid: ParamGrid | Sequence[ParamGrid]
+) -> list[ParamGrid]:
+    """Add a contender that ignores the features to a parameter grid.
 
-    It is a `~sklearn.dummy.DummyRegressor` (always the mean of the targets) or a
-    `~sklearn.dummy.DummyClassifier` (always how frequent the classes are) in place of the
-    pipeline's last step: a candidate as all others are, scored on the same splits by the same
-    scorer, with a rank in `skdistsearch.report.leaderboard`. What loses to it has learnt nothing.
+    The baseline replaces the pipeline's last step. It is a `~sklearn.dummy.DummyRegressor`, which
+    predicts the mean of the targets, or a `~sklearn.dummy.DummyClassifier`, which predicts the
+    frequencies of the classes. It is a candidate like all others, scored on the same splits by the
+    same scorer, and ranked by `skdistsearch.report.leaderboard`. A candidate that ranks below it
+    has learnt nothing from the features.
 
     Parameters
     ----------
     estimator : sklearn.pipeline.Pipeline
-        What the search is given.
-    param_grid : dict or list of dicts
-        Of `DistributedSearchCV` or `~sklearn.model_selection.GridSearchCV`. It stays as it is.
+        The estimator of the search.
+    param_grid : dict or list of dict
+        Parameter grid of `DistributedSearchCV` or `~sklearn.model_selection.GridSearchCV`. It is
+        not changed.
 
     Returns
     -------
-    param_grid : list of dicts
-        The same, and the baseline.
+    param_grid : list of dict
+        The given dicts, followed by one for the baseline.
 
     Raises
     ------
     ValueError
-        The estimator is no pipeline, or neither classifies nor regresses.
+        The estimator is not a pipeline, or is neither a classifier nor a regressor.
 
     Examples
     --------
@@ -51,23 +56,23 @@ def add_baseline(estimator: Any, param_grid: Any) -> list[Mapping[str, Any]]:
     """
     if not isinstance(estimator, Pipeline):
         raise ValueError(
-            f"A baseline takes the place of a pipeline's last step, and {type(estimator).__name__} "
-            "is no Pipeline. Give the search Pipeline([('model', estimator)]), and the names in "
-            "param_grid the prefix 'model__'."
+            f"A baseline replaces the last step of a pipeline, but {type(estimator).__name__} is "
+            "not a Pipeline. Use Pipeline([('model', estimator)]), and add the prefix 'model__' to "
+            "the names in param_grid."
         )
-    dicts = [param_grid] if isinstance(param_grid, Mapping) else list(param_grid)
+    grids = [param_grid] if isinstance(param_grid, Mapping) else list(param_grid)
     name, last = estimator.steps[-1]
-    models = [last, *(value for each in dicts for value in _listed(each.get(name)))]
-    kinds = {estimator_type(model) for model in models if hasattr(model, "fit")}
-    if "classifier" in kinds:
-        return [*dicts, {name: [DummyClassifier()]}]
-    if "regressor" in kinds:
-        return [*dicts, {name: [DummyRegressor()]}]
+    models = [last, *(model for grid in grids for model in _as_list(grid.get(name)))]
+    types = {estimator_type(model) for model in models if hasattr(model, "fit")}
+    if "classifier" in types:
+        return [*grids, {name: [DummyClassifier()]}]
+    if "regressor" in types:
+        return [*grids, {name: [DummyRegressor()]}]
     raise ValueError(
-        f"The last step of the pipeline, {name!r}, is neither a classifier nor a regressor, and "
-        "param_grid has none for it: there is no baseline."
+        f"No baseline: the last step of the pipeline, {name!r}, is neither a classifier nor a "
+        "regressor, and param_grid does not replace it by one."
     )
 
 
-def _listed(values: Any) -> Sequence[Any]:
+def _as_list(values: object) -> list[Any]:
     return list(values) if isinstance(values, Sequence) and not isinstance(values, str) else []

@@ -1,4 +1,4 @@
-"""`WithFitParams`: what goes to ``fit``, made a parameter that a search can set."""
+"""`WithFitParams`: pass parameters of ``fit`` as parameters that a search can set."""
 
 from __future__ import annotations
 
@@ -8,29 +8,34 @@ from sklearn.base import clone
 from sklearn.utils.metadata_routing import UNUSED
 
 from skdistsearch._meta_estimator import DelegatingEstimator
+from skdistsearch._typing import ArrayLike, Estimator
 
 
 class FitParams:
-    """Parameters of a ``fit`` by name, which ``set_params`` of what holds them reaches."""
+    """Named parameters of a ``fit``, with ``get_params`` and ``set_params``.
+
+    Being a parameter of an estimator, it makes them reachable as nested parameters.
+    """
 
     def __init__(self, **params: Any) -> None:
         self._params = params
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """All of them."""
+        """Return all parameters."""
         return dict(self._params)
 
     def set_params(self, **params: Any) -> FitParams:
-        """Set some; no name is new."""
+        """Set some of the parameters; new names are an error."""
         if unknown := sorted(set(params) - set(self._params)):
-            raise ValueError(f"No such parameters of fit: {', '.join(unknown)}.")
+            raise ValueError(
+                f"Not parameters of fit: {', '.join(unknown)}. Known: {', '.join(self._params)}."
+            )
         self._params = {**self._params, **params}
         return self
 
     def __repr__(self) -> str:
-        return (
-            f"FitParams({', '.join(f'{name}={value!r}' for name, value in self._params.items())})"
-        )
+        params = ", ".join(f"{name}={value!r}" for name, value in self._params.items())
+        return f"FitParams({params})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FitParams) and self._params == other._params
@@ -39,14 +44,14 @@ class FitParams:
 
 
 class WithFitParams(DelegatingEstimator):
-    """An estimator, and what its ``fit`` is given besides the data.
+    """An estimator with fixed parameters for its ``fit``, in addition to the data.
 
     Parameters
     ----------
     estimator : estimator object
-        What is fitted.
+        The estimator to fit.
     fit_params : FitParams
-        Passed to its ``fit``. A search sets them as ``fit_params__NAME``.
+        Parameters for its ``fit``. A search sets them as ``fit_params__NAME``.
 
     Attributes
     ----------
@@ -58,14 +63,20 @@ class WithFitParams(DelegatingEstimator):
         "estimator": "no_validation",
         "fit_params": [FitParams],
     }
-    # The estimator's own requests decide.
+    # The estimator's own requests decide about weights.
     __metadata_request__fit = {"sample_weight": UNUSED}
 
-    def __init__(self, estimator: Any, fit_params: FitParams) -> None:
+    def __init__(self, estimator: Estimator, fit_params: FitParams) -> None:
         self.estimator = estimator
         self.fit_params = fit_params
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any) -> WithFitParams:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike = None,
+        sample_weight: ArrayLike | None = None,
+        **params: Any,
+    ) -> WithFitParams:
         """Fit the estimator.
 
         Parameters
@@ -77,7 +88,7 @@ class WithFitParams(DelegatingEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         **params : dict of str -> object
-            More for the estimator's ``fit``.
+            More parameters for the estimator's ``fit``.
 
         Returns
         -------
@@ -87,11 +98,11 @@ class WithFitParams(DelegatingEstimator):
         self._validate_params()
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        given = {**self.fit_params.get_params(), **self._routed("fit", params)}
-        self._keep(clone(self.estimator).fit(X, y, **given))
+        fit_params = {**self.fit_params.get_params(), **self._route_params("fit", params)}
+        self._set_fitted(clone(self.estimator).fit(X, y, **fit_params))
         return self
 
     @property
     def best_iteration_(self) -> int:
-        """The best number of iterations, of what stops early."""
+        """The best number of iterations, if the estimator stops early."""
         return int(self.estimator_.best_iteration_)

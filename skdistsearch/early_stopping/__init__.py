@@ -6,10 +6,10 @@ Contents
 - `_fixed_iterations`: `replace_early_stopping`, for a refit on all rows.
 - `_validation_split`: splits off the validation data.
 - `_base`: `Family`, the description of a model family.
-- `_registry`: the families there are, and `register_family` for one of your own.
+- `_registry`: the built-in families, and `register_family` to add another.
 - `_catboost`, `_hist_gradient_boosting`, `_keras`, `_lightgbm`, `_xgboost`: one family each.
 
-Imports the modules beside the packages only; the model libraries are imported by the user. Start
+Imports only the modules outside the packages; users import the model libraries themselves. Start
 reading at `_base`, then `_hist_gradient_boosting`.
 """
 

@@ -1,4 +1,4 @@
-"""What a family of models is, and how one is found and added."""
+"""`Family`: how models of one kind stop early. Also helpers for the built-in families."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from skdistsearch._typing import ArrayLike
+
 
 @dataclass(frozen=True)
 class FitData:
-    """Rows for one call of ``fit``, or rows to validate on."""
+    """Rows for one call of ``fit``, or validation rows."""
 
-    X: Any
-    """Array-like of shape (n_samples, n_features), as the model gets it: after a pipeline."""
-    y: Any
+    X: ArrayLike
+    """Array-like of shape (n_samples, n_features), as the model receives it: in a pipeline, after
+    the preprocessing."""
+    y: ArrayLike
     """Array-like of shape (n_samples,) or (n_samples, n_outputs)."""
     params: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters of ``fit``, such as ``sample_weight``, by the model's names. A part to validate
-    on has only those that hold a value for each row."""
+    """Parameters of ``fit``, such as ``sample_weight``, by the model's names for them. For
+    validation rows, only parameters with one value per row."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """How models of one kind are fitted while a validation part is watched.
+    """Functions that fit models of one kind with early stopping.
 
-    Plain functions of a model, which they may change: it is a copy that nobody else has.
+    Each function may change the model that it is given: the model is a private copy.
 
     Examples
     --------
-    A family for scikit-learn's gradient boosting, which looks back once all trees are there:
+    A family for scikit-learn's gradient boosting, which is scored after all trees are fitted:
 
     >>> from sklearn.ensemble import GradientBoostingRegressor
     >>> from sklearn.metrics import mean_squared_error
@@ -55,34 +58,35 @@ class Family:
     ...     restores_best=False,
     ... )
 
-    ``EarlyStopping(model, family=family)`` uses it, wherever it is fitted; ``register_family(family)``
-    makes it known to the process.
+    Pass it to one estimator, ``EarlyStopping(model, family=family)``, which works on every
+    backend, or call ``register_family(family)`` to use it for all matching models of this process.
     """
 
     name: str
-    """As errors and lists show it."""
+    """Name in error messages and lists."""
     matches: Callable[[Any], bool]
-    """``matches(estimator)``: whether the estimator is of this family. Must not import what may
-    be missing: see `is_a`."""
+    """``matches(estimator)``: True if the estimator belongs to this family. Must not import
+    packages that may be missing; see `is_a`."""
     fit_with_validation: Callable[[Any, FitData, FitData, int], int]
-    """``fit_with_validation(model, train, validation, patience)``: fit the model on ``train``, end
-    once ``patience`` iterations in a row have not bettered it on ``validation``, and return the
+    """``fit_with_validation(model, train, validation, patience)``: fit the model on ``train``, stop
+    after ``patience`` iterations in a row without improvement on ``validation``, and return the
     best number of iterations, at least 1."""
     set_iterations: Callable[[Any, int], Any]
-    """``set_iterations(model, n)``: let ``model.fit`` run ``n`` iterations on all rows that it
-    gets, with no stopping of its own."""
+    """``set_iterations(model, n)``: make ``model.fit`` run ``n`` iterations on all rows that it is
+    given, with the model's own early stopping switched off."""
     restores_best: bool = True
-    """Whether a model predicts with its best iteration after ``fit_with_validation``. If not,
+    """True if a model predicts with its best iteration after ``fit_with_validation``. If False,
     ``EarlyStopping(refit=False)`` fits once more, on the same rows."""
     validation_history: Callable[[Any, int], tuple[str, Sequence[float]]] | None = None
-    """``validation_history(model, best)``: after ``fit_with_validation``, which returned ``best``,
-    the name of what was watched and its value after each iteration. None where nobody can tell."""
+    """``validation_history(model, best)``: called after ``fit_with_validation`` returned ``best``.
+    Returns the name of the metric and its value on the validation rows after each iteration. None
+    if models of this family do not record it."""
 
 
-def is_a(estimator: Any, package: str, *names: str) -> bool:
-    """Whether a class of the estimator's has one of the names and is of the package.
+def is_a(estimator: object, package: str, *names: str) -> bool:
+    """Return True if the estimator's class, or a base class, has one of the names in the package.
 
-    Imports nothing: what is not imported yet has no instances.
+    Imports nothing: a package that has not been imported yet has no instances.
     """
     return any(
         cls.__name__ in names and cls.__module__.partition(".")[0] == package
@@ -90,13 +94,15 @@ def is_a(estimator: Any, package: str, *names: str) -> bool:
     )
 
 
-def watched_series(series: Mapping[str, Sequence[float]], best: int) -> tuple[str, Sequence[float]]:
-    """Of several metrics on the validation part, the one that is at its best after ``best``.
+def choose_metric(series: Mapping[str, Sequence[float]], best: int) -> tuple[str, Sequence[float]]:
+    """Return the name and the values of the first metric that is at its best after ``best``.
 
-    The first one if none is.
+    ``series`` maps the names of metrics to their values on the validation rows. Returns the first
+    metric if none has its minimum or maximum there.
     """
 
-    def extreme(values: Sequence[float]) -> bool:
+    def has_extreme(values: Sequence[float]) -> bool:
         return best <= len(values) and values[best - 1] in (min(values), max(values))
 
-    return next((item for item in series.items() if extreme(item[1])), next(iter(series.items())))
+    candidates = (item for item in series.items() if has_extreme(item[1]))
+    return next(candidates, next(iter(series.items())))

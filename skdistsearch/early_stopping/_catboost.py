@@ -1,18 +1,18 @@
-"""CatBoost: its overfitting detector, on its ``eval_set``."""
+"""CatBoost: uses its overfitting detector with an ``eval_set``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from skdistsearch.early_stopping._base import Family, FitData, is_a, watched_series
+from skdistsearch.early_stopping._base import Family, FitData, choose_metric, is_a
 
-_ITERATIONS = ("iterations", "n_estimators", "num_boost_round", "num_trees")  # one at most
-_COLUMNS = ("cat_features", "text_features", "embedding_features")
-_DETECTOR = ("od_pval", "od_type", "od_wait", "early_stopping_rounds")
+_ITERATION_NAMES = ("iterations", "n_estimators", "num_boost_round", "num_trees")  # one at most
+_COLUMN_NAMES = ("cat_features", "text_features", "embedding_features")
+_DETECTOR_NAMES = ("od_pval", "od_type", "od_wait", "early_stopping_rounds")
 
 
-def _matches(estimator: Any) -> bool:
+def _matches(estimator: object) -> bool:
     return is_a(estimator, "catboost", "CatBoost") and not is_a(
         estimator, "catboost", "CatBoostRanker"
     )
@@ -21,13 +21,13 @@ def _matches(estimator: Any) -> bool:
 def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     from catboost import Pool
 
-    columns = {**model.get_params(), **train.params}
+    params = {**model.get_params(), **train.params}
     pool = Pool(
         validation.X,
         validation.y,
         weight=validation.params.get("sample_weight"),
         baseline=validation.params.get("baseline"),
-        **{name: columns[name] for name in _COLUMNS if name in columns},
+        **{name: params[name] for name in _COLUMN_NAMES if name in params},
     )
     model.fit(
         train.X,
@@ -41,14 +41,14 @@ def _fit_with_validation(model: Any, train: FitData, validation: FitData, patien
 
 
 def _set_iterations(model: Any, n: int) -> None:
-    given = model.get_params()
-    name = next((name for name in _ITERATIONS if name in given), "iterations")
-    off = {name: None for name in (*_DETECTOR, "use_best_model") if name in given}
-    model.set_params(**{name: n}, **off)
+    params = model.get_params()
+    iterations = next((name for name in _ITERATION_NAMES if name in params), "iterations")
+    off = {name: None for name in (*_DETECTOR_NAMES, "use_best_model") if name in params}
+    model.set_params(**{iterations: n}, **off)
 
 
 def _validation_history(model: Any, best: int) -> tuple[str, Sequence[float]]:
-    return watched_series(model.get_evals_result()["validation"], best)
+    return choose_metric(model.get_evals_result()["validation"], best)
 
 
 FAMILY = Family(

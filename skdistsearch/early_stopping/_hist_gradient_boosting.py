@@ -1,59 +1,65 @@
-"""scikit-learn's histogram gradient boosting: its own stopping, or before 1.7 a look back."""
+"""scikit-learn's histogram gradient boosting: uses its early stopping, or before 1.7 our own."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import metrics
 
+from skdistsearch._typing import ArrayLike
 from skdistsearch.early_stopping._base import Family, FitData, is_a
 
+Predictions: TypeAlias = NDArray[np.float64]
+"""Predictions after one iteration: targets, or probabilities of classes."""
 
-def _matches(estimator: Any) -> bool:
+
+def _matches(estimator: object) -> bool:
     names = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
     return is_a(estimator, "sklearn", *names)
 
 
 def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     if "X_val" not in inspect.signature(model.fit).parameters:  # scikit-learn < 1.7
-        return _watched_from_outside(model, train, validation, patience)
+        return _fit_and_look_back(model, train, validation, patience)
     model.set_params(early_stopping=True, n_iter_no_change=patience)
-    weights = validation.params.get("sample_weight")
     model.fit(
         train.X,
         train.y,
         X_val=validation.X,
         y_val=validation.y,
-        sample_weight_val=weights,
+        sample_weight_val=validation.params.get("sample_weight"),
         **train.params,
     )
-    return max(1, int(np.argmax(model.validation_score_)))  # the first is that of no tree
+    # The first score is that of the model without trees.
+    return max(1, int(np.argmax(model.validation_score_)))
 
 
-def _watched_from_outside(model: Any, train: FitData, validation: FitData, patience: int) -> int:
-    """The same where scikit-learn takes no validation part: twice as many trees at each look."""
-    loss, staged = _loss(model)
+def _fit_and_look_back(model: Any, train: FitData, validation: FitData, patience: int) -> int:
+    """Fit without validation data, and score all iterations so far after each doubling of trees."""
+    loss, staged_predict = _loss_function(model)
     weights = validation.params.get("sample_weight")
-    trees, trees_max = 0, model.max_iter
+    n_trees, max_trees = 0, model.max_iter
     model.set_params(early_stopping=False, warm_start=True)
     while True:
-        trees = min(trees_max, max(2 * trees, 2 * patience))
-        model.set_params(max_iter=trees).fit(train.X, train.y, **train.params)
-        losses = [loss(validation.y, p, sample_weight=weights) for p in staged(validation.X)]
-        best, stopped = _best(losses, patience)
-        if stopped or trees == trees_max:
-            # As later versions have it, but for its scale: first no tree, higher is better
-            seen = losses[: best + patience + 1]
-            model.validation_score_ = np.array([np.nan, *np.negative(seen)])
+        n_trees = min(max_trees, max(2 * n_trees, 2 * patience))
+        model.set_params(max_iter=n_trees).fit(train.X, train.y, **train.params)
+        predictions = staged_predict(validation.X)
+        losses = [loss(validation.y, p, sample_weight=weights) for p in predictions]
+        best, stopped = _best_iteration(losses, patience)
+        if stopped or n_trees == max_trees:
+            # Like later versions but for the scale: no trees come first, and higher is better.
+            recorded = losses[: best + patience + 1]
+            model.validation_score_ = np.array([np.nan, *np.negative(recorded)])
             return best + 1
 
 
-def _best(losses: list[float], patience: int) -> tuple[int, bool]:
-    """Where the least loss is, and whether ``patience`` worse ones follow it."""
+def _best_iteration(losses: Sequence[float], patience: int) -> tuple[int, bool]:
+    """Return the index of the smallest loss, and True if ``patience`` larger ones follow it."""
     best = 0
     for number, loss in enumerate(losses):
         if loss < losses[best]:
@@ -63,29 +69,33 @@ def _best(losses: list[float], patience: int) -> tuple[int, bool]:
     return best, False
 
 
-def _loss(model: Any) -> tuple[Callable[..., float], Callable[[Any], Iterator[Any]]]:
-    """The model's loss, up to what is the same for all numbers of trees, and what it is of."""
+def _loss_function(
+    model: Any,
+) -> tuple[Callable[..., float], Callable[[ArrayLike], Iterator[Predictions]]]:
+    """Return the model's loss, up to a constant, and the method that predicts what it scores."""
     if model.scoring != "loss":
         raise ValueError(
             f"EarlyStopping over {type(model).__name__}(scoring={model.scoring!r}) needs "
-            "scikit-learn 1.7 or later; scoring='loss', the default, works here too."
+            "scikit-learn 1.7 or later. With this version use scoring='loss', the default."
         )
     if hasattr(model, "staged_predict_proba"):
         return _log_loss(model), model.staged_predict_proba
-    of_loss: dict[str, Callable[..., float]] = {
+    functions: dict[str, Callable[..., float]] = {
         "squared_error": metrics.mean_squared_error,
         "absolute_error": metrics.mean_absolute_error,
         "gamma": metrics.mean_gamma_deviance,
         "poisson": metrics.mean_poisson_deviance,
         "quantile": partial(metrics.mean_pinball_loss, alpha=model.quantile),
     }
-    return of_loss[model.loss], model.staged_predict
+    return functions[model.loss], model.staged_predict
 
 
 def _log_loss(model: Any) -> Callable[..., float]:
-    """As scikit-learn's, which does not take a single class."""
+    """Return scikit-learn's ``log_loss``, which on its own rejects a single class."""
 
-    def log_loss(y: Any, probabilities: Any, sample_weight: Any) -> float:
+    def log_loss(
+        y: ArrayLike, probabilities: Predictions, sample_weight: ArrayLike | None
+    ) -> float:
         columns = np.searchsorted(model.classes_, np.ravel(y))
         likelihoods = probabilities[np.arange(len(columns)), columns]
         logarithms = np.log(np.maximum(likelihoods, np.finfo(probabilities.dtype).eps))

@@ -1,4 +1,4 @@
-"""Keras through scikeras: its callback ``EarlyStopping``, on its ``validation_data``."""
+"""Keras through scikeras: uses Keras' callback ``EarlyStopping`` with ``validation_data``."""
 
 from __future__ import annotations
 
@@ -14,29 +14,33 @@ from skdistsearch.early_stopping._base import Family, FitData, is_a
 _CALLBACKS = "fit__callbacks"
 
 
-def _matches(estimator: Any) -> bool:
+def _matches(estimator: object) -> bool:
     return is_a(estimator, "scikeras", "BaseWrapper")
 
 
 def keras_family(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
-    """The family of nets, and what of them is watched.
+    """Return the family of neural networks, which stop early on the given metric.
 
     Parameters
     ----------
     monitor : str, default="val_loss"
-        The value to better: the loss on the validation part, or one of the net's metrics on it.
+        The value to improve: the loss on the validation data, or one of the network's metrics.
         scikeras gives metrics their long names: ``"val_mean_squared_error"``.
     min_delta : float, default=0.0
-        What a change must exceed to be an improvement, in units of the value.
+        The smallest change that counts as an improvement, in units of the value.
 
     Returns
     -------
     family : Family
-        For ``EarlyStopping(model, family=keras(min_delta=0.1))``.
+        Pass it to ``EarlyStopping(model, family=keras_family(min_delta=0.1))``.
     """
-    fit = partial(_fit_with_validation, monitor=monitor, min_delta=min_delta)
-    curve = partial(_validation_history, monitor=monitor)
-    return Family("Keras (scikeras)", _matches, fit, _set_iterations, validation_history=curve)
+    return Family(
+        "Keras (scikeras)",
+        _matches,
+        partial(_fit_with_validation, monitor=monitor, min_delta=min_delta),
+        _set_iterations,
+        validation_history=partial(_validation_history, monitor=monitor),
+    )
 
 
 def _fit_with_validation(
@@ -50,23 +54,23 @@ def _fit_with_validation(
 ) -> int:
     from keras.callbacks import EarlyStopping
 
-    watched = _encoded(model, train, validation)
+    validation_data = _encode_validation(model, train, validation)
     stop = EarlyStopping(monitor, min_delta, patience, restore_best_weights=True)
-    given = vars(model).pop(_CALLBACKS, None)
-    # scikeras takes callbacks from parameters alone, not from those of fit.
-    model.set_params(**{_CALLBACKS: _with(given, stop)})
+    own_callbacks = vars(model).pop(_CALLBACKS, None)
+    # scikeras reads callbacks from its parameters only, not from those of fit.
+    model.set_params(**{_CALLBACKS: _add_callback(own_callbacks, stop)})
     try:
-        model.fit(train.X, train.y, validation_data=watched, **train.params)
+        model.fit(train.X, train.y, validation_data=validation_data, **train.params)
     finally:
-        del vars(model)[_CALLBACKS]  # the callback holds the net, and could not be pickled
-        if given is not None:
-            model.set_params(**{_CALLBACKS: given})
+        del vars(model)[_CALLBACKS]  # the callback holds the network and cannot be pickled
+        if own_callbacks is not None:
+            model.set_params(**{_CALLBACKS: own_callbacks})
     model._fit_callbacks = [callback for callback in model._fit_callbacks if callback is not stop]
     return int(stop.best_epoch) + 1
 
 
-def _encoded(model: Any, train: FitData, validation: FitData) -> tuple[Any, ...]:
-    """The validation part as the net sees it; scikeras encodes only what it trains on."""
+def _encode_validation(model: Any, train: FitData, validation: FitData) -> tuple[Any, ...]:
+    """Return the validation data as the network reads it: scikeras encodes only training data."""
     like = clone(model).initialize(train.X, train.y)
     X = check_array(validation.X, accept_sparse=True, allow_nd=True, dtype=None)
     y = check_array(validation.y, ensure_2d=False, dtype=None)
@@ -74,8 +78,11 @@ def _encoded(model: Any, train: FitData, validation: FitData) -> tuple[Any, ...]
     return (like.feature_encoder_.transform(X), like.target_encoder_.transform(y), *weights)
 
 
-def _with(callbacks: Any, stop: Any) -> Any:
-    """``stop`` beside the user's own, whose names and numbers may occur in other parameters."""
+def _add_callback(callbacks: Any, stop: object) -> Any:
+    """Add ``stop`` to the user's callbacks.
+
+    They keep their keys or positions, to which other parameters may refer.
+    """
     if callbacks is None:
         return [stop]
     if isinstance(callbacks, dict):
@@ -84,12 +91,12 @@ def _with(callbacks: Any, stop: Any) -> Any:
 
 
 def _set_iterations(model: Any, n: int) -> None:
-    given = model.get_params()
+    params = model.get_params()
     for name in ("epochs", "fit__epochs"):
-        if name in given:
+        if name in params:
             model.set_params(**{name: n})
     for name in ("validation_split", "fit__validation_split"):
-        if name in given:
+        if name in params:
             model.set_params(**{name: 0.0})
 
 

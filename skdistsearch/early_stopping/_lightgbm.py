@@ -1,4 +1,4 @@
-"""LightGBM: its callback ``early_stopping``, on its ``eval_set``."""
+"""LightGBM: uses its callback ``early_stopping`` with an ``eval_set``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from skdistsearch.early_stopping._base import Family, FitData, is_a, watched_series
+from skdistsearch.early_stopping._base import Family, FitData, choose_metric, is_a
 
-# One of these beside n_estimators would win over it.
-_TREES = (
+# LightGBM ignores n_estimators if one of its aliases is set.
+_ITERATION_NAMES = (
     "num_iterations",
     "num_iteration",
     "n_iter",
@@ -23,11 +23,16 @@ _TREES = (
     "num_boost_round",
     "max_iter",
 )
-_PATIENCE = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
-_FOR_VALIDATION = {"sample_weight": "eval_sample_weight", "init_score": "eval_init_score"}
+_PATIENCE_NAMES = (
+    "early_stopping_round",
+    "early_stopping_rounds",
+    "early_stopping",
+    "n_iter_no_change",
+)
+_EVAL_NAMES = {"sample_weight": "eval_sample_weight", "init_score": "eval_init_score"}
 
 
-def _matches(estimator: Any) -> bool:
+def _matches(estimator: object) -> bool:
     return is_a(estimator, "lightgbm", "LGBMModel") and not is_a(
         estimator, "lightgbm", "LGBMRanker"
     )
@@ -42,36 +47,36 @@ def _fit_with_validation(model: Any, train: FitData, validation: FitData, patien
     first_only = bool(model.get_params().get("first_metric_only", False))
     stop = early_stopping(patience, first_metric_only=first_only, verbose=False)
     callbacks = [*(params.pop("callbacks", None) or []), stop]
-    watched = {
-        _FOR_VALIDATION[name]: [value]
+    eval_params = {
+        _EVAL_NAMES[name]: [value]
         for name, value in validation.params.items()
-        if name in _FOR_VALIDATION
+        if name in _EVAL_NAMES
     }
     X = np.asarray(validation.X) if isinstance(validation.X, list) else validation.X
     with warnings.catch_warnings():
-        # LightGBM 4.7 wants eval_X and eval_y, and does not encode the labels in eval_y.
+        # LightGBM 4.7 prefers eval_X and eval_y, but does not encode the labels in eval_y.
         warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
         model.fit(
             train.X,
             train.y,
             eval_set=[(X, validation.y)],
             callbacks=callbacks,
-            **watched,
+            **eval_params,
             **params,
         )
     return max(1, int(model.best_iteration_))
 
 
 def _set_iterations(model: Any, n: int) -> None:
-    given = model.get_params()
-    trees = [name for name in _TREES if name in given] or ["n_estimators"]
-    off = {name: None for name in _PATIENCE if name in given}
-    model.set_params(**dict.fromkeys(trees, n), **off)
+    params = model.get_params()
+    iterations = [name for name in _ITERATION_NAMES if name in params] or ["n_estimators"]
+    off = {name: None for name in _PATIENCE_NAMES if name in params}
+    model.set_params(**dict.fromkeys(iterations, n), **off)
 
 
 def _validation_history(model: Any, best: int) -> tuple[str, Sequence[float]]:
     (series,) = model.evals_result_.values()
-    return watched_series(series, best)
+    return choose_metric(series, best)
 
 
 FAMILY = Family(

@@ -1,10 +1,10 @@
-"""register, find_family."""
+"""The registry of families: built-in ones and the user's own."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
+from skdistsearch._typing import Estimator
 from skdistsearch.early_stopping._base import Family
 from skdistsearch.exceptions import FamilyError
 
@@ -12,21 +12,24 @@ _REGISTERED: list[Family] = []
 
 
 def register_family(family: Family) -> None:
-    """Make a family known to this process; of two that match, the one registered last is used.
+    """Register a family, for all matching models of this process.
 
-    Worker processes and containers do not hear of it. They know it if the call stands in the
-    module of the estimator's class, which they import. Otherwise give
-    ``EarlyStopping(model, family=family)``, which travels with the search.
+    If several families match a model, the one registered last is used. A registered family of the
+    same name is replaced.
+
+    Worker processes and containers do not share the registry. They know the family if the call is
+    in the module of the estimator's class, which they import. Otherwise pass the family to the
+    estimator, ``EarlyStopping(model, family=family)``: it is sent along with the search.
 
     Parameters
     ----------
     family : Family
-        Takes the place of a registered one of the same name.
+        The family to register.
 
     Raises
     ------
     FamilyError
-        It is not a `Family`.
+        ``family`` is not a `Family`.
     """
     if not isinstance(family, Family):
         raise FamilyError(f"Not a skdistsearch.early_stopping.Family: {family!r}.")
@@ -35,12 +38,18 @@ def register_family(family: Family) -> None:
 
 
 def all_families() -> list[Family]:
-    """All families: registered ones, the last first, then those that come with this package."""
-    return [*_REGISTERED, *_built_in()]
+    """Return all families: registered ones, the latest first, then the built-in ones.
+
+    Returns
+    -------
+    families : list of Family
+        In the order in which `find_family` tries them.
+    """
+    return [*_REGISTERED, *_built_in_families()]
 
 
-def find_family(estimator: Any) -> Family:
-    """The family of an estimator.
+def find_family(estimator: Estimator) -> Family:
+    """Return the family of an estimator.
 
     Parameters
     ----------
@@ -55,22 +64,22 @@ def find_family(estimator: Any) -> Family:
     Raises
     ------
     FamilyError
-        There is none; the message lists those that there are, and says how to add one.
+        No family matches. The message lists all families and says how to add one.
     """
     for family in all_families():
         if family.matches(estimator):
             return family
     names = ", ".join(sorted(family.name for family in all_families()))
     raise FamilyError(
-        f"EarlyStopping cannot stop {type(estimator).__name__}: it is of no known family. Known: "
-        f"{names}. If it has such a model within, put EarlyStopping around that one. For another "
-        "family, give family=Family(...), or call register_family(Family(...)); "
-        "skdistsearch.early_stopping.Family has an example."
+        f"EarlyStopping cannot stop {type(estimator).__name__}: no known family matches it. Known: "
+        f"{names}. If it wraps a model of one of these, put EarlyStopping around that model. For "
+        "another family, give family=Family(...), or call register_family(Family(...)); see the "
+        "example of skdistsearch.early_stopping.Family."
     )
 
 
 @cache
-def _built_in() -> tuple[Family, ...]:
+def _built_in_families() -> tuple[Family, ...]:
     from skdistsearch.early_stopping import (
         _catboost,
         _hist_gradient_boosting,

@@ -1,33 +1,33 @@
-"""XGBoost: its ``early_stopping_rounds``, on its ``eval_set``."""
+"""XGBoost: uses its ``early_stopping_rounds`` with an ``eval_set``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from skdistsearch.early_stopping._base import Family, FitData, is_a, watched_series
+from skdistsearch.early_stopping._base import Family, FitData, choose_metric, is_a
 
-_FOR_VALIDATION = {
+_EVAL_NAMES = {
     "sample_weight": "sample_weight_eval_set",
     "base_margin": "base_margin_eval_set",
 }
 
 
-def _matches(estimator: Any) -> bool:
-    # A forest is fitted in one iteration; rankers need rows sorted by query.
-    others = ("XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
-    return is_a(estimator, "xgboost", "XGBModel") and not is_a(estimator, "xgboost", *others)
+def _matches(estimator: object) -> bool:
+    # Forests are fitted in one iteration, and rankers need rows sorted by query.
+    excluded = ("XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
+    return is_a(estimator, "xgboost", "XGBModel") and not is_a(estimator, "xgboost", *excluded)
 
 
 def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     model.set_params(early_stopping_rounds=patience)
-    watched = {
-        _FOR_VALIDATION[name]: [value]
+    eval_params = {
+        _EVAL_NAMES[name]: [value]
         for name, value in validation.params.items()
-        if name in _FOR_VALIDATION
+        if name in _EVAL_NAMES
     }
-    params = {"verbose": False, **train.params}  # by default it prints each iteration's loss
-    model.fit(train.X, train.y, eval_set=[(validation.X, validation.y)], **watched, **params)
+    params = {"verbose": False, **train.params}  # the default prints the loss of each iteration
+    model.fit(train.X, train.y, eval_set=[(validation.X, validation.y)], **eval_params, **params)
     return int(model.best_iteration) + 1
 
 
@@ -37,7 +37,7 @@ def _set_iterations(model: Any, n: int) -> None:
 
 def _validation_history(model: Any, best: int) -> tuple[str, Sequence[float]]:
     (series,) = model.evals_result().values()
-    return watched_series(series, best)
+    return choose_metric(series, best)
 
 
 FAMILY = Family(

@@ -1,125 +1,145 @@
-"""Predictions that are there already, as scorers and ensembles want them."""
+"""Adapters for predictions that already exist: scores, labels and array shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 
-Score = Callable[[Any, Any], float]
-"""Of predictions and true targets of the same rows; greater is better."""
+from skdistsearch._typing import ArrayLike
+
+Predictions: TypeAlias = NDArray[np.float64]
+"""Numbers of shape (n_rows,) or (n_rows, n_columns), or with the candidates as a first axis."""
+Labels: TypeAlias = NDArray[Any] | list[NDArray[Any]]
+"""The sorted class labels; a list of such arrays if a row has several labels."""
+Classes: TypeAlias = Labels | None
+"""The class labels; None for regressors."""
+Scoring: TypeAlias = str | Callable[..., float] | None
+"""scikit-learn's ``scoring`` for one metric."""
+Scorer: TypeAlias = Callable[[Predictions, NDArray[Any]], float]
+"""Function of predictions and true targets of the same rows; greater is better."""
 
 
 class PredictedTargets(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A regressor that has predicted already."""
+    """A regressor whose predictions already exist."""
 
     def __init__(self, predictions: Any = None) -> None:
-        self.predictions = predictions
+        self.predictions: Predictions = predictions
 
-    def fit(self, X: Any = None, y: Any = None) -> PredictedTargets:
-        """Nothing is left to be learnt."""
+    def fit(self, X: ArrayLike = None, y: ArrayLike = None) -> PredictedTargets:
+        """Do nothing."""
         return self
 
-    def predict(self, X: Any) -> Any:
-        """The predictions of the rows that there are."""
+    def predict(self, X: ArrayLike) -> Predictions:
+        """Return the predictions, which belong to the rows of X."""
         return self.predictions
 
 
 class PredictedClasses(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier that has predicted already."""
+    """A classifier whose predictions already exist."""
 
     def __init__(self, predictions: Any = None, classes: Any = None) -> None:
-        self.predictions = predictions
-        self.classes = classes
+        self.predictions: Predictions = predictions
+        self.classes: Labels = classes
 
     @property
-    def classes_(self) -> Any:
-        """The labels."""
+    def classes_(self) -> Labels:
+        """The class labels."""
         return self.classes
 
-    def fit(self, X: Any = None, y: Any = None) -> PredictedClasses:
-        """Nothing is left to be learnt."""
+    def fit(self, X: ArrayLike = None, y: ArrayLike = None) -> PredictedClasses:
+        """Do nothing."""
         return self
 
-    def predict(self, X: Any) -> Any:
-        """The likeliest label of each row that there is."""
-        return labels(self.predictions, self.classes)
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most likely label of each row."""
+        return most_likely_labels(self.predictions, self.classes)
 
-    def predict_proba(self, X: Any) -> Any:
-        """The probabilities of the rows that there are."""
+    def predict_proba(self, X: ArrayLike) -> Predictions:
+        """Return the probabilities, which belong to the rows of X."""
         return self.predictions
 
 
-def score_by(scoring: Any, classes: Any) -> Score:
-    """A score of predictions, from what scikit-learn knows as ``scoring``.
+def make_prediction_scorer(scoring: Scoring, classes: Classes) -> Scorer:
+    """Return a function that scores predictions by scikit-learn's ``scoring``.
 
-    ``classes`` is None for a regressor. Of X the scorer sees the numbers of rows only.
+    The scorer receives row numbers instead of X.
     """
-    scorer = check_scoring(as_model(None, classes), scoring=scoring)
+    scorer = check_scoring(as_fitted_model(None, classes), scoring=scoring)
 
-    def score(predictions: Any, y: Any) -> float:
+    def score(predictions: Predictions, y: NDArray[Any]) -> float:
         rows = np.arange(len(y))[:, None]
-        return float(scorer(as_model(predictions, classes), rows, y))
+        return float(scorer(as_fitted_model(predictions, classes), rows, y))
 
     return score
 
 
-def as_model(predictions: Any, classes: Any) -> Any:
-    """What a scorer takes for the fitted model that has made the predictions."""
+def as_fitted_model(
+    predictions: Predictions | None, classes: Classes
+) -> PredictedTargets | PredictedClasses:
+    """Return a model with the given predictions, for scikit-learn's scorers."""
     if classes is None:
         return PredictedTargets(predictions)
     return PredictedClasses(predictions, classes)
 
 
-def classes_of(y: Any) -> Any:
-    """The labels, sorted; for each column if there are several."""
+def find_classes(y: NDArray[Any]) -> Labels:
+    """Return the sorted labels; a list with the labels of each column if there are several."""
     return np.unique(y) if y.ndim == 1 else [np.unique(column) for column in y.T]
 
 
-def labels(probabilities: Any, classes: Any) -> Any:
-    """The likeliest label of each row; of several labels, those likelier than not."""
+def most_likely_labels(probabilities: Predictions, classes: Labels) -> NDArray[Any]:
+    """Return the most likely label of each row; with several labels, 1 where p > 0.5."""
     if isinstance(classes, list):
         return (probabilities > 0.5).astype(int)
-    return classes[np.argmax(probabilities, axis=1)]
+    labels: NDArray[Any] = classes[np.argmax(probabilities, axis=1)]
+    return labels
 
 
-def responses(model: Any, X: Any, classes: Any) -> Any:
-    """A fitted model's predictions, or probabilities in the order of ``classes``."""
+def predict_responses(model: Any, X: ArrayLike, classes: Classes) -> Predictions:
+    """Return a fitted model's predictions, or its probabilities in the order of ``classes``."""
     if classes is None:
-        return targets(model.predict(X))
-    return probabilities(model.predict_proba(X), model.classes_, classes)
+        return as_targets(model.predict(X))
+    return as_probabilities(model.predict_proba(X), model.classes_, classes)
 
 
-def targets(found: Any) -> Any:
-    """One column of predictions as a vector."""
-    found = np.asarray(found, dtype=float)
-    return found[..., 0] if found.ndim > 1 and found.shape[-1] == 1 else found
+def as_targets(predictions: ArrayLike) -> Predictions:
+    """Return predictions as floats; a single column becomes a vector."""
+    values: Predictions = np.asarray(predictions, dtype=float)
+    return values[..., 0] if values.ndim > 1 and values.shape[-1] == 1 else values
 
 
-def probabilities(found: Any, seen: Any, classes: Any) -> Any:
-    """A column for each class; of several labels, the probability of each."""
+def as_probabilities(
+    probabilities: ArrayLike, model_classes: Labels, classes: Labels
+) -> Predictions:
+    """Return one column for each class or, with several labels, for each label.
+
+    ``model_classes`` are the classes that the model knows, in the order of its columns.
+    """
     if isinstance(classes, list):
-        if isinstance(found, list):
-            found = np.hstack(found)
-        return positive(np.asarray(found), len(classes))
-    found = np.asarray(found)
-    if len(seen) == len(classes):
-        return found
-    whole = np.zeros((len(found), len(classes)))
-    whole[:, np.searchsorted(classes, seen)] = found
-    return whole
+        if isinstance(probabilities, list):
+            probabilities = np.hstack(probabilities)
+        return positive_columns(np.asarray(probabilities), len(classes))
+    values: Predictions = np.asarray(probabilities)
+    if len(model_classes) == len(classes):
+        return values
+    padded = np.zeros((len(values), len(classes)))
+    padded[:, np.searchsorted(classes, model_classes)] = values
+    return padded
 
 
-def positive(found: Any, n_labels: int) -> Any:
-    """Of several labels the probability that each is there, out of one or two columns each."""
-    if found.shape[-1] == n_labels:
-        return found
-    if found.shape[-1] == 2 * n_labels:
-        return found[..., 1::2]
+def positive_columns(probabilities: Predictions, n_labels: int) -> Predictions:
+    """Return the probability that a row has each label, from one or two columns per label."""
+    n_columns = probabilities.shape[-1]
+    if n_columns == n_labels:
+        return probabilities
+    if n_columns == 2 * n_labels:
+        return probabilities[..., 1::2]
     raise ValueError(
-        f"Probabilities have {found.shape[-1]} columns: there must be one or two for each of the "
-        f"{n_labels} labels."
+        f"Probabilities have {n_columns} columns, but {n_labels} labels need one or two columns "
+        "each."
     )

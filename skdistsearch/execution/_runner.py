@@ -72,7 +72,7 @@ class Runner:
 
     def run(self, fit: int) -> Outcome:
         """Run a fit anywhere. An exception becomes part of the outcome."""
-        prepared = self._prepare(fit)
+        prepared = self._prepare_call(fit)
         outcome = self._batch.run(fit, prepared)
         if prepared is not None and self._failed_on_read_only(outcome):
             outcome = self._batch.run(fit, fire_callbacks=False)
@@ -83,7 +83,7 @@ class Runner:
 
     def run_in_process(self, fit: int) -> Outcome:
         """Run a fit in the caller's process. Exceptions pass through."""
-        prepared = self._prepare(fit)
+        prepared = self._prepare_call(fit)
         outcome = self._run_or_rerun_in_process(fit, prepared)
         if prepared is not None:
             outcome = self._with_shared_times(outcome)
@@ -117,7 +117,7 @@ class Runner:
     def _tokens_of(self, fit: int) -> Iterable[int | None]:
         return self._work.tokens[fit] if self._work else ()
 
-    def _prepare(self, fit: int) -> PreparedCall | None:
+    def _prepare_call(self, fit: int) -> PreparedCall | None:
         if self._work is None:
             return None
         current = self._current_split(fit)
@@ -180,7 +180,7 @@ class Runner:
         if fit_error := outcome.result.get("fit_error"):
             return bool(_READ_ONLY_ERROR.search(fit_error))
         error_score = self._batch.keywords_of(outcome.fit).get("error_score")
-        return any(_is_same_number(score, error_score) for score in _scores(outcome.result))
+        return any(_is_same_number(score, error_score) for score in _all_scores(outcome.result))
 
 
 @dataclass
@@ -194,7 +194,7 @@ class _CurrentSplit:
     """Seconds that slicing had taken before the current fit."""
 
 
-def _scores(result: FitResult) -> Iterator[object]:
+def _all_scores(result: FitResult) -> Iterator[object]:
     for scores in (result.get("test_scores"), result.get("train_scores")):
         yield from scores.values() if isinstance(scores, dict) else (scores,)
 

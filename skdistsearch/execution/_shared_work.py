@@ -60,12 +60,12 @@ def share_work(run: Run, cache_mb: float | None) -> Run:
         subset = batch if len(unique) == len(batch) else batch.subset(unique)
         with closing_outcomes(run(subset)) as outcomes:
             for outcome in outcomes:
-                yield from _distribute(outcome, equal_fits[unique[outcome.fit]])
+                yield from _distribute_outcome(outcome, equal_fits[unique[outcome.fit]])
 
     return run_with_shared_work
 
 
-def _distribute(outcome: Outcome, fits: list[int]) -> Iterator[Outcome]:
+def _distribute_outcome(outcome: Outcome, fits: list[int]) -> Iterator[Outcome]:
     """Yield the outcome once for each of the equal fits, which share its times."""
     result = outcome.result
     if result is not None and len(fits) > 1:

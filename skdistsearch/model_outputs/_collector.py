@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skdistsearch._batch import Batch, Run, closing_outcomes, n_samples
+from skdistsearch._cv_results import standard_error
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution import MISSING_ATTRIBUTE, classes
 from skdistsearch.model_outputs._fold_estimators import FoldEstimators
@@ -101,7 +102,7 @@ class OutputCollector:
             raise ValueError(f"{report}. {first}")
         warnings.warn(f"{report}; their values are NaN or None. {first}", UserWarning, stacklevel=2)
 
-    def columns(self) -> dict[str, Any]:
+    def extracted_columns(self) -> dict[str, Any]:
         """Return the columns of ``cv_results_`` with extracted values, of all rounds so far."""
         columns: dict[str, Any] = {}
         for name in self._options.extract:
@@ -111,14 +112,14 @@ class OutputCollector:
             columns |= {f"split{split}_{name}": column for split, column in enumerate(values.T)}
             columns[f"mean_{name}"] = values.mean(axis=1)
             columns[f"std_{name}"] = values.std(axis=1)
-            columns[f"std_error_{name}"] = _standard_error(values)
+            columns[f"std_error_{name}"] = standard_error(values)
         return columns
 
-    def attributes(self, best_index: int | None) -> dict[str, Any]:
+    def search_attributes(self, best_index: int | None) -> dict[str, Any]:
         """Return the attributes of the fitted search."""
         attributes: dict[str, Any] = {}
         if best_index is not None:
-            columns = self.columns()
+            columns = self.extracted_columns()
             for name in self._options.extract:
                 attributes[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
         if self._predictions.methods:
@@ -147,10 +148,3 @@ def _check_overlap(batch: Batch, methods: tuple[str, ...], n_rows: int) -> None:
             "models predict for a row cannot be averaged. Keep 'predict_proba', or use a cv whose "
             "test parts do not overlap."
         )
-
-
-def _standard_error(values: Any) -> Any:
-    n_splits = values.shape[1]
-    if n_splits == 1:
-        return np.full(len(values), math.nan)
-    return values.std(axis=1, ddof=1) / math.sqrt(n_splits)

@@ -51,7 +51,7 @@ class OofPredictions:
                     stacklevel=2,
                 )
             else:
-                arrays[method] = self._combined(method, predictions, n_candidates)
+                arrays[method] = self._combined_array(method, predictions, n_candidates)
         return arrays
 
     def _in_one_shape(self, method: str) -> list[Prediction]:
@@ -60,15 +60,15 @@ class OofPredictions:
         is_pairs = is_multilabel and method == "predict_proba"
         return _in_one_shape(predictions, n_pair_columns=n_columns if is_pairs else 0)
 
-    def _combined(self, method: str, predictions: list[Prediction], n_candidates: int) -> Any:
-        combined = _combine(predictions, (n_candidates, self.n_rows))
+    def _combined_array(self, method: str, predictions: list[Prediction], n_candidates: int) -> Any:
+        combined = _combine_predictions(predictions, (n_candidates, self.n_rows))
         sizes = self.n_classes
         if method == "predict" or len(sizes) < 2 or combined.shape[2:] != (sum(sizes),):
             return combined
         return np.split(combined, np.cumsum(sizes)[:-1], axis=2)  # one array for each output
 
 
-def _combine(predictions: list[Prediction], shape: tuple[int, int]) -> NDArray[Any]:
+def _combine_predictions(predictions: list[Prediction], shape: tuple[int, int]) -> NDArray[Any]:
     """Return all predictions in one array: their mean if a row has several, NaN if it has none."""
     if not predictions:
         return np.full(shape, math.nan)

@@ -42,12 +42,15 @@ class OutputOptions:
             True for a search whose rounds use a part of the rows.
         """
         names = _as_names(keep)
-        type_errors = [*_type_errors(extract), *([] if names is not None else [_invalid(keep)])]
+        type_errors = [
+            *_type_errors(extract),
+            *([] if names is not None else [_invalid_keep(keep)]),
+        ]
         if type_errors:
             raise TypeError("\n".join(type_errors))
         values: Extractions = dict(extract or {})  # type: ignore[call-overload]
         errors = [*_name_errors(values)]
-        errors += [_invalid(name) for name in names or () if name not in _KEEPABLE]
+        errors += [_invalid_keep(name) for name in names or () if name not in _KEEPABLE]
         if subsamples and set(names or ()) - {"estimators"}:
             errors.append(
                 f"keep={keep!r}: each round of a halving search predicts for a part of the rows "
@@ -77,7 +80,7 @@ def is_classifying(batch: Batch) -> bool:
         return bool(is_classifier(estimator))
 
 
-def _invalid(keep: object) -> str:
+def _invalid_keep(keep: object) -> str:
     return _INVALID_KEEP.format(keep)
 
 

@@ -78,7 +78,7 @@ def _with_columns(
 
     def evaluate_with_columns(*args: Any, **kwargs: Any) -> Any:
         results = evaluate_candidates(*args, **kwargs)
-        results.update(collector.columns())
+        results.update(collector.extracted_columns())
         return results
 
     return evaluate_with_columns
@@ -241,14 +241,14 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         """Call scikit-learn's ``fit`` with a joblib backend that hands its calls to ``run``."""
         with (
             JoblibCapture(run, self.n_jobs, self.verbose).active() as capture,
-            self._activate(ActiveRun(capture, collector, plan)),
+            self._activate_run(ActiveRun(capture, collector, plan)),
         ):
             super().fit(X, y, **params)
         self._set_attributes(capture, collector)
         return self
 
     @contextmanager
-    def _activate(self, active_run: ActiveRun) -> Iterator[None]:
+    def _activate_run(self, active_run: ActiveRun) -> Iterator[None]:
         self._active_run = active_run
         try:
             yield
@@ -261,7 +261,7 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             self.__dict__.pop(name, None)
         attributes: dict[str, Any] = {"_fit_times": capture.fit_times}
         if collector is not None:
-            attributes |= collector.attributes(getattr(self, "best_index_", None))
+            attributes |= collector.search_attributes(getattr(self, "best_index_", None))
         if capture.metaflow_runs:
             attributes["runs_"] = capture.metaflow_runs
         self.__dict__.update(attributes, _own_attributes=tuple(attributes))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistsearch._cv_results import checked_metric, split_scores, standard_error
+from skdistsearch._cv_results import check_metric, split_scores, standard_error
 from skdistsearch.exceptions import ReportError
 
 
@@ -65,8 +65,8 @@ def one_standard_error(
     >>> DistributedSearchCV(Lasso(), grid, cv=5, refit=simplest).fit(X, y).best_params_
     {'alpha': 0.1}
     """
-    scores = split_scores(cv_results, checked_metric(cv_results, metric))
-    cost = _cost(cv_results, by)
+    scores = split_scores(cv_results, check_metric(cv_results, metric))
+    cost = _simplicity_costs(cv_results, by)
     ranks = np.asarray(cv_results[f"rank_test_{metric}"])
     means = np.asarray(cv_results[f"mean_test_{metric}"], dtype=float)
     best = int(np.argmin(ranks))
@@ -74,7 +74,7 @@ def one_standard_error(
     return int(min(near, key=lambda index: (cost[index], ranks[index]), default=best))
 
 
-def _cost(results: Mapping[str, Any], by: str) -> NDArray[np.float64]:
+def _simplicity_costs(results: Mapping[str, Any], by: str) -> NDArray[np.float64]:
     """Return a number for each candidate, lower for simpler; infinite if it has none."""
     name = by.removeprefix("-")
     if name not in results:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.utils import check_random_state
 
 from skdistsearch._typing import Estimator, ParamGrid, RandomState
+from skdistsearch._validation import is_integer
 from skdistsearch.exceptions import ParamGridError, ParamGridTypeError
 
 N_ITER = "__n_iter"
@@ -91,9 +91,8 @@ def _errors_in(grid: object, estimator: Estimator) -> Iterator[Exception]:
     yield from _name_errors(valid, estimator)
 
 
-def _n_iter_errors(n_iter: Any) -> Iterator[Exception]:
-    is_integer = isinstance(n_iter, numbers.Integral) and not isinstance(n_iter, bool)
-    if not is_integer or n_iter < 1:
+def _n_iter_errors(n_iter: object) -> Iterator[Exception]:
+    if not is_integer(n_iter, least=1):
         yield ValueError(f"{N_ITER!r} must be an integer of at least 1, got {n_iter!r}.")
 
 
@@ -123,20 +122,20 @@ def _name_errors(grid: ParamGrid, estimator: Estimator) -> Iterator[Exception]:
     if not grid:
         return
     rejections: dict[str, str] = {}
-    for structure in _structures(grid):
+    for structure in _estimator_combinations(grid):
         others = {name: _any_value(grid[name]) for name in grid if name not in structure}
         candidate = {**structure, **others}
-        if _rejection(estimator, candidate) is None:  # set in one call, as in the fits
+        if _rejection_message(estimator, candidate) is None:  # set in one call, as in the fits
             continue
         for name in others:
-            if rejection := _rejection(estimator, {**structure, name: others[name]}):
+            if rejection := _rejection_message(estimator, {**structure, name: others[name]}):
                 rejections.setdefault(name, rejection)
         if not rejections:
-            rejections[", ".join(structure)] = str(_rejection(estimator, candidate))
+            rejections[", ".join(structure)] = str(_rejection_message(estimator, candidate))
     yield from (ValueError(rejections[name]) for name in sorted(rejections))
 
 
-def _rejection(estimator: Estimator, parameters: dict[str, Any]) -> str | None:
+def _rejection_message(estimator: Estimator, parameters: dict[str, Any]) -> str | None:
     try:
         clone(estimator).set_params(**clone(parameters, safe=False))
     except ValueError as exc:
@@ -144,7 +143,7 @@ def _rejection(estimator: Estimator, parameters: dict[str, Any]) -> str | None:
     return None
 
 
-def _structures(grid: ParamGrid) -> Iterable[dict[str, Any]]:
+def _estimator_combinations(grid: ParamGrid) -> Iterable[dict[str, Any]]:
     """Return combinations of values of those parameters that other names in ``grid`` belong to."""
     prefixes = {
         name.rsplit("__", depth)[0] for name in grid for depth in range(1, name.count("__") + 1)

@@ -96,14 +96,14 @@ class Plan:
 
     def __reduce__(self) -> Any:
         # cloudpickle: for lambdas, and for what is defined in __main__
-        return _unpickle, (cloudpickle.dumps(dict(vars(self))),)
+        return _unpickle_plan, (cloudpickle.dumps(dict(vars(self))),)
 
     def __repr__(self) -> str:
         n_fits = len(self.batch)
         return f"Plan({n_fits} fits in {len(self)} chunks: {len(self.splits)} splits)"
 
 
-def _unpickle(fields: bytes) -> Plan:
+def _unpickle_plan(fields: bytes) -> Plan:
     return Plan(**pickle.loads(fields))
 
 
@@ -141,7 +141,7 @@ def match_outcomes(plan: Plan, outcomes: Iterable[Any]) -> list[Outcome]:
     PlanError
         Outcomes are missing, duplicated or of another plan. The message names them.
     """
-    flat = list(_flatten(outcomes))
+    flat = list(_flatten_outcomes(outcomes))
     foreign = [outcome for outcome in flat if outcome.batch != plan.batch.key]
     if foreign:
         raise PlanError(
@@ -161,12 +161,12 @@ def match_outcomes(plan: Plan, outcomes: Iterable[Any]) -> list[Outcome]:
     return sorted(flat, key=lambda outcome: outcome.fit)
 
 
-def _flatten(outcomes: Iterable[Any]) -> Iterator[Outcome]:
+def _flatten_outcomes(outcomes: Iterable[Any]) -> Iterator[Outcome]:
     for item in outcomes:
         if isinstance(item, Outcome):
             yield item
         elif isinstance(item, Iterable) and not isinstance(item, str | bytes | Mapping):
-            yield from _flatten(item)
+            yield from _flatten_outcomes(item)
         else:
             raise PlanError(f"{item!r} is neither an outcome nor a list of outcomes.")
 

@@ -2,14 +2,14 @@
 
 Contents
 --------
-- `_leaderboard`: the ranked table of candidates.
-- `_cv_scores_display`, `_parameter_scores_display`, `_training_history_display`, `_timeline_display`: one picture
-  each.
-- `_html_report`, `_html_page`: everything in one HTML file.
-- `_style`: colours, legends and labels that the pictures share.
+- `_leaderboard`: ranked table of the candidates; `_candidate_names` makes names for readers.
+- `_cv_scores_display`, `_parameter_scores_display`, `_training_history_display`,
+  `_timeline_display`: one picture each.
+- `_display`, `_style`: their base class, and the colours, sizes and labels that they share.
+- `_html_report`, `_html_page`: all of it in one HTML file.
 
-Reads fitted searches; no other package imports it. Imports the modules beside the packages only.
-Names are imported when they are first used: matplotlib and pandas are optional. Start reading at
+Reads fitted searches. No other package imports it, and it imports only modules of the root package.
+Names are imported on first use, because matplotlib and pandas are optional. Start reading at
 `_leaderboard`, then `_cv_scores_display`.
 """
 

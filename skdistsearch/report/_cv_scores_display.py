@@ -1,4 +1,4 @@
-"""`CVScoresDisplay`: how the scores of each candidate spread over the splits."""
+"""`CVScoresDisplay`: box plots of the candidates' scores on the splits."""
 
 from __future__ import annotations
 
@@ -8,44 +8,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdistsearch._cv_results import split_scores
+from skdistsearch._text import truncate
+from skdistsearch._typing import FittedSearch
+from skdistsearch.report._display import Display
 from skdistsearch.report._leaderboard import leaderboard
-from skdistsearch.report._style import ABOVE, clipped, height_of, looks, new_axes, note, score_name
+from skdistsearch.report._style import contender_styles, figure_height, score_axis_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
 _LABEL_LENGTH = 50  # characters
-_SMALLEST, _LARGEST = 5.0, 10.0  # points; a smaller label nobody can read
 
 
-class CVScoresDisplay:
-    """Box plots of the scores on the splits, a candidate each, the best on top.
+class CVScoresDisplay(Display):
+    """Box plots of the candidates' scores on the splits, the best candidate on top.
 
-    A box is from the lower to the upper quartile, its line the median, its whiskers go to the
-    minimum and the maximum. Colours are contenders. Make it with `from_search`.
+    A box extends from the lower to the upper quartile, with a line at the median. Whiskers reach
+    the minimum and the maximum. Colours are contenders. Use `from_search` to create a display.
 
     Parameters
     ----------
     leaderboard : pandas.DataFrame
-        As of `skdistsearch.report.leaderboard`.
+        Table that `skdistsearch.report.leaderboard` returned.
     scores : ndarray of shape (n_candidates, n_splits)
         Test scores, in the order of ``leaderboard``.
     score_name : str
-        What the scores are, for the axis.
+        Label of the axis of scores.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        What was drawn on.
+        Axes and figure of the picture.
     boxes_ : list of matplotlib.patches.PathPatch
-        The boxes, from the top.
+        The boxes, from top to bottom.
     boxplot_ : dict of str to list of artists
-        All that `matplotlib.axes.Axes.boxplot` gave.
+        All artists that `matplotlib.axes.Axes.boxplot` returned.
     legend_ : matplotlib.legend.Legend or None
-        The contenders; None if there is but one.
+        The contenders. None if there is only one.
     note_ : matplotlib.text.Text
-        How many splits there are, and how many candidates are not shown.
+        Number of splits, and number of candidates that are not shown.
 
     Examples
     --------
@@ -63,59 +65,73 @@ class CVScoresDisplay:
 
     @classmethod
     def from_search(
-        cls, search: Any, *, metric: str | None = None, ax: Axes | None = None, top: int = 30
+        cls,
+        search: FittedSearch,
+        *,
+        metric: str | None = None,
+        ax: Axes | None = None,
+        top: int = 30,
     ) -> CVScoresDisplay:
         """Draw the scores of a fitted search.
 
         Parameters
         ----------
         search : fitted search
-            Of this package or of scikit-learn.
+            A search of this package or of scikit-learn.
         metric : str or None, default=None
-            Which metric's scores, as in `skdistsearch.report.leaderboard`.
+            Metric to show, as in `skdistsearch.report.leaderboard`.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure with pyplot, as high as it needs to be.
+            Axes to draw on. None creates a figure with pyplot, with room for all labels.
         top : int, default=30
-            How many candidates to show at most: the best of each contender, then the best.
+            Maximum number of candidates to show: the best of each contender, then the best of the
+            others.
 
         Returns
         -------
         display : CVScoresDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ReportError
-            There is no such metric.
+            If ``metric`` is not a metric of the search.
         """
         table = leaderboard(search, metric=metric)
         scores = split_scores(search.cv_results_, table.attrs["metric"])[table.index]
-        name = score_name(search, table.attrs["metric"])
-        return cls(leaderboard=table, scores=scores, score_name=name).plot(ax, top=top)
+        score_name = score_axis_label(search, table.attrs["metric"])
+        return cls(leaderboard=table, scores=scores, score_name=score_name).plot(ax, top=top)
 
     def plot(self, ax: Axes | None = None, *, top: int = 30) -> CVScoresDisplay:
-        """Draw once more.
+        """Draw the picture again.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure with pyplot.
+            Axes to draw on. None creates a figure with pyplot.
         top : int, default=30
-            How many candidates to show at most.
+            Maximum number of candidates to show.
 
         Returns
         -------
         self : CVScoresDisplay
-            With the new artists.
+            The display, with the new artists.
         """
-        scored = np.isfinite(self.scores).all(axis=1)
-        shown = self._shown(scored, top)
-        table = self.leaderboard.iloc[shown]
-        ax = new_axes(10, height_of(len(shown))) if ax is None else ax
-        self.ax_ = ax
-        self.figure_: Any = ax.figure
-        self.boxplot_ = ax.boxplot(
-            list(self.scores[shown]),
+        self._has_score = np.isfinite(self.scores).all(axis=1)
+        self._shown = self._choose_candidates(top)
+        return super().plot(ax)
+
+    def _choose_candidates(self, top: int) -> NDArray[np.int64]:
+        """Return the rows of the best of each contender and of the next best that fit."""
+        rows = np.flatnonzero(self._has_score)
+        is_best = ~self.leaderboard["contender"].iloc[rows].duplicated().to_numpy()
+        return np.sort(np.concatenate([rows[is_best], rows[~is_best]])[:top])
+
+    def _figure_size(self) -> tuple[float, float]:
+        return 10, figure_height(len(self._shown))
+
+    def _draw_on_axes(self) -> None:
+        self.boxplot_: dict[str, list[Any]] = self.ax_.boxplot(
+            list(self.scores[self._shown]),
             orientation="horizontal",
             whis=(0, 100),
             widths=0.65,
@@ -123,49 +139,34 @@ class CVScoresDisplay:
             medianprops={"color": "black"},
         )
         self.boxes_ = self.boxplot_["boxes"]
-        self._colour(table)
-        self._label(table)
-        self.note_ = note(ax, self._remark(len(shown), int((~scored).sum())))
-        return self
+        table = self.leaderboard.iloc[self._shown]
+        self._colour_boxes(table)
+        self._label_axes(table)
+        self._add_note(self._note_text())
 
-    def _shown(self, scored: Any, top: int) -> NDArray[np.int64]:
-        """Places of the best of each contender, and of as many others as there is room for."""
-        places = np.flatnonzero(scored)
-        leads = ~self.leaderboard["contender"].iloc[places].duplicated().to_numpy()
-        return np.sort(np.concatenate([places[leads], places[~leads]])[:top])
-
-    def _colour(self, table: DataFrame) -> None:
-        look = looks(self.leaderboard["contender"])
+    def _colour_boxes(self, table: DataFrame) -> None:
+        styles = contender_styles(self.leaderboard["contender"])
         for box, contender in zip(self.boxes_, table["contender"], strict=True):
-            box.set(facecolor=look[contender]["color"], hatch=look[contender]["hatch"])
-        present = dict(zip(table["contender"], self.boxes_, strict=True))
-        self.legend_ = None
-        if len(look) > 1:
-            self.legend_ = self.ax_.legend(
-                [present[name] for name in sorted(present)],
-                sorted(present),
-                **ABOVE,
-            )
+            box.set(facecolor=styles[contender]["color"], hatch=styles[contender]["hatch"])
+        box_of = dict(zip(table["contender"], self.boxes_, strict=True))
+        if len(styles) > 1:
+            self._add_legend([box_of[name] for name in sorted(box_of)], sorted(box_of))
 
-    def _label(self, table: DataFrame) -> None:
+    def _label_axes(self, table: DataFrame) -> None:
         names = table["parameters"].where(table["parameters"] != "", table["contender"])
         labels = [
-            f"{clipped(name, _LABEL_LENGTH)}   #{rank}"
+            f"{truncate(name, _LABEL_LENGTH)}   #{rank}"
             for name, rank in zip(names, table["rank"], strict=True)
         ]
-        self.ax_.invert_yaxis()  # the winner on top
-        room = 72 * self.figure_.get_figheight() * self.ax_.get_position().height
-        size = min(_LARGEST, 0.8 * room / max(len(labels), 1))
-        if size < _SMALLEST:
-            self.ax_.set_yticks([])
-            self._thin(size / _SMALLEST)
-        else:
-            self.ax_.set_yticks(range(1, len(labels) + 1), labels, fontsize=size)
+        self.ax_.invert_yaxis()  # the best candidate on top
+        font_ratio = self._label_rows(range(1, len(labels) + 1), labels)
+        if font_ratio < 1:
+            self._thin_lines(font_ratio)
         self.ax_.grid(axis="x", alpha=0.3)
         self.ax_.set_xlabel(self.score_name)
 
-    def _thin(self, width: float) -> None:
-        """Lines in the colours of their boxes, else black is all there is to see."""
+    def _thin_lines(self, width: float) -> None:
+        """Give lines the width and the colours of their boxes; black lines would hide the boxes."""
         for lines in ("whiskers", "caps"):
             for number, line in enumerate(self.boxplot_[lines]):
                 line.set(color=self.boxes_[number // 2].get_facecolor(), linewidth=width)
@@ -173,12 +174,13 @@ class CVScoresDisplay:
             box.set(edgecolor=box.get_facecolor(), linewidth=width)
             median.set_linewidth(width)
 
-    def _remark(self, shown: int, without_score: int) -> str:
-        """How the boxes are to be read, and what is not there."""
-        count, splits = self.scores.shape
-        text = f"{splits} splits: minimum, quartiles, maximum"
-        if shown < count:
-            text += f"\n{shown} of {count:,} candidates: the best, also of each contender"
-        if without_score:
-            text += f" ({without_score:,} have no score)"
+    def _note_text(self) -> str:
+        n_candidates, n_splits = self.scores.shape
+        text = f"{n_splits} splits: minimum, quartiles, maximum"
+        if len(self._shown) < n_candidates:
+            shown = f"{len(self._shown)} of {n_candidates:,} candidates"
+            text += f"\n{shown}: the best overall and of each contender"
+        n_without_score = int((~self._has_score).sum())
+        if n_without_score:
+            text += f" ({n_without_score:,} without a score)"
         return text

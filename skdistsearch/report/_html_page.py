@@ -1,4 +1,7 @@
-"""Pieces of a self-contained HTML page. All text that they are given is escaped."""
+"""Building blocks of a self-contained HTML page.
+
+All functions escape the text that they are given.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DPI = 150
 
@@ -68,39 +74,39 @@ _PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
-# No script, nothing from elsewhere, whatever a section holds
+# No scripts and no requests, for any content of the sections
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """The whole file, from pieces of HTML."""
+def build_page(title: str, parts: Iterable[str]) -> str:
+    """Return the whole page, made of fragments of HTML; empty ones are skipped."""
     body = "\n".join(filter(None, parts))
     return _PAGE.format(title=escape(title), style=_STYLE, policy=_POLICY, body=body)
 
 
 def heading(text: str) -> str:
-    """A title within the page."""
+    """Return a heading of a section."""
     return f"<h2>{escape(text)}</h2>"
 
 
-def paragraph(text: str, kind: str = "text") -> str:
-    """Text, with its own line breaks; ``kind`` is ``"text"`` or ``"soft"``, which is smaller."""
+def paragraph(text: str, kind: Literal["text", "soft"] = "text") -> str:
+    """Return a paragraph; ``"text"`` keeps line breaks, ``"soft"`` is small and grey."""
     return f'<p class="{kind}">{escape(text)}</p>'
 
 
-def side_by_side(pieces: Iterable[str]) -> str:
-    """Pieces of HTML in two columns, where there is room."""
-    return f'<div class="pair">{"".join(pieces)}</div>'
+def side_by_side(parts: Iterable[str]) -> str:
+    """Return fragments of HTML in columns, as many as there is room for."""
+    return f'<div class="pair">{"".join(parts)}</div>'
 
 
-def folded(title: str, content: str) -> str:
-    """A piece of HTML that is seen when its title is clicked."""
+def collapsible(title: str, content: str) -> str:
+    """Return a fragment of HTML that a click on its title shows."""
     return f"<details><summary>{escape(title)}</summary>{content}</details>"
 
 
-def table(names: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:
-    """A table that scrolls where it is long; numbers stand to the right."""
-    classes = [' class="number"' if each else "" for each in numeric]
+def data_table(names: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:
+    """Return a scrollable table with a header; ``numeric`` columns are aligned to the right."""
+    classes = [' class="number"' if is_numeric else "" for is_numeric in numeric]
     head = "".join(
         f'<th scope="col"{kind}>{escape(name)}</th>'
         for name, kind in zip(names, classes, strict=True)
@@ -111,25 +117,26 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence
         + "</tr>"
         for row in rows
     )
-    # Who has no mouse scrolls what has the focus
-    return (
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
+    return _scrollable(f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>")
 
 
-def pairs(values: Mapping[str, str]) -> str:
-    """A table of names and what they stand for."""
+def key_value_table(values: Mapping[str, str]) -> str:
+    """Return a scrollable table of two columns, without a header."""
     rows = "\n".join(
         f'<tr><th scope="row">{escape(name)}</th><td><pre>{escape(value)}</pre></td></tr>'
         for name, value in values.items()
     )
-    return f'<div class="scroll" tabindex="0"><table><tbody>\n{rows}\n</tbody></table></div>'
+    return _scrollable(f"<table><tbody>\n{rows}\n</tbody></table>")
 
 
-def picture(figure: Any, text: str) -> str:
-    """A figure of matplotlib, and the text for who cannot see it."""
+def embed_figure(figure: Figure, text: str) -> str:
+    """Return a figure as an embedded image, with alternative text for screen readers."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{data}"></figure>'
+
+
+def _scrollable(content: str) -> str:
+    # tabindex lets readers without a mouse focus and scroll it
+    return f'<div class="scroll" tabindex="0">{content}</div>'

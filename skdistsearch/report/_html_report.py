@@ -1,4 +1,4 @@
-"""`html_report`: all that there is to see of a search, in one file."""
+"""`html_report`: report on a search in one HTML file."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdistsearch._text import pluralize, truncate
+from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report import _html_page
+from skdistsearch.report import _html_page as html
+from skdistsearch.report._candidate_names import format_value, short_parameter_names
 from skdistsearch.report._cv_scores_display import CVScoresDisplay
-from skdistsearch.report._leaderboard import leaderboard, parameter_names, readable_value
+from skdistsearch.report._leaderboard import leaderboard
 from skdistsearch.report._parameter_scores_display import ParameterScoresDisplay
-from skdistsearch.report._style import bare_axes, clipped, counted, height_of, score_name
+from skdistsearch.report._style import figure_height, make_bare_axes, metric_label
 from skdistsearch.report._timeline_display import TimelineDisplay
-from skdistsearch.report._training_history_display import TrainingHistoryDisplay, early_stopping_in
+from skdistsearch.report._training_history_display import (
+    TrainingHistoryDisplay,
+    find_early_stopping,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_PARAMETERS = 12  # pictures of scores against a parameter
-_LANES = 40  # of workers, up to which the timeline grows
+_MAX_PARAMETERS = 12  # pictures of scores against a parameter
+_MAX_ROWS = 40  # number of workers up to which the timeline grows
 _SETTING_LENGTH = 4000  # characters
 _PACKAGES = {
     "skdistsearch": "skdistsearch",
@@ -45,58 +51,60 @@ _PACKAGES = {
     "torch": "torch",
     "xgboost": "xgboost",
 }
-"""Distributions whose versions are listed, by modules: those that the process has imported."""
+"""Modules and their distributions. Versions are listed for modules that are imported."""
 
 
 def html_report(
-    search: Any,
+    search: FittedSearch,
     path: str | Path,
     *,
     title: str | None = None,
     metric: str | None = None,
     top: int = 30,
-    sections: Sequence[tuple[str, Any]] = (),
+    sections: Sequence[tuple[str, object]] = (),
 ) -> Path:
-    """A report on a fitted search, as one HTML file with everything in it.
+    """Write a report on a fitted search as one self-contained HTML file.
 
-    It has a summary, the leaderboard of contenders and candidates, pictures (scores, scores against
-    each parameter, progress of the best model if it is `skdistsearch.EarlyStopping`, timeline),
-    settings and versions. It has no script and asks for nothing from the network.
+    The report has a summary, the leaderboard of contenders and candidates, pictures (scores, scores
+    against each parameter, training history of the best model if it is an
+    `skdistsearch.EarlyStopping`, timeline), settings and versions. It has no scripts and makes no
+    network requests.
 
     Parameters
     ----------
     search : fitted search
-        Of this package or of scikit-learn.
+        A search of this package or of scikit-learn.
     path : str or pathlib.Path
-        The file to write; its folder exists. One that is there is replaced.
+        File to write, in an existing folder. An existing file is replaced.
     title : str or None, default=None
-        None is the class of the search.
+        Title of the page. None is the class name of the search.
     metric : str or None, default=None
-        What to rank by, as in `skdistsearch.report.leaderboard`.
+        Metric to rank by, as in `skdistsearch.report.leaderboard`.
     top : int, default=30
-        How many candidates the first table and the box plot show; the others are folded.
+        Number of candidates in the first table and in the box plot. The other candidates are in a
+        table that a click unfolds.
     sections : sequence of (str, object), default=()
-        More to show below the summary, each with its title: text, a `pandas.DataFrame`, a
-        `matplotlib.figure.Figure`, or a display that has drawn one (``figure_``).
+        Additional sections below the summary: title and content. The content is text, a
+        `pandas.DataFrame`, a `matplotlib.figure.Figure`, or a display with a ``figure_``.
 
     Returns
     -------
     path : pathlib.Path
-        Of the file.
+        Path of the file.
 
     Raises
     ------
     ReportError
-        There is no such metric, or ``top`` is less than 1.
+        If ``metric`` is not a metric of the search, or ``top`` is less than 1.
     TypeError
-        A section is not a title and one of those contents.
+        If a section is not a title and one of those contents.
     sklearn.exceptions.NotFittedError
-        The search is not fitted.
+        If the search is not fitted.
 
     Notes
     -----
-    Settings are the parameters of the search as their ``repr`` shows them: what is secret in them
-    is in the file.
+    The settings are the ``repr`` of the search's parameters. If a parameter contains a secret, so
+    does the file.
 
     Examples
     --------
@@ -108,57 +116,66 @@ def html_report(
     if top < 1:
         raise ReportError(f"top={top!r} must be at least 1.")
     for number, section in enumerate(sections):
-        _check(number, section)
+        _check_section(number, section)
     table = leaderboard(search, metric=metric)
     parts = [
-        *_summary(search, table),
-        *(
-            part
-            for name, content in sections
-            for part in (_html_page.heading(name), _content(content))
-        ),
-        *_standings(search, table, top),
-        *_pictures(search, table, top),
-        *_settings(search),
+        *_summary_section(search, table),
+        *_extra_sections(sections),
+        *_leaderboard_section(search, table, top),
+        *_picture_sections(search, table, top),
+        *_settings_section(search),
     ]
     path = Path(path)
-    path.write_text(_html_page.page(title or type(search).__name__, parts), encoding="utf-8")
+    path.write_text(html.build_page(title or type(search).__name__, parts), encoding="utf-8")
     return path
 
 
-def _check(number: int, section: Any) -> None:
+# Sections of the user
+
+
+def _check_section(number: int, section: object) -> None:
     if not isinstance(section, (tuple, list)) or len(section) != 2:
-        raise TypeError(f"sections[{number}] is not a (title, content): {section!r:.80}")
-    name, content = section
-    is_known = isinstance(content, str) or _is_table(content) or hasattr(_drawn(content), "savefig")
-    if not (isinstance(name, str) and is_known):
+        raise TypeError(f"sections[{number}] must be (title, content). Got {section!r:.80}.")
+    title, content = section
+    is_known = (
+        isinstance(content, str) or _is_table(content) or hasattr(_figure_of(content), "savefig")
+    )
+    if not (isinstance(title, str) and is_known):
         raise TypeError(
-            f"sections[{number}]: the title is a str; the content is text, a DataFrame, a Figure, "
-            f"or a display with a figure_. Got {name!r:.80} and {content!r:.80}."
+            f"sections[{number}]: the title must be a str, and the content must be text, a "
+            "DataFrame, a Figure or a display with a figure_. "
+            f"Got {title!r:.80} and {content!r:.80}."
         )
 
 
-def _drawn(content: Any) -> Any:
+def _extra_sections(sections: Iterable[tuple[str, object]]) -> list[str]:
+    return [
+        part
+        for title, content in sections
+        for part in (html.heading(title), _render_content(content))
+    ]
+
+
+def _render_content(content: Any) -> str:
+    if isinstance(content, str):
+        return html.paragraph(content)
+    if not _is_table(content):
+        return html.embed_figure(_figure_of(content), "")
+    table = content.reset_index() if any(content.index.names) else content
+    rows = [[_format_cell(value) for value in row] for row in table.itertuples(index=False)]
+    is_numeric = [dtype.kind in "iuf" for dtype in table.dtypes]
+    return html.data_table(list(map(str, table.columns)), rows, is_numeric)
+
+
+def _figure_of(content: object) -> Any:
     return getattr(content, "figure_", content)
 
 
-def _is_table(content: Any) -> bool:
+def _is_table(content: object) -> bool:
     return hasattr(content, "itertuples")
 
 
-def _content(content: Any) -> str:
-    if isinstance(content, str):
-        return _html_page.paragraph(content)
-    if not _is_table(content):
-        return _html_page.picture(_drawn(content), "")
-    table = content.reset_index() if any(content.index.names) else content
-    rows = [[_value(value) for value in row] for row in table.itertuples(index=False)]
-    return _html_page.table(
-        list(map(str, table.columns)), rows, [d.kind in "iuf" for d in table.dtypes]
-    )
-
-
-def _value(value: Any) -> str:
+def _format_cell(value: object) -> str:
     if isinstance(value, (float, np.floating)):
         return "-" if math.isnan(value) else f"{value:.5g}"
     return str(value)
@@ -167,88 +184,92 @@ def _value(value: Any) -> str:
 # Summary
 
 
-def _summary(search: Any, table: DataFrame) -> list[str]:
-    best, digits = table.iloc[0], _digits(table)
-    parameters = f" with {best['parameters']}" if best["parameters"] else ""
-    score, _, direction = score_name(search, table.attrs["metric"]).partition(" (")
-    without = int((~np.isfinite(table["mean_score"])).sum())
-    sentences = [
-        f"The best of {counted(len(table), 'candidate')} of "
-        f"{counted(table['contender'].nunique(), 'contender')} is "
-        f"{best['contender']}{parameters}: mean {score} "
-        f"{_with_error(best['mean_score'], best['std_error'], digits)} over "
-        f"{counted(search.n_splits_, 'split')}.",
-        _runner_up(table, digits),
-        f"{counted(without, 'candidate')} without a score." if without else "",
-    ]
+def _summary_section(search: FittedSearch, table: DataFrame) -> list[str]:
+    score = metric_label(search, table.attrs["metric"])
     remark = (
-        f"Of {score}, {direction.rstrip(')')}. ± is the standard error, as if splits did not share "
-        "training rows. The mean of the best flatters it, as it is the best of several: what it is "
-        "worth is for rows to tell that the search has not seen."
+        f"Higher {score} is better. ± is the standard error; it ignores that splits share training "
+        "rows, so it is somewhat too small. The best mean is optimistic, because it was selected "
+        "from several. Estimate the true performance on held-out data."
     )
     return [
-        _html_page.paragraph(" ".join(filter(None, sentences))),
-        _html_page.paragraph(remark, "soft"),
-        _html_page.paragraph(_facts(search), "soft"),
+        html.paragraph(_summary_text(search, table, score)),
+        html.paragraph(remark, "soft"),
+        html.paragraph(_run_facts(search), "soft"),
     ]
 
 
-def _runner_up(table: DataFrame, digits: int) -> str:
+def _summary_text(search: FittedSearch, table: DataFrame, score: str) -> str:
+    best, digits = table.iloc[0], _score_digits(table)
+    parameters = f" with {best['parameters']}" if best["parameters"] else ""
+    n_without_score = int((~np.isfinite(table["mean_score"])).sum())
+    sentences = [
+        f"The best of {pluralize(len(table), 'candidate')} of "
+        f"{pluralize(table['contender'].nunique(), 'contender')} is "
+        f"{best['contender']}{parameters}: mean {score} "
+        f"{_with_error(best['mean_score'], best['std_error'], digits)} over "
+        f"{pluralize(search.n_splits_, 'split')}.",
+        _runner_up_text(table, digits),
+        f"Without a score: {pluralize(n_without_score, 'candidate')}." if n_without_score else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _runner_up_text(table: DataFrame, digits: int) -> str:
     others = table[table["contender"] != table["contender"].iloc[0]]
     if others.empty or not np.isfinite(others["difference"].iloc[0]):
         return ""
     second = others.iloc[0]
-    below = _with_error(-second["difference"], second["difference_std_error"], digits)
-    return f"The next contender, {second['contender']}, is {below} below it on the same splits."
+    gap = _with_error(-second["difference"], second["difference_std_error"], digits)
+    return f"The next best contender, {second['contender']}, is {gap} lower on the same splits."
 
 
-def _with_error(mean: float, error: float, digits: int) -> str:
-    rounded = round(mean, digits) + 0.0  # no -0.000
-    return f"{rounded:.{digits}f}" + (f" ± {error:.{digits}f}" if np.isfinite(error) else "")
-
-
-def _facts(search: Any) -> str:
+def _run_facts(search: FittedSearch) -> str:
     times_s = search.cv_results_["mean_fit_time"]
+    n_fits, total_s = len(times_s) * search.n_splits_, np.nansum(times_s) * search.n_splits_
     facts = [
         f"Written {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
-        f"{counted(len(times_s) * search.n_splits_, 'fit')}, together "
-        f"{np.nansum(times_s) * search.n_splits_:,.3g} s",
+        f"{pluralize(n_fits, 'fit')}, {total_s:,.3g} s in total",
         *(f"Metaflow run {run}" for run in getattr(search, "runs_", ())),
     ]
     return ". ".join(facts) + "."
 
 
-# Standings
+# Leaderboard
 
 
-def _standings(search: Any, table: DataFrame, top: int) -> list[str]:
-    metric, digits = table.attrs["metric"], _digits(table)
+def _leaderboard_section(search: FittedSearch, table: DataFrame, top: int) -> list[str]:
+    metric, digits = table.attrs["metric"], _score_digits(table)
     contenders = leaderboard(search, by="contender", metric=metric)
-    score = score_name(search, metric).partition(" (")[0]
-
-    def ranking(table: DataFrame) -> str:
-        columns = _columns(table, score, digits)
-        numeric = [name not in ("contender", "parameters") for name in columns]
-        return _html_page.table(list(columns), list(zip(*columns.values(), strict=True)), numeric)
-
-    parts = [_html_page.heading("Contenders"), ranking(contenders)] if len(contenders) > 1 else []
-    parts += [_html_page.heading("Candidates"), ranking(table.iloc[:top])]
+    score = metric_label(search, metric)
+    parts = []
+    if len(contenders) > 1:
+        parts += [html.heading("Contenders"), _ranked_table(contenders, score, digits)]
+    parts += [html.heading("Candidates"), _ranked_table(table.iloc[:top], score, digits)]
     if len(table) > top:
         title = f"The other {len(table) - top:,} of {len(table):,} candidates"
-        parts.append(_html_page.folded(title, ranking(table.iloc[top:])))
+        parts.append(html.collapsible(title, _ranked_table(table.iloc[top:], score, digits)))
     return parts
 
 
-def _columns(table: DataFrame, score: str, digits: int) -> dict[str, list[str]]:
-    recorded = [name for name in table if name.startswith("mean_") and name != "mean_score"]
+def _ranked_table(table: DataFrame, score: str, digits: int) -> str:
+    columns = _text_columns(table, score, digits)
+    is_numeric = [name not in ("contender", "parameters") for name in columns]
+    rows = list(zip(*columns.values(), strict=True))
+    return html.data_table(list(columns), rows, is_numeric)
+
+
+def _text_columns(table: DataFrame, score: str, digits: int) -> dict[str, list[str]]:
+    extracted = [name for name in table if name.startswith("mean_") and name != "mean_score"]
     columns = {
         "rank": table["rank"].map(str),
         "contender": table["contender"],
         "parameters": table["parameters"],
         f"mean {score}": _with_errors(table["mean_score"], table["std_error"], digits),
-        "to the first": _with_errors(table["difference"], table["difference_std_error"], digits),
+        "difference to best": _with_errors(
+            table["difference"], table["difference_std_error"], digits
+        ),
         "fit time (s)": [f"{time:.3g}" for time in table["fit_time_s"]],
-        **{name.replace("_", " ", 1): map(_value, table[name]) for name in recorded},
+        **{name.replace("_", " ", 1): map(_format_cell, table[name]) for name in extracted},
     }
     if "candidates" in table:
         columns["candidates"] = table["candidates"].map(str)
@@ -256,12 +277,19 @@ def _columns(table: DataFrame, score: str, digits: int) -> dict[str, list[str]]:
 
 
 def _with_errors(means: Iterable[float], errors: Iterable[float], digits: int) -> list[str]:
-    pairs = zip(means, errors, strict=True)
-    return ["-" if math.isnan(m) else _with_error(m, e, digits) for m, e in pairs]
+    return [
+        "-" if math.isnan(mean) else _with_error(mean, error, digits)
+        for mean, error in zip(means, errors, strict=True)
+    ]
 
 
-def _digits(table: DataFrame) -> int:
-    """Decimals that show two digits of the usual standard error."""
+def _with_error(mean: float, error: float, digits: int) -> str:
+    rounded = round(mean, digits) + 0.0  # turns -0.0 into 0.0
+    return f"{rounded:.{digits}f}" + (f" ± {error:.{digits}f}" if np.isfinite(error) else "")
+
+
+def _score_digits(table: DataFrame) -> int:
+    """Return the number of decimals that shows two digits of the median standard error."""
     errors = table["std_error"].to_numpy()
     errors = errors[np.isfinite(errors) & (errors > 0)]
     return int(np.clip(1 - np.floor(np.log10(np.median(errors))), 0, 9)) if errors.size else 4
@@ -270,84 +298,97 @@ def _digits(table: DataFrame) -> int:
 # Pictures
 
 
-def _pictures(search: Any, table: DataFrame, top: int) -> list[str]:
-    metric, scored = table.attrs["metric"], table[np.isfinite(table["mean_score"])]
+def _picture_sections(search: FittedSearch, table: DataFrame, top: int) -> list[str]:
+    scored = table[np.isfinite(table["mean_score"])]
     parts = []
     if not scored.empty:
-        ax = bare_axes(10, height_of(min(len(scored), top)))
-        scores = CVScoresDisplay.from_search(search, metric=metric, ax=ax, top=top)
-        parts += [
-            _html_page.heading("Scores on the splits"),
-            _html_page.picture(scores.figure_, "box plots"),
-        ]
-        parts += _parameters(search, scored)
-    model = early_stopping_in(getattr(search, "best_estimator_", None))
-    if model is not None:
-        progress = TrainingHistoryDisplay.from_estimator(model, ax=bare_axes(10, 4.5))
-        parts += [
-            _html_page.heading("Progress of the best model, as it was refitted"),
-            _html_page.picture(progress.figure_, "metric on the validation part by iteration"),
-        ]
-    workers = {worker for *_, worker in getattr(search, "_fit_times", ())}
-    if workers:
-        ax = bare_axes(10, height_of(min(len(workers), _LANES)))
-        timeline = TimelineDisplay.from_search(search, ax=ax)
-        parts += [
-            _html_page.heading("Timeline"),
-            _html_page.picture(timeline.figure_, "fits over time"),
-        ]
+        parts += _scores_section(search, scored, top)
+        parts += _parameters_section(search, scored)
+    return [*parts, *_training_history_section(search), *_timeline_section(search)]
+
+
+def _scores_section(search: FittedSearch, scored: DataFrame, top: int) -> list[str]:
+    ax = make_bare_axes(10, figure_height(min(len(scored), top)))
+    display = CVScoresDisplay.from_search(search, metric=scored.attrs["metric"], ax=ax, top=top)
+    return [html.heading("Scores on the splits"), html.embed_figure(display.figure_, "box plots")]
+
+
+def _parameters_section(search: FittedSearch, scored: DataFrame) -> list[str]:
+    short_names, varying = _varying_parameters(search, scored)
+    if not varying:
+        return []
+    metric = scored.attrs["metric"]
+    pictures = []
+    for name in varying[:_MAX_PARAMETERS]:
+        ax = make_bare_axes(6.4, 4.4)
+        display = ParameterScoresDisplay.from_search(search, name, metric=metric, ax=ax)
+        pictures.append(html.embed_figure(display.figure_, f"scores against {short_names[name]}"))
+    parts = [html.heading("Scores against parameters"), html.side_by_side(pictures)]
+    n_omitted = len(varying) - len(pictures)
+    if n_omitted:
+        parts.append(html.paragraph(f"Not shown: {pluralize(n_omitted, 'parameter')}.", "soft"))
     return parts
 
 
-def _parameters(search: Any, scored: DataFrame) -> list[str]:
-    candidates = [search.cv_results_["params"][index] for index in scored.index]
-    known = parameter_names(search.estimator, search.cv_results_["params"])
-    varied = [
-        name
-        for name in known
-        if len({readable_value(params[name]) for params in candidates if name in params}) > 1
-    ]
-    metric = scored.attrs["metric"]
-    pictures = []
-    for name in varied[:_PARAMETERS]:
-        ax = bare_axes(6.4, 4.4)
-        display = ParameterScoresDisplay.from_search(search, name, metric=metric, ax=ax)
-        pictures.append(_html_page.picture(display.figure_, f"scores against {known[name]}"))
-    if not pictures:
+def _varying_parameters(
+    search: FittedSearch, scored: DataFrame
+) -> tuple[dict[str, str], list[str]]:
+    """Return the short names of all parameters, and the full names of those with several values."""
+    params = search.cv_results_["params"]
+    candidates = [params[index] for index in scored.index]
+    short_names = short_parameter_names(search.estimator, params)
+    values = {
+        name: {format_value(candidate[name]) for candidate in candidates if name in candidate}
+        for name in short_names
+    }
+    return short_names, [name for name, texts in values.items() if len(texts) > 1]
+
+
+def _training_history_section(search: FittedSearch) -> list[str]:
+    model = find_early_stopping(getattr(search, "best_estimator_", None))
+    if model is None:
         return []
-    more = len(varied) - len(pictures)
+    display = TrainingHistoryDisplay.from_estimator(model, ax=make_bare_axes(10, 4.5))
     return [
-        _html_page.heading("Scores against parameters"),
-        _html_page.side_by_side(pictures),
-        _html_page.paragraph(f"{counted(more, 'more parameter')} not drawn.", "soft")
-        if more
-        else "",
+        html.heading("Training history of the best model, refitted"),
+        html.embed_figure(display.figure_, "metric on the validation data by iteration"),
     ]
+
+
+def _timeline_section(search: FittedSearch) -> list[str]:
+    workers = {worker for *_, worker in getattr(search, "_fit_times", ())}
+    if not workers:
+        return []
+    ax = make_bare_axes(10, figure_height(min(len(workers), _MAX_ROWS)))
+    display = TimelineDisplay.from_search(search, ax=ax)
+    return [html.heading("Timeline"), html.embed_figure(display.figure_, "fits over time")]
 
 
 # Settings
 
 
-def _settings(search: Any) -> list[str]:
+def _settings_section(search: FittedSearch) -> list[str]:
     settings = {"class": type(search).__name__, **search.get_params(deep=False)}
-    shown = {name: clipped(_text(value), _SETTING_LENGTH) for name, value in settings.items()}
+    texts = {
+        name: truncate(_setting_text(value), _SETTING_LENGTH) for name, value in settings.items()
+    }
     return [
-        _html_page.heading("Settings and versions"),
-        _html_page.folded("Settings of the search", _html_page.pairs(shown)),
-        _html_page.folded("Versions", _html_page.pairs(_versions())),
+        html.heading("Settings and versions"),
+        html.collapsible("Settings of the search", html.key_value_table(texts)),
+        html.collapsible("Versions", html.key_value_table(_versions())),
     ]
 
 
-def _text(value: Any) -> str:
+def _setting_text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
 def _versions() -> Mapping[str, str]:
-    found = {"Python": platform.python_version(), "platform": platform.platform()}
+    versions = {"Python": platform.python_version(), "platform": platform.platform()}
     for module, name in _PACKAGES.items():
         if module in sys.modules:
             try:
-                found[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:  # on the path, and not installed
-                found[name] = "of unknown version"
-    return found
+                versions[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:  # importable but not installed
+                versions[name] = "unknown version"
+    return versions

@@ -1,87 +1,89 @@
-"""`leaderboard`: the candidates of a search, ranked."""
+"""`leaderboard`: ranked table of the candidates of a search."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skdistsearch._cv_results import (
-    checked_metric,
-    metrics_in,
-    recorded_in,
+    check_metric,
+    extracted_names,
+    metric_names,
     split_scores,
     standard_error,
 )
-from skdistsearch._meta_estimator import DelegatingEstimator
+from skdistsearch._ranking import rank_by_key
+from skdistsearch._typing import FittedSearch, Parameters
 from skdistsearch.exceptions import ReportError
+from skdistsearch.report._candidate_names import (
+    contender_name,
+    format_parameters,
+    short_parameter_names,
+    varying_parameter_names,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_WRAPPERS = ((TransformedTargetRegressor, "regressor"), (DelegatingEstimator, "estimator"))
-"""Estimators that stand for the one they hold, and the parameter that holds it."""
-
 
 def leaderboard(
-    search: Any,
+    search: FittedSearch,
     *,
     by: Literal["candidate", "contender"] = "candidate",
     metric: str | None = None,
 ) -> DataFrame:
-    """A table of the candidates of a fitted search, the best first.
+    """Rank the candidates of a fitted search.
 
     Parameters
     ----------
     search : fitted search
-        Of this package or of scikit-learn.
+        A search of this package or of scikit-learn.
     by : {"candidate", "contender"}, default="candidate"
-        One row for each candidate, or for each contender: its best candidate.
+        One row for each candidate, or one row for each contender: its best candidate.
     metric : str or None, default=None
-        What to rank by, in a search with several metrics. None is the metric of ``refit``, or
-        the first one if ``refit`` is not a metric's name.
+        Metric to rank by, for a search with several metrics. None is the metric of ``refit``, or
+        the first metric if ``refit`` does not name one.
 
     Returns
     -------
     table : pandas.DataFrame
-        Its index, ``candidate``, is the place in ``cv_results_``. Columns:
+        The best candidate comes first. The index, ``candidate``, is the position in
+        ``cv_results_``. Columns:
 
-        - ``rank``: from 1; equals share one.
-        - ``contender``: the model family, as the class of the model that the candidate is, within
-          pipelines, `~sklearn.compose.TransformedTargetRegressor` and `EarlyStopping`.
-        - ``parameters``: as text, the parameters that differ between candidates of the contender,
-          by the last parts of their names. Those that read the same for all of its candidates are
-          left out, so a contender with one candidate has an empty text.
-          ``cv_results_["params"]`` has them all.
-        - ``mean_score``, ``std_error``: over the splits, in units of the metric.
+        - ``rank``: from 1. Candidates with equal scores share a rank.
+        - ``contender``: class name of the candidate's model, the innermost estimator of pipelines,
+          `~sklearn.compose.TransformedTargetRegressor` and `EarlyStopping`.
+        - ``parameters``: the parameters that vary among the candidates of the contender, as text
+          and with short names. Parameters that look the same for all of them are left out, so the
+          text is empty for a contender with one candidate. See ``cv_results_["params"]`` for all.
+        - ``mean_score``, ``std_error``: mean over the splits and its standard error, in units of
+          the metric.
         - ``fit_time_s``: mean over the splits, in seconds.
-        - ``mean_<name>``: for each name of the search's ``extract``, such as the number of
-          iterations; NaN where a contender has none.
-        - ``difference``, ``difference_std_error``: mean over the splits of the score minus that of
-          the first row on the same split, in units of the metric. NaN between rounds of
-          successive halving.
-        - ``candidates``, with ``by="contender"``: how many the contender had.
+        - ``mean_<name>``: mean of each value that the search extracts (``extract=``), such as the
+          number of iterations. NaN for contenders without it.
+        - ``difference``, ``difference_std_error``: mean over the splits of the score minus the
+          score of the first row on the same split, and its standard error, in units of the metric.
+          NaN between rounds of successive halving.
+        - ``candidates``, only with ``by="contender"``: number of candidates of the contender.
 
-        ``table.attrs["metric"]`` is the metric's name.
+        ``table.attrs["metric"]`` is the name of the metric.
 
     Raises
     ------
     ReportError
-        There is no such metric.
+        If ``metric`` is not a metric of the search, or ``by`` is not valid.
     sklearn.exceptions.NotFittedError
-        The search is not fitted.
+        If the search is not fitted.
 
     Notes
     -----
-    Standard errors are as if splits did not share training rows, and so are somewhat small. The
-    winner's mean flatters it: it is the best of several. After successive halving a candidate
-    has the scores of its last round, and those of later rounds come first.
+    Standard errors ignore that splits share training rows, so they are somewhat too small. The
+    winner's mean is optimistic, because it was selected from several. After successive halving, a
+    candidate has the scores of its last round, and candidates of later rounds come first.
 
     Examples
     --------
@@ -104,67 +106,35 @@ def leaderboard(
     [2, 2]
     """
     if by not in ("candidate", "contender"):
-        raise ReportError(f"by={by!r} is neither 'candidate' nor 'contender'.")
+        raise ReportError(f"by={by!r} must be 'candidate' or 'contender'.")
     check_is_fitted(search, "cv_results_")
-    table = _candidates(search, default_metric(search) if metric is None else metric)
-    return table if by == "candidate" else _contenders(table)
+    table = _candidate_table(search, default_metric(search) if metric is None else metric)
+    return table if by == "candidate" else _contender_table(table)
 
 
-def default_metric(search: Any) -> str:
-    """The metric that ``refit`` names, or else the first."""
-    known = metrics_in(search.cv_results_)
+def default_metric(search: FittedSearch) -> str:
+    """Return the metric that ``refit`` names, or else the first metric."""
+    known = metric_names(search.cv_results_)
     return search.refit if search.refit in known else known[0]
 
 
-def contender_of(estimator: Any, params: Mapping[str, Any]) -> str:
-    """Class of the model that the candidate with ``params`` is."""
-    return _named(_model(estimator, params)[1])
-
-
-def parameter_names(estimator: Any, candidates: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Short names of the parameters, by their names, but for those that are the model itself."""
-    holders = {path for params in candidates for path in _model(estimator, params)[0]}
-    names = dict.fromkeys(name for params in candidates for name in params if name not in holders)
-    return {name: _short(name, names) for name in names}
-
-
-def readable(params: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The parameters that have a short name, as text on one line."""
-    return ", ".join(
-        f"{names[name]}={readable_value(value)}" for name, value in params.items() if name in names
-    )
-
-
-def readable_value(value: Any) -> str:
-    """A value, on one line; an estimator, class or function by its name."""
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.3g}"
-    if hasattr(value, "get_params") or callable(value):
-        return _named(value)
-    return " ".join(str(value).split())
-
-
-def _candidates(search: Any, metric: str) -> DataFrame:
+def _candidate_table(search: FittedSearch, metric: str) -> DataFrame:
     from pandas import DataFrame, Index
 
     results = search.cv_results_
-    scores = split_scores(results, checked_metric(results, metric))
-    order, ranks = _ranking(results, metric)
-    params = results["params"]
-    contenders = [contender_of(search.estimator, setting) for setting in params]
-    names = _varying_names(params, contenders, parameter_names(search.estimator, params))
-    differences = scores - _first(scores, order, results)
+    scores = split_scores(results, check_metric(results, metric))
+    ranks = _rank_candidates(results, metric)
+    order, params = list(ranks), results["params"]
+    contenders = [contender_name(search.estimator, candidate) for candidate in params]
+    differences = scores - _best_scores(scores, order[0], results)
     columns = {
-        "rank": ranks,
+        "rank": [ranks.get(index, 0) for index in range(len(params))],
         "contender": contenders,
-        "parameters": [
-            readable(setting, names[contender])
-            for setting, contender in zip(params, contenders, strict=True)
-        ],
+        "parameters": _parameter_texts(search.estimator, params, contenders),
         "mean_score": results[f"mean_test_{metric}"],
         "std_error": standard_error(scores),
         "fit_time_s": results["mean_fit_time"],
-        **{f"mean_{name}": results[f"mean_{name}"] for name in recorded_in(results)},
+        **{f"mean_{name}": results[f"mean_{name}"] for name in extracted_names(results)},
         "difference": differences.mean(axis=1),
         "difference_std_error": standard_error(differences),
     }
@@ -173,97 +143,53 @@ def _candidates(search: Any, metric: str) -> DataFrame:
     return table
 
 
-def _varying_names(
-    candidates: Sequence[Mapping[str, Any]], contenders: Sequence[str], names: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """Return, for each contender, the ``names`` of parameters that vary among its candidates."""
-    texts: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for params, contender in zip(candidates, contenders, strict=True):
-        texts[contender].append(
-            {name: readable_value(value) for name, value in params.items() if name in names}
-        )
-    return {
-        contender: {
-            name: short
-            for name, short in names.items()
-            if len({text.get(name) for text in own}) > 1
-        }
-        for contender, own in texts.items()
-    }
+def _parameter_texts(
+    estimator: object, candidates: Sequence[Parameters], contenders: Sequence[str]
+) -> list[str]:
+    short_names = short_parameter_names(estimator, candidates)
+    varying = varying_parameter_names(candidates, contenders, short_names)
+    return [
+        format_parameters(params, varying[contender])
+        for params, contender in zip(candidates, contenders, strict=True)
+    ]
 
 
-def _ranking(results: Mapping[str, Any], metric: str) -> tuple[list[int], list[int]]:
-    """Candidates from the best on, and the rank of each place in ``cv_results_``."""
-    rounds = _rounds(results)
-    ranks = np.asarray(results[f"rank_test_{metric}"])
-    kept = set(_last(results) if "iter" in results else range(len(ranks)))
-    keys = [(-rounds[index], ranks[index]) for index in range(len(ranks))]
-    order = sorted(kept, key=lambda index: (*keys[index], index))
-    first: dict[Any, int] = {}
-    for place, index in enumerate(order, start=1):
-        first.setdefault(keys[index], place)
-    return order, [first.get(key, 0) for key in keys]
+def _rank_candidates(results: Mapping[str, Any], metric: str) -> dict[int, int]:
+    """Return ranks by position in ``cv_results_``, the best candidate first.
+
+    Candidates of later rounds are better, and only the last round of a candidate is ranked.
+    """
+    rounds, ranks = _round_numbers(results), results[f"rank_test_{metric}"]
+    positions = _last_positions(results) if "iter" in results else range(len(rounds))
+    return rank_by_key({index: (-rounds[index], ranks[index]) for index in positions})
 
 
-def _rounds(results: Mapping[str, Any]) -> NDArray[np.int64]:
+def _round_numbers(results: Mapping[str, Any]) -> NDArray[np.int64]:
     return np.asarray(results.get("iter", np.zeros(len(results["params"]), dtype=int)))
 
 
-def _last(results: Mapping[str, Any]) -> Iterable[int]:
-    """Where each candidate is for the last time: halving keeps its dict from round to round."""
+def _last_positions(results: Mapping[str, Any]) -> Iterable[int]:
+    """Return the position of each candidate's last round.
+
+    Halving searches keep the same dict of parameters from round to round.
+    """
     return {id(params): index for index, params in enumerate(results["params"])}.values()
 
 
-def _first(
-    scores: NDArray[np.float64], order: Sequence[int], results: Mapping[str, Any]
+def _best_scores(
+    scores: NDArray[np.float64], best: int, results: Mapping[str, Any]
 ) -> NDArray[np.float64]:
-    """Scores of the first candidate, for each candidate that met the same splits."""
-    rounds = _rounds(results)
-    same = (rounds == rounds[order[0]])[:, np.newaxis]
-    return np.where(same, scores[order[0]], np.nan)
+    """Return the best candidate's scores for each candidate of its round, and NaN for others."""
+    rounds = _round_numbers(results)
+    is_same_round = (rounds == rounds[best])[:, np.newaxis]
+    return np.where(is_same_round, scores[best], np.nan)
 
 
-def _contenders(table: DataFrame) -> DataFrame:
+def _contender_table(table: DataFrame) -> DataFrame:
+    """Return the rows of the best candidate of each contender."""
     counts = table["contender"].value_counts()
     best = table.drop_duplicates("contender").copy()
-    best["rank"] = best["rank"].rank(method="min").astype(int)
+    ranks = rank_by_key({place: (rank,) for place, rank in enumerate(best["rank"])})
+    best["rank"] = list(ranks.values())
     best["candidates"] = best["contender"].map(counts)
     return best
-
-
-def _model(estimator: Any, params: Mapping[str, Any], path: str = "") -> tuple[list[str], Any]:
-    """Names of the parameters that lead to the model, and the model."""
-    estimator = params.get(path, estimator)
-    name, inner = _held(estimator)
-    below = f"{path}__{name}" if path else name
-    if not name or (inner is None and below not in params):
-        return [path], estimator
-    paths, model = _model(inner, params, below)
-    return [path, *paths], model
-
-
-def _held(estimator: Any) -> tuple[str, Any]:
-    """The estimator that another stands for, and by what name; no name if it stands for itself."""
-    if isinstance(estimator, Pipeline):
-        name, last = estimator.steps[-1]
-        return name, last
-    for wrapper, name in _WRAPPERS:
-        if isinstance(estimator, wrapper):
-            return name, getattr(estimator, name)
-    return "", None
-
-
-def _named(value: Any) -> str:
-    if isinstance(value, str):  # "passthrough"
-        return value
-    return getattr(value, "__name__", type(value).__name__)
-
-
-def _short(name: str, names: Iterable[str]) -> str:
-    """The last parts of a name, as many as no other name ends in."""
-    parts = name.split("__")
-    for number in range(1, len(parts)):
-        short = "__".join(parts[-number:])
-        if not any(other != name and f"__{other}".endswith(f"__{short}") for other in names):
-            return short
-    return name

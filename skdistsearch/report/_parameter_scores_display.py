@@ -9,53 +9,67 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdistsearch._text import pluralize, truncate
+from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._leaderboard import leaderboard, parameter_names, readable_value
-from skdistsearch.report._style import ABOVE, clipped, looks, new_axes, note, score_name
+from skdistsearch.report._candidate_names import format_value, short_parameter_names
+from skdistsearch.report._display import Display
+from skdistsearch.report._leaderboard import leaderboard
+from skdistsearch.report._style import (
+    DECADES,
+    EDGE_COLOUR,
+    ContenderStyle,
+    contender_styles,
+    score_axis_label,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from pandas import DataFrame
 
-_DECADES = 100  # greatest by least value, from which on an axis is logarithmic
 _MANY = 60  # candidates, beyond which points are small and have no error bars
-_TICKS = 20  # values with a label each
+_MAX_TICKS = 20  # values with a label each
 _LABEL_LENGTH = 24  # characters
+_LABELS_LENGTH = 60  # characters of all labels of the x axis, beyond which they are rotated
 _JITTER = 0.25  # of the distance between two categories, to either side
 
 
-class ParameterScoresDisplay:
-    """Mean scores of the candidates, against one parameter or (as colour) against two.
+class ParameterScoresDisplay(Display):
+    """Mean scores of the candidates against one parameter, or as colours against two.
 
-    Axes are logarithmic where values span two decades, and have a place for each value where
-    they are no numbers. Markers, and with one parameter colours, are contenders. Error bars are
-    standard errors, of up to 60 candidates. Make it with `from_search`.
+    An axis is logarithmic if its values span two decades. Values that are not numbers are
+    categories. Markers and, with one parameter, colours are contenders. Error bars are standard
+    errors; they are drawn for up to 60 candidates. Use `from_search` to create a display.
 
     Parameters
     ----------
     leaderboard : pandas.DataFrame
-        As of `skdistsearch.report.leaderboard`, of the candidates that have the parameters.
+        Table that `skdistsearch.report.leaderboard` returned, with only the candidates that have
+        the parameters.
     values : dict of str to list
         One or two parameters: name, and values in the order of ``leaderboard``.
     score_name : str
-        What the scores are, for the axis.
+        Label of the axis or of the colour bar of scores.
     contenders : sequence of str
-        All of the search: a contender looks the same in each of its pictures.
+        All contenders of the search, so that each has the same style in all pictures.
     left_out : int, default=0
-        How many candidates do not have the parameters, or have no score.
+        Number of candidates without the parameters or without a score.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        What was drawn on.
+        Axes and figure of the picture.
     points_ : dict of str to matplotlib.collections.PathCollection
         The points of each contender.
     errorbars_ : list of matplotlib.container.ErrorbarContainer
-        Of each contender; with one parameter only.
+        The error bars of each contender. Empty with two parameters.
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        The scores; with two parameters only.
+        The scores. None with one parameter.
     legend_ : matplotlib.legend.Legend or None
-        The contenders; None if the search has but one.
+        The contenders. None if the search has only one.
+    note_ : matplotlib.text.Text
+        Meaning of the bars, and number of candidates that are not shown.
 
     Examples
     --------
@@ -67,7 +81,7 @@ class ParameterScoresDisplay:
         self,
         *,
         leaderboard: DataFrame,
-        values: Mapping[str, Sequence[Any]],
+        values: Mapping[str, Sequence[object]],
         score_name: str,
         contenders: Sequence[str],
         left_out: int = 0,
@@ -81,7 +95,7 @@ class ParameterScoresDisplay:
     @classmethod
     def from_search(
         cls,
-        search: Any,
+        search: FittedSearch,
         parameters: str | Sequence[str],
         *,
         metric: str | None = None,
@@ -92,174 +106,176 @@ class ParameterScoresDisplay:
         Parameters
         ----------
         search : fitted search
-            Of this package or of scikit-learn.
-        parameters : str or two of them
-            Names as in ``param_grid``, or as short as in `skdistsearch.report.leaderboard`.
+            A search of this package or of scikit-learn.
+        parameters : str or sequence of one or two str
+            Names as in ``param_grid``, or short names as in `skdistsearch.report.leaderboard`.
         metric : str or None, default=None
-            Which metric's scores, as in `skdistsearch.report.leaderboard`.
+            Metric to show, as in `skdistsearch.report.leaderboard`.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure with pyplot.
+            Axes to draw on. None creates a figure with pyplot.
 
         Returns
         -------
         display : ParameterScoresDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ReportError
-            There is no such parameter or metric, or no candidate that has all of them.
+            If the search does not have a parameter or the metric, if there are more than two
+            parameters, or if no candidate with a score has all of them.
         """
         table = leaderboard(search, metric=metric)
         params = search.cv_results_["params"]
         names = _long_names(search, [parameters] if isinstance(parameters, str) else parameters)
-        has = [all(name in params[index] for name in names.values()) for index in table.index]
-        kept = table[np.array(has) & np.isfinite(table["mean_score"])]
-        if kept.empty:
+        has_all = [all(name in params[index] for name in names.values()) for index in table.index]
+        shown = table[np.array(has_all) & np.isfinite(table["mean_score"])]
+        if shown.empty:
             raise ReportError(f"No candidate with a score has all of {', '.join(names.values())}.")
         return cls(
-            leaderboard=kept,
-            values={s: [params[index][name] for index in kept.index] for s, name in names.items()},
-            score_name=score_name(search, table.attrs["metric"]),
+            leaderboard=shown,
+            values={
+                short: [params[index][name] for index in shown.index]
+                for short, name in names.items()
+            },
+            score_name=score_axis_label(search, table.attrs["metric"]),
             contenders=sorted(set(table["contender"])),
-            left_out=len(table) - len(kept),
+            left_out=len(table) - len(shown),
         ).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> ParameterScoresDisplay:
-        """Draw once more.
+    def _figure_size(self) -> tuple[float, float]:
+        return 7.5, 5
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure with pyplot.
-
-        Returns
-        -------
-        self : ParameterScoresDisplay
-            With the new artists.
-        """
-        self.ax_ = new_axes(7.5, 5) if ax is None else ax
-        self.figure_ = self.ax_.figure
+    def _draw_on_axes(self) -> None:
         self.colorbar_: Any = None
-        self.legend_: Any = None
-        axes = (self.ax_.xaxis, self.ax_.yaxis)
-        places = [
-            _placed(axis, name, values)
+        self.errorbars_: list[Any] = []
+        axes: tuple[XAxis | YAxis, ...] = (self.ax_.xaxis, self.ax_.yaxis)
+        positions = [
+            _place_values(axis, name, values)
             for axis, (name, values) in zip(axes, self.values.items(), strict=False)
         ]
-        if len(places) == 1:
-            self._against_one(*places)
+        if len(positions) == 1:
+            self._draw_against_one(*positions)
         else:
-            self._against_two(*places)
-        self._explain()
-        return self
-
-    def _against_one(self, x: NDArray[np.float64]) -> None:
-        scores = self.leaderboard["mean_score"].to_numpy()
-        self.errorbars_ = []
-        self.points_ = {}
-        for name, rows, look in self._contenders():
-            colour = look["color"]
-            if len(x) <= _MANY:
-                errors = self.leaderboard["std_error"].to_numpy()[rows]
-                bars = self.ax_.errorbar(
-                    x[rows], scores[rows], errors, fmt="none", ecolor=colour, capsize=3, zorder=1
-                )
-                self.errorbars_.append(bars)
-            self.points_[name] = self.ax_.scatter(
-                x[rows], scores[rows], c=colour, marker=look["marker"], label=name, **self._size()
-            )
-        self.ax_.set_ylabel(self.score_name)
-
-    def _against_two(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        scores = self.leaderboard["mean_score"].to_numpy()
-        low = np.quantile(scores, 0.05) if len(scores) > _MANY else scores.min()
-        scale = {"cmap": "cividis", "vmin": low, "vmax": scores.max()}
-        self.errorbars_ = []
-        self.points_ = {
-            name: self.ax_.scatter(
-                x[rows],
-                y[rows],
-                c=scores[rows],
-                marker=look["marker"],
-                label=name,
-                **scale,
-                **self._size(),
-            )
-            for name, rows, look in self._contenders()
-        }
-        extend = "min" if low > scores.min() else "neither"
-        self.colorbar_ = self.figure_.colorbar(
-            next(iter(self.points_.values())), ax=self.ax_, label=self.score_name, extend=extend
-        )
-
-    def _contenders(self) -> list[tuple[str, NDArray[np.bool_], dict[str, str]]]:
-        mine = self.leaderboard["contender"].to_numpy()
-        return [
-            (name, mine == name, look)
-            for name, look in looks(self.contenders).items()
-            if name in mine
-        ]
-
-    def _size(self) -> dict[str, Any]:
-        many = len(self.leaderboard) > _MANY
-        width = 0.3 if many else 0.6
-        return {"s": 22 if many else 55, "edgecolors": "#333333", "linewidths": width}
-
-    def _explain(self) -> None:
+            self._draw_against_two(*positions)
         self.ax_.grid(alpha=0.3)
         self.ax_.set_axisbelow(True)
         if len(self.contenders) > 1:
-            self.legend_ = self.ax_.legend(**ABOVE)
-        bars = "Bars: standard error. " if self.errorbars_ else ""
-        left_out = f"{self.left_out:,} candidates without it are not shown" if self.left_out else ""
-        self.note_ = note(self.ax_, bars + left_out)
+            self._add_legend()
+        self._add_note(self._note_text())
+
+    def _draw_against_one(self, x: NDArray[np.float64]) -> None:
+        scores = self.leaderboard["mean_score"].to_numpy()
+        errors = self.leaderboard["std_error"].to_numpy()
+        self.points_: dict[str, Any] = {}
+        for name, rows, style in self._contender_rows():
+            points = x[rows], scores[rows]
+            if len(x) <= _MANY:
+                bars = self.ax_.errorbar(
+                    *points, errors[rows], fmt="none", ecolor=style["color"], capsize=3, zorder=1
+                )
+                self.errorbars_.append(bars)
+            self.points_[name] = self.ax_.scatter(
+                *points, c=style["color"], **self._marker_options(name, style)
+            )
+        self.ax_.set_ylabel(self.score_name)
+
+    def _draw_against_two(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        scores = self.leaderboard["mean_score"].to_numpy()
+        low = np.quantile(scores, 0.05) if len(scores) > _MANY else scores.min()
+        scale = {"cmap": "cividis", "vmin": low, "vmax": scores.max()}
+        self.points_ = {
+            name: self.ax_.scatter(
+                x[rows], y[rows], c=scores[rows], **scale, **self._marker_options(name, style)
+            )
+            for name, rows, style in self._contender_rows()
+        }
+        self.colorbar_ = self.figure_.colorbar(
+            next(iter(self.points_.values())),
+            ax=self.ax_,
+            label=self.score_name,
+            extend="min" if low > scores.min() else "neither",
+        )
+
+    def _contender_rows(self) -> list[tuple[str, NDArray[np.bool_], ContenderStyle]]:
+        """Return each contender that is shown, the mask of its rows, and its style."""
+        contenders = self.leaderboard["contender"].to_numpy()
+        return [
+            (name, contenders == name, style)
+            for name, style in contender_styles(self.contenders).items()
+            if name in contenders
+        ]
+
+    def _marker_options(self, contender: str, style: ContenderStyle) -> dict[str, Any]:
+        is_many = len(self.leaderboard) > _MANY
+        return {
+            "label": contender,
+            "marker": style["marker"],
+            "s": 22 if is_many else 55,
+            "edgecolors": EDGE_COLOUR,
+            "linewidths": 0.3 if is_many else 0.6,
+        }
+
+    def _note_text(self) -> str:
+        parameters = "the parameter" if len(self.values) == 1 else "the parameters"
+        sentences = []
+        if self.errorbars_:
+            sentences.append("Bars: standard error.")
+        if self.left_out:
+            count = pluralize(self.left_out, "candidate")
+            sentences.append(f"Not shown: {count} without {parameters} or a score.")
+        return " ".join(sentences)
 
 
-def _long_names(search: Any, parameters: Sequence[str]) -> dict[str, str]:
-    """Full names, by the short ones."""
-    known = parameter_names(search.estimator, search.cv_results_["params"])
+def _long_names(search: FittedSearch, parameters: Sequence[str]) -> dict[str, str]:
+    """Return the full names of one or two parameters by their short names."""
+    known = short_parameter_names(search.estimator, search.cv_results_["params"])
     by_any_name = {short: name for name, short in known.items()} | {name: name for name in known}
     unknown = [name for name in parameters if name not in by_any_name]
     if unknown:
         raise ReportError(
-            f"{', '.join(map(repr, unknown))}: no parameter of the search. "
+            f"Not a parameter of the search: {', '.join(map(repr, unknown))}. "
             f"Known: {', '.join(sorted(known.values()))}."
         )
     if not 1 <= len(parameters) <= 2:
-        raise ReportError(f"One or two parameters can be drawn, not {len(parameters)}.")
+        raise ReportError(f"Got {len(parameters)} parameters. Name one or two.")
     return {known[by_any_name[name]]: by_any_name[name] for name in parameters}
 
 
-def _placed(axis: Any, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
-    """Where on the axis the values are; the axis gets its label, scale and ticks."""
+def _place_values(axis: XAxis | YAxis, name: str, values: Sequence[object]) -> NDArray[np.float64]:
+    """Set the label, scale and ticks of the axis; return the positions of the values on it."""
     axis.set_label_text(name)
     if not all(isinstance(value, Real) and not isinstance(value, bool) for value in values):
-        return _in_categories(axis, values)
+        return _place_categories(axis, [format_value(value) for value in values])
     numbers = np.array(values, dtype=float)
-    if numbers.min() > 0 and numbers.max() >= _DECADES * numbers.min():
+    if numbers.min() > 0 and numbers.max() >= DECADES * numbers.min():
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    elif all(isinstance(value, Integral) for value in values) and np.ptp(numbers) < _TICKS:
+    elif all(isinstance(value, Integral) for value in values) and np.ptp(numbers) < _MAX_TICKS:
         axis.set_ticks(np.arange(numbers.min(), numbers.max() + 1))
     return numbers
 
 
-def _in_categories(axis: Any, values: Sequence[Any]) -> NDArray[np.float64]:
-    """A place for each value; its candidates side by side around it, in no order."""
-    texts = [readable_value(value) for value in values]
-    known = sorted(set(texts))
-    labels = [clipped(text, _LABEL_LENGTH) for text in known]
-    if len(known) <= _TICKS:
-        long = axis.axis_name == "x" and sum(map(len, labels)) > 60
-        turn = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if long else {}
-        axis.set_ticks(range(len(known)), labels, **turn)
-    else:
-        axis.set_ticks([])
-    axis.axes.set(**{f"{axis.axis_name}lim": (-0.5, len(known) - 0.5)})
+def _place_categories(axis: XAxis | YAxis, texts: Sequence[str]) -> NDArray[np.float64]:
+    """Set one tick per category; return positions around it, spread so that no points overlap."""
+    categories = sorted(set(texts))
+    _label_categories(axis, [truncate(text, _LABEL_LENGTH) for text in categories])
+    axis.axes.set(**{f"{axis.axis_name}lim": (-0.5, len(categories) - 0.5)})
     random = np.random.default_rng(0)
-    places = np.array([float(known.index(text)) for text in texts])
-    for place in range(len(known)):
-        mine = np.flatnonzero(places == place)
-        if len(mine) > 1:
-            places[mine] += random.permutation(np.linspace(-_JITTER, _JITTER, len(mine)))
-    return places
+    positions = np.array([float(categories.index(text)) for text in texts])
+    for category in range(len(categories)):
+        members = np.flatnonzero(positions == category)
+        if len(members) > 1:
+            offsets = np.linspace(-_JITTER, _JITTER, len(members))
+            positions[members] += random.permutation(offsets)
+    return positions
+
+
+def _label_categories(axis: XAxis | YAxis, labels: Sequence[str]) -> None:
+    if len(labels) > _MAX_TICKS:
+        axis.set_ticks([])
+        return
+    is_long = axis.axis_name == "x" and sum(map(len, labels)) > _LABELS_LENGTH
+    rotation: dict[str, Any] = (
+        {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
+    )
+    axis.set_ticks(range(len(labels)), labels, **rotation)

@@ -1,34 +1,54 @@
-"""What the pictures of a search share: colours, the metric's name, and axes to draw on."""
+"""Style of the pictures of a search: colours, sizes, names of metrics, and axes to draw on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sklearn.base import is_classifier, is_regressor
 
+from skdistsearch._typing import FittedSearch
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
-# Okabe and Ito's palette, which all eyes tell apart; then the same again with a hatch.
+# The palette of Okabe and Ito, which colour-blind readers can tell apart. Then it repeats with a
+# hatch.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999")
 _HATCHES = ("", "///", "...", "xxx")
 _MARKERS = "osD^vP*X"
-_MISSING = 'Pictures need matplotlib: pip install "skdistsearch[tournament]"'
+_MISSING_MATPLOTLIB = 'Pictures need matplotlib: pip install "skdistsearch[tournament]"'
+_LARGEST_FONT = 10.0  # points
 
-ABOVE: dict[str, Any] = {
+SMALLEST_FONT = 5.0
+"""Size in points; smaller labels are illegible."""
+DECADES = 100.0
+"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
+EDGE_COLOUR = "#333333"
+"""Colour of the edges of bars and markers."""
+LEGEND_ABOVE: dict[str, Any] = {
     "loc": "lower right",
     "bbox_to_anchor": (1, 1),
     "borderaxespad": 2.8,  # above the note
     "ncols": 3,
     "frameon": False,
 }
-"""Where a legend hides nothing, whatever is drawn."""
+"""Arguments for a legend above the axes, where it hides no data."""
 
 
-def looks(contenders: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Colour, hatch and marker of each contender, the same in all pictures of a search."""
+class ContenderStyle(TypedDict):
+    """The look of one contender."""
+
+    color: str
+    """A hexadecimal colour."""
+    hatch: str
+    """A hatch of matplotlib; empty for the first eight contenders."""
+    marker: str
+    """A marker of matplotlib."""
+
+
+def contender_styles(contenders: Iterable[str]) -> dict[str, ContenderStyle]:
+    """Return the style of each contender, which is the same in all pictures of a search."""
     return {
         contender: {
             "color": _COLOURS[number % len(_COLOURS)],
@@ -39,8 +59,8 @@ def looks(contenders: Iterable[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def score_name(search: Any, metric: str) -> str:
-    """What the scores are, for an axis. All scorers of scikit-learn grow as models get better."""
+def metric_label(search: FittedSearch, metric: str) -> str:
+    """Return the name of a metric for readers."""
     scoring = search.scoring
     if metric != "score":
         name = metric
@@ -52,45 +72,40 @@ def score_name(search: Any, metric: str) -> str:
         name = "accuracy"
     else:
         name = getattr(scoring, "__name__", "score")
-    return f"{'R²' if name == 'r2' else name.replace('_', ' ')} (higher is better)"
+    return "R²" if name == "r2" else name.replace("_", " ")
 
 
-def height_of(rows: int) -> float:
-    """Of a figure with so many rows of which each has a label; in inches."""
-    return 1.9 + 0.34 * max(rows, 3)
+def score_axis_label(search: FittedSearch, metric: str) -> str:
+    """Return the label for an axis of scores. Higher is better for all scorers of scikit-learn."""
+    return f"{metric_label(search, metric)} (higher is better)"
 
 
-def bare_axes(width: float, height: float) -> Axes:
-    """Axes of a figure that pyplot knows nothing of; sizes in inches."""
+def figure_height(n_rows: int) -> float:
+    """Return the height, in inches, of a figure with room for the labels of its rows."""
+    return 1.9 + 0.34 * max(n_rows, 3)
+
+
+def row_font_size(ax: Axes, n_rows: int) -> float:
+    """Return the font size for labels of rows that fill the axes, in points."""
+    height = ax.bbox.height * 72 / ax.figure.dpi
+    return min(_LARGEST_FONT, 0.8 * height / max(n_rows, 1))
+
+
+def make_bare_axes(width: float, height: float) -> Axes:
+    """Return axes of a new figure that pyplot does not manage; sizes in inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(_MISSING) from error
+        raise ImportError(_MISSING_MATPLOTLIB) from error
     axes: Axes = Figure(figsize=(width, height), layout="constrained").subplots()
     return axes
 
 
-def new_axes(width: float, height: float) -> Axes:
-    """Axes of a figure of their own, which notebooks show; sizes in inches."""
+def make_pyplot_axes(width: float, height: float) -> Axes:
+    """Return axes of a new pyplot figure, which notebooks show; sizes in inches."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(_MISSING) from error
-    _, ax = plt.subplots(figsize=(width, height), layout="constrained")
-    axes: Axes = ax
+        raise ImportError(_MISSING_MATPLOTLIB) from error
+    axes: Axes = plt.subplots(figsize=(width, height), layout="constrained")[1]
     return axes
-
-
-def note(ax: Axes, text: str) -> Text:
-    """A remark above the axes, small; on the right, where labels of the y axis leave it room."""
-    return ax.set_title(text, loc="right", fontsize="small", color="#555555")
-
-
-def clipped(text: str, length: int) -> str:
-    """No longer than ``length`` characters."""
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def counted(number: int, what: str) -> str:
-    """As a person says it: 1 fit, 2,500 fits."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,4 +1,4 @@
-"""`TrainingHistoryDisplay`: how a model did on its validation part, iteration by iteration."""
+"""`TrainingHistoryDisplay`: metric on the validation data after each iteration."""
 
 from __future__ import annotations
 
@@ -10,45 +10,49 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skdistsearch._text import truncate
+from skdistsearch._typing import Estimator
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._style import ABOVE, clipped, looks, new_axes, note
+from skdistsearch.report._display import Display
+from skdistsearch.report._style import DECADES, EDGE_COLOUR, ContenderStyle, contender_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NAMED = 8  # curves with a colour and a name each; more of them are one colour
+_MAX_NAMED = 8  # curves with a colour and a name each; more curves have one colour
 _LABEL_LENGTH = 30  # characters
-_DECADES = 100  # greatest by least value, from which on the axis is logarithmic
-_WITHIN = ("best_estimator_", "regressor_", "estimator_")  # attributes that hold a fitted model
+_MANY_STYLE: ContenderStyle = {"color": "#0072B2", "hatch": "", "marker": "o"}
+_INNER_ESTIMATORS = ("best_estimator_", "regressor_", "estimator_")
+"""Attributes that hold a fitted model."""
 
 
-class TrainingHistoryDisplay:
-    """What models told of their validation parts after each iteration, the best one marked.
+class TrainingHistoryDisplay(Display):
+    """Metric on the validation data after each iteration, with the best iteration marked.
 
-    An iteration is what the model calls so: a tree, a round of boosting, an epoch. Make it with
-    `from_estimator` or `from_estimators`.
+    Iterations are what the model counts: trees, boosting rounds or epochs. Use `from_estimator` or
+    `from_estimators` to create a display.
 
     Parameters
     ----------
     curves : dict of str to ndarray of shape (n_iterations,)
-        By name.
+        Values of the metric by name of the model.
     best_iterations : dict of str to int
-        By the same names; from 1.
+        Best iteration of each model, from 1.
     metric : str
-        What the curves are of.
+        Name of the metric.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        What was drawn on.
+        Axes and figure of the picture.
     lines_ : dict of str to matplotlib.lines.Line2D
         The curves.
     marks_ : dict of str to matplotlib.lines.Line2D
-        The points at the best iterations.
+        The markers at the best iterations.
     legend_ : matplotlib.legend.Legend or None
-        Names of the curves, where they are 2 to 8.
+        Names of the curves, if there are 2 to 8.
     note_ : matplotlib.text.Text
-        Where the best iteration is, or of how many curves.
+        The best iteration, or their range.
 
     Examples
     --------
@@ -68,156 +72,152 @@ class TrainingHistoryDisplay:
         self.metric = metric
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> TrainingHistoryDisplay:
-        """Draw the progress of one model.
+    def from_estimator(
+        cls, estimator: Estimator, *, ax: Axes | None = None
+    ) -> TrainingHistoryDisplay:
+        """Draw the training history of one model.
 
         Parameters
         ----------
         estimator : fitted estimator
-            `skdistsearch.EarlyStopping`, or what holds one: a pipeline, a
-            `~sklearn.compose.TransformedTargetRegressor`, a search.
+            A `skdistsearch.EarlyStopping`, or an estimator that holds one: a pipeline, a
+            `~sklearn.compose.TransformedTargetRegressor` or a search.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure with pyplot.
+            Axes to draw on. None creates a figure with pyplot.
 
         Returns
         -------
         display : TrainingHistoryDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ReportError
-            There is no `EarlyStopping` in it, or the model's family tells of no iterations.
+            If it does not contain an `EarlyStopping`, or its model does not report its iterations.
         sklearn.exceptions.NotFittedError
-            It is not fitted.
+            If the estimator is not fitted.
         """
         return cls.from_estimators({"": estimator}, ax=ax)
 
     @classmethod
     def from_estimators(
-        cls, estimators: Mapping[str, Any], *, ax: Axes | None = None
+        cls, estimators: Mapping[str, Estimator], *, ax: Axes | None = None
     ) -> TrainingHistoryDisplay:
-        """Draw the progress of several models: of one on several splits, say.
+        """Draw the training histories of several models, such as those of several splits.
 
         Parameters
         ----------
         estimators : dict of str to fitted estimator
-            By the names for the legend; see `from_estimator`. All told of the same metric.
+            Models as in `from_estimator`, by their names for the legend. All must report the same
+            metric.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure with pyplot.
+            Axes to draw on. None creates a figure with pyplot.
 
         Returns
         -------
         display : TrainingHistoryDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ReportError
-            As of `from_estimator`; or there is no model, or metrics differ.
+            As in `from_estimator`. Also if there are no models, or their metrics differ.
+        sklearn.exceptions.NotFittedError
+            If an estimator is not fitted.
         """
         if not estimators:
-            raise ReportError("No estimator to draw the progress of.")
-        for each in estimators.values():
-            check_is_fitted(each)
-        stopped = {name: early_stopping_in(each) for name, each in estimators.items()}
-        told = {name: each for name, each in stopped.items() if each is not None}
-        silent = [type(estimators[name]).__name__ for name in stopped if name not in told]
-        if silent:
+            raise ReportError("estimators is empty. Name at least one model to draw.")
+        for estimator in estimators.values():
+            check_is_fitted(estimator)
+        models = {
+            name: model
+            for name, estimator in estimators.items()
+            if (model := find_early_stopping(estimator)) is not None
+        }
+        without = {type(estimators[name]).__name__ for name in estimators.keys() - models.keys()}
+        if without:
             raise ReportError(
-                f"{', '.join(sorted(set(silent)))}: no fitted EarlyStopping with a "
+                f"{', '.join(sorted(without))}: no fitted EarlyStopping with a "
                 "validation_history_ in it."
             )
-        metrics = sorted({each.validation_metric_ for each in told.values()})
+        metrics = sorted({model.validation_metric_ for model in models.values()})
         if len(metrics) > 1:
-            raise ReportError(f"One axis is for one metric, and these are {', '.join(metrics)}.")
+            raise ReportError(f"All models must have the same metric. Got {', '.join(metrics)}.")
         return cls(
-            curves={name: each.validation_history_ for name, each in told.items()},
-            best_iterations={name: each.best_iteration_ for name, each in told.items()},
+            curves={name: model.validation_history_ for name, model in models.items()},
+            best_iterations={name: model.best_iteration_ for name, model in models.items()},
             metric=metrics[0],
         ).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> TrainingHistoryDisplay:
-        """Draw once more.
+    def _figure_size(self) -> tuple[float, float]:
+        return 7.5, 4.5
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a figure with pyplot.
-
-        Returns
-        -------
-        self : TrainingHistoryDisplay
-            With the new artists.
-        """
-        self.ax_ = new_axes(7.5, 4.5) if ax is None else ax
-        self.figure_: Any = self.ax_.figure
-        named = len(self.curves) <= _NAMED
-        look = looks(self.curves) if named else {}
+    def _draw_on_axes(self) -> None:
+        is_named = len(self.curves) <= _MAX_NAMED
+        styles = contender_styles(self.curves) if is_named else {}
+        line_options: dict[str, Any] = {} if is_named else {"linewidth": 0.7, "alpha": 0.5}
         self.lines_: dict[str, Any] = {}
         self.marks_: dict[str, Any] = {}
         for name, curve in self.curves.items():
-            style: dict[str, Any] = {"color": look[name]["color"] if named else "#0072B2"}
-            thin: dict[str, Any] = {} if named else {"linewidth": 0.7, "alpha": 0.5}
-            iterations = np.arange(1, len(curve) + 1)
-            label = clipped(name, _LABEL_LENGTH) or None
-            (self.lines_[name],) = self.ax_.plot(iterations, curve, label=label, **style, **thin)
-            best = self.best_iterations[name]
+            style, best = styles.get(name, _MANY_STYLE), self.best_iterations[name]
+            (self.lines_[name],) = self.ax_.plot(
+                np.arange(1, len(curve) + 1),
+                curve,
+                color=style["color"],
+                label=truncate(name, _LABEL_LENGTH) or None,
+                **line_options,
+            )
             (self.marks_[name],) = self.ax_.plot(
                 best,
                 curve[best - 1],
-                marker=look[name]["marker"] if named else "o",
-                markersize=8 if named else 4,
-                markeredgecolor="#333333",
-                **style,
+                color=style["color"],
+                marker=style["marker"],
+                markersize=8 if is_named else 4,
+                markeredgecolor=EDGE_COLOUR,
             )
-        self._explain(named)
-        return self
+        self._label_axes()
+        if 1 < len(self.curves) <= _MAX_NAMED:
+            self._add_legend()
+        self._add_note(self._note_text())
 
-    def _explain(self, named: bool) -> None:
+    def _label_axes(self) -> None:
         direction = "higher" if self._is_higher_better() else "lower"
-        name = self.metric.replace("_", " ")
+        metric = self.metric.replace("_", " ")
         self.ax_.set(
-            xlabel="iteration",
-            ylabel=f"{name} on the validation part ({direction} is better)",
+            xlabel="iteration", ylabel=f"{metric} on the validation data ({direction} is better)"
         )
         values = np.concatenate([*self.curves.values()])
         values = values[np.isfinite(values)]
-        if values.size and 0 < _DECADES * values.min() <= values.max():
+        if values.size and 0 < DECADES * values.min() <= values.max():
             self.ax_.set_yscale("log")
         self.ax_.locator_params(axis="x", integer=True)
         self.ax_.grid(alpha=0.3)
-        self.legend_ = self.ax_.legend(**ABOVE) if named and len(self.curves) > 1 else None
-        best = self.best_iterations.values()
-        first, last = min(best), max(best)
-        text = f"best at {first:,}"
-        if len(self.curves) > 1:
-            text = (
-                f"{len(self.curves):,} models, each marked where it was best: {first:,} to {last:,}"
-            )
-        self.note_ = note(self.ax_, text)
+
+    def _note_text(self) -> str:
+        first, last = min(self.best_iterations.values()), max(self.best_iterations.values())
+        if len(self.curves) == 1:
+            return f"best iteration: {first:,}"
+        return f"{len(self.curves):,} models, best iterations marked: {first:,} to {last:,}"
 
     def _is_higher_better(self) -> bool:
-        """Whether the values at the best iterations are nearer to the greatest than to the least.
+        """Return whether the values at the best iterations are near the maxima of the curves.
 
-        No family tells.
+        Model families do not report the direction of their metric.
         """
-        at_best = [(curve, curve[self.best_iterations[name] - 1]) for name, curve in self._finite()]
-        up = sum(curve.max() - value for curve, value in at_best)
-        return bool(up < sum(value - curve.min() for curve, value in at_best))
-
-    def _finite(self) -> list[tuple[str, NDArray[np.float64]]]:
-        return [(name, curve) for name, curve in self.curves.items() if np.isfinite(curve).all()]
+        finite = {name: curve for name, curve in self.curves.items() if np.isfinite(curve).all()}
+        at_best = [(curve, curve[self.best_iterations[name] - 1]) for name, curve in finite.items()]
+        to_maximum = sum(curve.max() - value for curve, value in at_best)
+        return bool(to_maximum < sum(value - curve.min() for curve, value in at_best))
 
 
-def early_stopping_in(estimator: Any) -> Any:
-    """The fitted `EarlyStopping` that tells of its iterations; None if there is none."""
+def find_early_stopping(estimator: object) -> Any:
+    """Return the fitted `EarlyStopping` with a history within an estimator, or None."""
     while getattr(estimator, "validation_history_", None) is None:
         if isinstance(estimator, Pipeline):
             estimator = estimator.steps[-1][1]
             continue
-        held = [name for name in _WITHIN if hasattr(estimator, name)]
-        if not held:
+        inner = [name for name in _INNER_ESTIMATORS if hasattr(estimator, name)]
+        if not inner:
             return None
-        estimator = getattr(estimator, held[0])
+        estimator = getattr(estimator, inner[0])
     return estimator

@@ -68,7 +68,7 @@ def group_by_shared_work(batch: Batch, fits: Sequence[int]) -> list[Chunk]:
         groups[batch.fits[fit].split, _first_token(work.tokens[fit])].append(fit)
     ordered = [
         # fits that have more in common are closer to each other
-        tuple(sorted(group, key=lambda fit: (_sortable(work.tokens[fit]), fit)))
+        tuple(sorted(group, key=lambda fit: (_sort_key(work.tokens[fit]), fit)))
         for _, group in sorted(groups.items())
     ]
     if seconds := batch.context.expected_seconds:
@@ -86,7 +86,7 @@ def balanced_chunks(batch: Batch, fits: Sequence[int], n_chunks: int) -> list[Ch
 
     Each chunk does work that it shares with another chunk for itself.
     """
-    order = [fit for group in group_by_shared_work(batch, fits) for fit in _mixed(batch, group)]
+    order = [fit for group in group_by_shared_work(batch, fits) for fit in _mix_group(batch, group)]
     seconds_of = _expected_seconds(batch)
     starts = [0.0, *accumulate(map(seconds_of, order))]
     n_chunks = min(n_chunks, len(order))
@@ -107,7 +107,7 @@ def chunk_per_group(
 
     For tasks that start when a worker is free, so that the duration of a group need not be known.
     """
-    groups = [_mixed(batch, group) for group in group_by_shared_work(batch, fits)]
+    groups = [_mix_group(batch, group) for group in group_by_shared_work(batch, fits)]
     if len(groups) > max(chunks_max, n_workers):
         return balanced_chunks(batch, fits, max(chunks_max, n_workers))
     n_parts = max(1, n_workers // len(groups))
@@ -128,7 +128,7 @@ def _longest_first(chunks: Iterable[Chunk], seconds_of: Callable[[int], float]) 
     return sorted(chunks, key=lambda chunk: -sum(map(seconds_of, chunk)))
 
 
-def _mixed(batch: Batch, group: Chunk) -> Chunk:
+def _mix_group(batch: Batch, group: Chunk) -> Chunk:
     """Reorder a group of fits that share all the same work, so that each part is like the whole."""
     work = batch.context.shared_work
     if work is None or len({work.tokens[fit] for fit in group}) > 1:
@@ -142,5 +142,5 @@ def _first_token(tokens: Iterable[int | None]) -> int:
     return next((token for token in tokens if token is not None), -1)
 
 
-def _sortable(tokens: Iterable[int | None]) -> tuple[int, ...]:
+def _sort_key(tokens: Iterable[int | None]) -> tuple[int, ...]:
     return tuple(-1 if token is None else token for token in tokens)

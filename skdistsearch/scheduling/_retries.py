@@ -112,9 +112,9 @@ class PendingFits:
         for fit, reason in {death.fit: death.reason for death in deaths}.items():
             if self._deaths[fit] >= _MAX_DEATHS or self._host_losses[fit] >= _MAX_HOST_LOSSES:
                 del self._pending[fit]
-                yield self._lost(fit, reason, failure.task_pathspec)
+                yield self._lost_outcome(fit, reason, failure.task_pathspec)
 
-    def _lost(self, fit: int, reason: str, task_pathspec: str) -> Outcome:
+    def _lost_outcome(self, fit: int, reason: str, task_pathspec: str) -> Outcome:
         n_deaths = self._deaths[fit] + self._host_losses[fit]
         return Outcome(
             fit,

@@ -75,11 +75,11 @@ def claim_units(
         process that has ended, are yielded first.
     """
     seen = {name for name in os.listdir(folder) if owner and (folder / name).read_text() == owner}
-    yield from (_unit(groups, name) for name in sorted(seen))
+    yield from (_unit_by_name(groups, name) for name in sorted(seen))
     group, steals = -1, False
     while free := _free_units(groups, names := set(os.listdir(folder))):
         for name in names - seen:
-            on_claimed_elsewhere(_unit(groups, name))
+            on_claimed_elsewhere(_unit_by_name(groups, name))
         seen |= names
         if group not in free:
             group, steals = _choose_group(free, groups)
@@ -87,7 +87,7 @@ def claim_units(
         name = free[group][-1 if steals and len(groups) > 1 else 0]
         if _try_claim(folder / name, owner):
             seen.add(name)
-            yield _unit(groups, name)
+            yield _unit_by_name(groups, name)
 
 
 def _free_units(groups: UnitGroups, claims: set[str]) -> dict[int, list[str]]:
@@ -106,12 +106,13 @@ def _choose_group(free: dict[int, list[str]], groups: UnitGroups) -> tuple[int, 
     if untouched:
         return untouched[0], False
     n_fits = {
-        number: sum(len(_unit(groups, name)) for name in names) for number, names in free.items()
+        number: sum(len(_unit_by_name(groups, name)) for name in names)
+        for number, names in free.items()
     }
     return max(n_fits, key=n_fits.__getitem__), True
 
 
-def _unit(groups: UnitGroups, name: str) -> Chunk:
+def _unit_by_name(groups: UnitGroups, name: str) -> Chunk:
     group, _, unit = name.partition("-")
     return groups[int(group)][int(unit)]
 

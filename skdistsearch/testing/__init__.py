@@ -1,12 +1,12 @@
-"""For authors of backends: a suite to pass, and estimators and a cloud that fail on demand.
+"""Tools for authors of backends: a test suite, a faulty estimator and a simulated cloud.
 
 Contents
 --------
-- `_suite`: `BackendSuite`, the tests that every backend passes.
-- `_estimators`: estimators that fail, hang or kill their process on demand.
-- `_aws`: `LocalAWS`, S3 and AWS Batch on loopback; `_aws_server` is its process.
+- `_suite`: `BackendSuite`, the tests that every backend must pass.
+- `_estimators`: `FaultyRegressor`, which fails, hangs or kills its process on demand.
+- `_aws`: `LocalAWS`, which simulates S3 and AWS Batch; `_aws_server` is its server process.
 
-Imports everything; nothing imports it. Start reading at `_suite`.
+This package may import all others; no other package imports it. Start reading at `_suite`.
 """
 
 from skdistsearch.testing._aws import LocalAWS

@@ -1,4 +1,4 @@
-"""AWS on loopback: real S3 and Batch APIs, whose jobs are processes of this machine."""
+"""Simulate S3 and AWS Batch on this machine, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -23,87 +23,96 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 @dataclass(frozen=True)
 class BatchJob:
-    """A job of AWS Batch, as DescribeJobs reports it, and what it took."""
+    """A job of AWS Batch, as DescribeJobs reports it, with its output."""
 
     id: str
+    """ID of the job."""
     name: str
-    #: SUBMITTED, RUNNABLE, STARTING, RUNNING, SUCCEEDED or FAILED.
+    """Name of the job."""
     status: str
-    #: Why it is in this status.
+    """SUBMITTED, RUNNABLE, STARTING, RUNNING, SUCCEEDED or FAILED."""
     status_reason: str | None
-    #: What ended the container, if it did not end by itself.
+    """Why the job has this status."""
     reason: str | None
-    #: None while it runs, if it never started, and if its host is gone.
+    """What ended the container, unless it ended by itself."""
     exit_code: int | None
-    #: From RUNNING to the end, in seconds; None before the end.
+    """Exit code of the container. None until the job has ended, and for jobs that never started or
+    lost their host."""
     wall_s: float | None
-    #: The end of what it wrote to stdout and stderr; empty before the end.
+    """Seconds from RUNNING to the end of the job. None until the job has ended."""
     log: str
+    """The end of its output to stdout and stderr. Empty until the job has ended."""
 
     @property
     def live(self) -> bool:
-        """Whether it has yet to end."""
+        """True if the job has not ended."""
         return self.status not in ("SUCCEEDED", "FAILED")
 
 
 class Traffic(NamedTuple):
-    """The requests of one operation so far; bytes are those of the bodies."""
+    """The traffic of one operation; bytes are those of the bodies."""
 
     requests: int
+    """Number of requests."""
     bytes_in: int
+    """Bytes received by the server."""
     bytes_out: int
+    """Bytes sent by the server."""
 
 
 class LocalAWS:
-    """S3 and AWS Batch on 127.0.0.1, for tests and benchmarks: a context manager.
+    """S3 and AWS Batch on 127.0.0.1, for tests and benchmarks.
 
-    The protocols are moto's. Each job of Batch is a process group of this machine, in a fresh
-    folder (its HOME, its TMPDIR and where it starts) that is removed at its end, and sees the
-    environment of the "image" and of its definition, nothing of yours. An unmodified
-    ``python flow.py run --with batch`` works, as do ``batch list`` and ``batch kill``.
+    A context manager that starts and ends a server process. moto implements the protocols. Each job
+    of Batch is a process group on this machine. It starts in a new folder, which is its HOME and
+    TMPDIR and is removed when it ends. Its environment contains the variables of the "image" and of
+    the job definition, but none of yours. ``python flow.py run --with batch``, ``batch list`` and
+    ``batch kill`` work without changes.
 
-    The server is a process of its own. It shares neither memory nor the interpreter's lock with
-    what is tested, outlives a driver under test that is killed, and ends, with all jobs, when
-    the process that entered the context ends, by whatever signal.
+    The server shares neither memory nor the interpreter lock with the code under test, and it
+    outlives a tested process that is killed. It ends, with all jobs, when the process that entered
+    the context ends, by any signal.
 
     Parameters
     ----------
     slots : int, default=4
-        How many jobs run at the same time; the others wait, RUNNABLE, in order.
+        Number of jobs that run at the same time. Others wait in order, with status RUNNABLE.
     image_path : str or None, default=None
-        PATH in the jobs' "image". None stands for the folder of this interpreter, then
+        PATH in the "image" of the jobs. None: the folder of this interpreter, then
         ``/usr/local/bin:/usr/bin:/bin``. Metaflow's jobs call ``python``, which must have boto3
         and requests.
     image_environment : dict of str or None, default=None
-        What else a job finds in its environment, whatever its definition says.
+        More environment variables of the "image". Job definitions override them.
     kill_after_s : float, default=3.0
-        Between SIGTERM and SIGKILL, when a job is terminated or exceeds its time; 30 in AWS.
-        As there, SIGTERM reaches the first process only, SIGKILL the whole group.
+        Seconds between SIGTERM and SIGKILL when a job is terminated or exceeds its time limit. On
+        AWS these are 30 seconds. As on AWS, SIGTERM is sent only to the first process of a job,
+        SIGKILL to all of them.
 
     Attributes
     ----------
     url : str
-        Where all services are served.
+        URL of all services.
     bucket : str
-        The name of the bucket that is there.
+        Name of the existing bucket.
     queue : str
-        The name of the job queue that is there; its compute environment is one of spot machines.
+        Name of the existing job queue. Its compute environment consists of spot instances.
 
     Raises
     ------
     ImportError
-        When it is entered and moto is not installed.
+        If moto is not installed. Raised when the context is entered.
 
     Notes
     -----
-    To enter costs 2.3 s (moto's imports), to leave 0.4 s, `reset` 5 ms: let many tests share one.
-    A request costs some 10 ms, a job 50 ms, a task of Metaflow in it some 4 s.
+    Entering the context takes 2.3 s (the imports of moto), leaving it 0.4 s, and `reset` 5 ms, so
+    share one context between tests. A request takes about 10 ms, a job 50 ms, and a Metaflow task
+    in a job about 4 s.
 
-    Objects are kept in memory. To upload 1 GB takes some 20 s and, for a moment, 3.4 GB; to
-    download it some 5 s.
+    Objects are kept in memory. Uploading 1 GB takes about 20 s and, for a moment, 3.4 GB of memory;
+    downloading it takes about 5 s.
 
-    Not simulated: attempts that Batch itself repeats (``retryStrategy``; Metaflow repeats by
-    itself), dependencies of jobs, jobs of several nodes, limits of memory and CPU, CloudWatch.
+    Not simulated: Batch's own retries (``retryStrategy``; Metaflow retries by itself), dependencies
+    between jobs, multi-node jobs, limits of memory and CPU, and CloudWatch.
 
     Examples
     --------
@@ -133,29 +142,11 @@ class LocalAWS:
         self.kill_after_s = kill_after_s
 
     def __enter__(self) -> LocalAWS:
-        options = {
-            "owner": os.getpid(),
-            "slots": self.slots,
-            "kill_after_s": self.kill_after_s,
-            "image": self._image(),
-        }
-        # A user's settings are for the real AWS, or for another moto.
-        foreign = ("AWS_", "MOTO_")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-        environment["MALLOC_MMAP_THRESHOLD_"] = "1048576"  # else glibc keeps what objects took
-        self._log = tempfile.TemporaryFile(mode="w+")
-        self._server = subprocess.Popen(
-            [sys.executable, str(SERVER), json.dumps(options)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the tests, which then leave the context
-        )
         self._clients: list[Any] = []
+        self._log = tempfile.TemporaryFile(mode="w+")
+        self._server = self._start_server()
         try:
-            self._meet()
+            self._wait_until_ready()
         except BaseException:
             self.__exit__()
             raise
@@ -174,6 +165,28 @@ class LocalAWS:
         self._server.stdout.close()
         self._log.close()
 
+    def _start_server(self) -> subprocess.Popen[str]:
+        options = {
+            "owner": os.getpid(),
+            "slots": self.slots,
+            "kill_after_s": self.kill_after_s,
+            "image": self._image(),
+        }
+        # The user's settings are for the real AWS, or for another instance of moto.
+        foreign = ("AWS_", "MOTO_")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+        # Otherwise glibc would keep the memory of deleted objects.
+        environment["MALLOC_MMAP_THRESHOLD_"] = "1048576"
+        return subprocess.Popen(
+            [sys.executable, str(SERVER), json.dumps(options)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            start_new_session=True,  # Ctrl-C stops the tests, which then leave the context
+        )
+
     def _image(self) -> dict[str, str]:
         folder = os.path.dirname(sys.executable)
         return {
@@ -183,58 +196,58 @@ class LocalAWS:
             **(self.image_environment or {}),
         }
 
-    def _meet(self) -> None:
-        """Wait until the server serves."""
+    def _wait_until_ready(self) -> None:
+        """Wait for the first line of the server, and read its address from it."""
         assert self._server.stdout is not None
         line = self._server.stdout.readline()
         if not line:
             self._server.wait()
-            said = self._said()
-            if "ModuleNotFoundError" in said:
-                raise ImportError(f"LocalAWS needs moto: {INSTALL} ({said.splitlines()[-1]})")
-            raise RuntimeError(f"The server of LocalAWS did not start. It said:\n{said}")
-        hello = json.loads(line)
-        self._port = hello["port"]
+            errors = self._server_errors()
+            if "ModuleNotFoundError" in errors:
+                raise ImportError(f"LocalAWS requires moto: {INSTALL} ({errors.splitlines()[-1]})")
+            raise RuntimeError(f"The server of LocalAWS did not start:\n{errors}")
+        address = json.loads(line)
+        self._port = address["port"]
         self.url = f"http://127.0.0.1:{self._port}"
-        self._folder = Path(hello["folder"])
+        self._folder = Path(address["folder"])
         self._folder.joinpath("config").write_text(f"[default]\nregion = {REGION}\n")
 
-    def _said(self) -> str:
+    def _server_errors(self) -> str:
         self._log.seek(0)
         return self._log.read()
 
     def environment(self) -> dict[str, str]:
-        """All variables by which Metaflow and boto3 find these services, and no others."""
-        nothing = str(self._folder)
+        """Return environment variables that connect Metaflow and boto3 to these services only."""
+        folder = str(self._folder)  # without a configuration of Metaflow
         return {
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_DEFAULT_REGION": REGION,
-            # Instead of the user's; AWS_PROFILE would name a profile in them.
+            # Replace the files of the user, in which AWS_PROFILE may name a profile.
             "AWS_CONFIG_FILE": str(self._folder / "config"),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_PROFILE": "default",
             "NO_PROXY": "127.0.0.1",
-            "METAFLOW_HOME": nothing,
+            "METAFLOW_HOME": folder,
             "METAFLOW_PROFILE": "",
             "METAFLOW_DEFAULT_DATASTORE": "s3",
             "METAFLOW_DEFAULT_METADATA": "local",
             "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{self.bucket}/metaflow",
-            "METAFLOW_S3_ENDPOINT_URL": self.url,  # Metaflow gives this one to its jobs
+            "METAFLOW_S3_ENDPOINT_URL": self.url,  # Metaflow passes this on to its jobs
             "METAFLOW_BATCH_JOB_QUEUE": self.queue,
-            "METAFLOW_ECS_S3_ACCESS_IAM_ROLE": ROLE,  # Metaflow insists on one
+            "METAFLOW_ECS_S3_ACCESS_IAM_ROLE": ROLE,  # required by Metaflow
         }
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client, which is closed with the context.
+        """Return a boto3 client, which is closed when the context is left.
 
         Parameters
         ----------
         service : str
-            As in boto3: ``"s3"``, ``"batch"``.
+            Name of the service in boto3: ``"s3"``, ``"batch"``.
         **options
-            For boto3, such as ``config=botocore.config.Config(retries={"total_max_attempts": 1})``
-            to see a fault that boto3 would hide by asking again.
+            Passed to boto3. For example, a fault that boto3 would hide by retrying is raised with
+            ``config=botocore.config.Config(retries={"total_max_attempts": 1})``.
         """
         import boto3
 
@@ -249,23 +262,32 @@ class LocalAWS:
     def fail_jobs(
         self, match: str = "", *, fault: str, times: int = 1, after_s: float = 0.5
     ) -> None:
-        """Let jobs of Batch fail, reported as AWS reports it.
+        """Make jobs of Batch fail, and report them as AWS does.
 
         Parameters
         ----------
         match : str, default=""
-            A regular expression that is searched in the name of a job that is to start.
+            Regular expression that is searched in the names of starting jobs.
         fault : {"spot", "oom", "image", "exit:N"}
-            The machine is reclaimed: killed, no exit code; memory runs out: killed, exit code
-            137; the image cannot be pulled: never started; killed, with N as the exit code.
+            How the jobs fail:
+
+            - ``"spot"``: the machine is reclaimed; the job is killed and has no exit code;
+            - ``"oom"``: memory runs out; the job is killed and has exit code 137;
+            - ``"image"``: the image cannot be pulled; the job never starts;
+            - ``"exit:N"``: the job is killed and has exit code N.
         times : int, default=1
-            How many jobs it happens to. One that ends before its fault is due does not count.
+            How many jobs fail. Jobs that end before the fault is due do not count.
         after_s : float, default=0.5
-            For how long the job is RUNNING before; no matter for ``"image"``.
+            How long a job is RUNNING before it fails, in seconds. Ignored for ``"image"``.
+
+        Raises
+        ------
+        ValueError
+            If the fault is unknown.
         """
         if fault not in JOB_FAULTS and not re.fullmatch(r"exit:\d+", fault):
-            raise ValueError(f"{fault=} is no fault of jobs. Known: spot, oom, image, exit:N")
-        self._ask("fail_jobs", match=match, fault=fault, times=times, after_s=after_s)
+            raise ValueError(f"{fault=} is not a fault of jobs. Known: spot, oom, image, exit:N")
+        self._call("fail_jobs", match=match, kind=fault, times=times, after_s=after_s)
 
     def fail_requests(
         self,
@@ -277,42 +299,52 @@ class LocalAWS:
         times: int = 1,
         skip: int = 0,
     ) -> None:
-        """Let requests fail.
+        """Make requests fail.
 
         Parameters
         ----------
         service : {"s3", "batch"}
-            Whose requests.
+            The service whose requests fail.
         operation : str or None, default=None
-            As in the API: ``"PutObject"``, ``"SubmitJob"``; None stands for all of them.
+            Name of the operation in the API: ``"PutObject"``, ``"SubmitJob"``. None: all of them.
         fault : {"500", "503", "throttle", "drop", "lost"}
-            An internal error; an overload, which S3 calls SlowDown; too many requests, which S3
-            calls so as well; no answer and nothing done; no answer although it was done.
+            How the requests fail:
+
+            - ``"500"``: an internal error;
+            - ``"503"``: the service is overloaded; S3 calls this SlowDown;
+            - ``"throttle"``: too many requests; S3 calls this SlowDown, too;
+            - ``"drop"``: the connection is closed, and the request has no effect;
+            - ``"lost"``: the connection is closed after the request has taken effect.
         match : str, default=""
-            A regular expression that is searched in the path of the URL: ``/bucket/key``.
+            Regular expression that is searched in the path of the URL: ``/bucket/key``.
         times : int, default=1
-            How many requests it happens to. A client asks again by itself: boto3 five times.
+            How many requests fail. Clients retry by themselves: boto3 five times.
         skip : int, default=0
-            How many such requests go well before.
+            How many matching requests succeed before the first failure.
+
+        Raises
+        ------
+        ValueError
+            If the fault is unknown, or the service has no faults.
         """
-        faults = ("500", "503", "throttle", "drop", "lost")
-        if fault not in faults:
-            raise ValueError(f"{fault=} is no fault of requests. Known: {', '.join(faults)}")
+        known = ("500", "503", "throttle", "drop", "lost")
+        if fault not in known:
+            raise ValueError(f"{fault=} is not a fault of requests. Known: {', '.join(known)}")
         if service not in ("s3", "batch"):
-            raise ValueError(f"{service=} has no faults. Known: s3, batch")
+            raise ValueError(f"{service=} has no simulated faults. Known: s3, batch")
         options = {"service": service, "operation": operation, "skip": skip}
-        self._ask("fail_requests", match=match, fault=fault, times=times, **options)
+        self._call("fail_requests", match=match, kind=fault, times=times, **options)
 
     def faults(self) -> list[int]:
-        """How often each fault has happened, in the order in which they were scripted."""
-        return list(self._ask("faults"))
+        """Return how often each fault has occurred, in the order in which they were requested."""
+        return list(self._call("faults"))
 
     def jobs(self) -> list[BatchJob]:
-        """All jobs, in the order in which they were submitted."""
-        return [BatchJob(**job) for job in self._ask("jobs")]
+        """Return all jobs, in the order in which they were submitted."""
+        return [BatchJob(**job) for job in self._call("jobs")]
 
     def live_jobs(self) -> list[BatchJob]:
-        """The jobs that have yet to end."""
+        """Return the jobs that have not ended."""
         return [job for job in self.jobs() if job.live]
 
     def requests(self, *, url: str = "", user_agent: str = "") -> Counter[str]:
@@ -335,30 +367,31 @@ class LocalAWS:
             Count only requests whose User-Agent header matches this regular expression. The
             requests of a process that runs with ``AWS_SDK_UA_APP_ID=name`` match ``app/name``.
         """
-        rows = self._ask("traffic", url=url, user_agent=user_agent)
+        rows = self._call("traffic", url=url, user_agent=user_agent)
         return {name: Traffic(**row) for name, row in rows.items()}
 
     def objects(self, prefix: str = "") -> dict[str, int]:
-        """The keys in the bucket, with the sizes of their objects in bytes."""
-        return dict(self._ask("objects", prefix=prefix))
+        """Return the keys in the bucket and the sizes of their objects in bytes."""
+        return dict(self._call("objects", prefix=prefix))
 
     def reset(self) -> None:
-        """Kill all jobs, and forget them, all faults, all requests and all objects."""
-        self._ask("reset")
+        """Kill all jobs; remove all jobs, faults, recorded requests and objects."""
+        self._call("reset")
 
-    def _ask(self, verb: str, **options: Any) -> Any:
-        # Neither boto3 nor urllib: no proxy, and no count.
+    def _call(self, method: str, **options: object) -> Any:
+        """Call a method of the server's `Control`, and return its result."""
+        # Not with boto3 or urllib, which would use the user's proxy. These calls are not counted.
         if self._log.closed:
-            raise RuntimeError("LocalAWS does not answer: its context was left.")
+            raise RuntimeError("LocalAWS does not respond: its context has been left.")
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
-            connection.request("POST", CONTROL + verb, json.dumps(options))
+            connection.request("POST", CONTROL + method, json.dumps(options))
             response = connection.getresponse()
-            found = json.loads(response.read())
+            result = json.loads(response.read())
         except OSError as error:
-            raise RuntimeError(f"LocalAWS does not answer. It said:\n{self._said()}") from error
+            raise RuntimeError(f"LocalAWS does not respond:\n{self._server_errors()}") from error
         finally:
             connection.close()
         if response.status != 200:
-            raise RuntimeError(f"LocalAWS could not {verb}({options}):\n{found}")
-        return found
+            raise RuntimeError(f"LocalAWS failed in {method}({options}):\n{result}")
+        return result

@@ -1,7 +1,8 @@
-"""The server of `LocalAWS`: moto's S3, IAM and Batch, with jobs that are processes.
+"""The server process of `LocalAWS`: moto's S3, IAM and Batch, with processes as jobs.
 
-It is run by path, as a script: importing the package would cost it scikit-learn's two seconds
-and 100 MB. That is also why it imports nothing of the package, and moto only where it is used.
+One file, run by its path as a script. Importing the package would take two seconds and 100 MB for
+scikit-learn, so this module imports nothing from the package. It imports moto inside functions,
+because `LocalAWS` imports the constants below.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, unquote
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 REGION = "us-east-1"
-ACCOUNT = "123456789012"  # moto's own: what unknown access keys belong to
+ACCOUNT = "123456789012"  # moto's account for unknown access keys
 BUCKET = "local-aws"
 QUEUE = "local-queue"
 COMPUTE_ENVIRONMENT = "local-machine"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/local"
-CONTROL = "/-/"  # no bucket may be called so
+CONTROL = "/-/"  # not a valid name of a bucket
 
-TICK_S = 0.02
+POLL_S = 0.02
 LOG_TAIL = 4000  # characters of a job's output that are kept
 
 EXITED = "Essential container in task exited"
@@ -44,7 +48,7 @@ EXITED = "Essential container in task exited"
 
 @dataclass(frozen=True)
 class Ending:
-    """What DescribeJobs says of a job that has ended."""
+    """End of a job, as DescribeJobs reports it."""
 
     exit_code: int | None
     status_reason: str = EXITED
@@ -74,140 +78,165 @@ REQUEST_FAULTS = {
 }
 
 
+# Faults ----------------------------------------------------------------------------------------
+
+
 @dataclass
-class Rule:
-    """A scripted fault, and how often it was met."""
+class Fault:
+    """A scripted fault, and how often it has occurred."""
 
     match: str
-    fault: str
+    kind: str
     times: int
-    taken: int = dataclasses.field(default=0, init=False)
-    delivered: int = dataclasses.field(default=0, init=False)
+    claimed: int = dataclasses.field(default=0, init=False)
+    """Number of jobs or requests for which the fault is planned, or to which it has occurred."""
+    occurred: int = dataclasses.field(default=0, init=False)
+    """Number of jobs or requests to which it has occurred."""
 
-    def takes(self, text: str) -> bool:
-        """Whether the fault is to happen to what is called ``text``."""
-        return self.taken < self.times and re.search(self.match, text) is not None
+    def matches(self, text: str) -> bool:
+        """Return True if the fault is due for a job's name or a request's path."""
+        return self.claimed < self.times and re.search(self.match, text) is not None
 
 
 @dataclass
-class JobRule(Rule):
+class JobFault(Fault):
     """A fault of jobs."""
 
     after_s: float
 
     @property
     def ending(self) -> Ending:
-        """What is to be reported of the job."""
-        kind, _, code = self.fault.partition(":")
-        return Ending(int(code)) if kind == "exit" else JOB_FAULTS[kind]
+        """End of the job, as AWS reports it."""
+        name, _, code = self.kind.partition(":")
+        return Ending(int(code)) if name == "exit" else JOB_FAULTS[name]
 
 
 @dataclass
-class RequestRule(Rule):
+class RequestFault(Fault):
     """A fault of requests."""
 
     service: str
     operation: str | None
     skip: int
 
-    def meets(self, request: Request) -> bool:
-        """Whether the fault is to happen to this request, which counts if it was to be skipped."""
-        asked = self.service == request.service and self.operation in (None, request.operation)
-        if not asked or not self.takes(request.path):
+    def hits(self, request: Request) -> bool:
+        """Return True if the request fails. Counts down the matching requests to be skipped."""
+        same_service = request.service == self.service
+        same_operation = self.operation in (None, request.operation)
+        if not (same_service and same_operation and self.matches(request.path)):
             return False
         self.skip -= 1
         return self.skip < 0
 
 
-class Script:
-    """The scripted faults, in the order in which they were made, and the requests so far."""
+class FaultScript:
+    """The scripted faults, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.rules: list[Rule] = []
-        self._traffic: dict[Request, Counter[str]] = {}
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
 
-    def rule_for_job(self, name: str) -> JobRule | None:
-        """Take a fault for the job that is to start."""
-        with self.lock:
-            for rule in self.rules:
-                if isinstance(rule, JobRule) and rule.takes(name):
-                    rule.taken += 1
-                    return rule
+    def add(self, fault: Fault) -> None:
+        """Append a fault."""
+        self._faults.append(fault)
+
+    def claim_for_job(self, name: str) -> JobFault | None:
+        """Return the first fault that is due for a starting job, and count it as claimed."""
+        with self._lock:
+            for fault in self._faults:
+                if isinstance(fault, JobFault) and fault.matches(name):
+                    fault.claimed += 1
+                    return fault
         return None
 
-    def rule_for_request(self, request: Request) -> RequestRule | None:
-        """Take a fault for the request that has come."""
-        with self.lock:
-            for rule in self.rules:
-                if isinstance(rule, RequestRule) and rule.meets(request):
-                    rule.taken += 1
-                    rule.delivered += 1
-                    return rule
+    def claim_for_request(self, request: Request) -> RequestFault | None:
+        """Return the first fault that hits a request, and count it as occurred."""
+        with self._lock:
+            for fault in self._faults:
+                if isinstance(fault, RequestFault) and fault.hits(request):
+                    fault.claimed += 1
+                    fault.occurred += 1
+                    return fault
         return None
 
-    def count(self, request: Request, bytes_in: int, bytes_out: int) -> None:
-        """Note a request that was answered, or dropped."""
-        with self.lock:
-            row = self._traffic.setdefault(request, Counter())
-            row.update(requests=1, bytes_in=bytes_in, bytes_out=bytes_out)
+    def occurrences(self) -> list[int]:
+        """Return how often each fault has occurred."""
+        return [fault.occurred for fault in self._faults]
 
-    def traffic(self, url: str, user_agent: str) -> dict[str, Counter[str]]:
+    def clear(self) -> None:
+        """Remove all faults."""
+        with self._lock:
+            self._faults.clear()
+
+
+class TrafficLog:
+    """The requests that were answered or dropped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[Request, Counter[str]] = {}
+
+    def add(self, request: Request, bytes_in: int, bytes_out: int) -> None:
+        """Count a request."""
+        with self._lock:
+            counts = self._counts.setdefault(request, Counter())
+            counts.update(requests=1, bytes_in=bytes_in, bytes_out=bytes_out)
+
+    def by_operation(self, url: str, user_agent: str) -> dict[str, Counter[str]]:
         """Return the counts of each operation, for requests that match both expressions."""
         totals: dict[str, Counter[str]] = {}
-        with self.lock:
-            for request, counts in self._traffic.items():
+        with self._lock:
+            for request, counts in self._counts.items():
                 if re.search(url, request.url) and re.search(user_agent, request.user_agent):
-                    total = totals.setdefault(f"{request.service}.{request.operation}", Counter())
-                    total.update(counts)
+                    name = f"{request.service}.{request.operation}"
+                    totals.setdefault(name, Counter()).update(counts)
         return totals
 
     def clear(self) -> None:
-        """Forget all of it."""
-        with self.lock:
-            self.rules.clear()
-            self._traffic.clear()
+        """Remove all counts."""
+        with self._lock:
+            self._counts.clear()
 
 
 # Jobs ------------------------------------------------------------------------------------------
 
 
 class Container:
-    """A process group in a fresh folder that it believes to be its home."""
+    """A process group in a new folder, which is its home."""
 
     def __init__(self, command: list[str], environment: dict[str, str], parent: Path) -> None:
         self._folder = tempfile.mkdtemp(prefix="job-", dir=parent)
-        self._log = tempfile.TemporaryFile(dir=parent)  # noqa: SIM115 - see _remove
-        homes = dict.fromkeys(("HOME", "TMPDIR", "PWD"), self._folder)
+        self._log = tempfile.TemporaryFile(dir=parent)  # noqa: SIM115 - closed in _remove_files
+        home = dict.fromkeys(("HOME", "TMPDIR", "PWD"), self._folder)
         try:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env={**homes, **environment},
+                env={**home, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         except OSError:
-            self._remove()
+            self._remove_files()
             raise
-        self._begin = time.monotonic()
+        self._start_s = time.monotonic()
 
     @property
     def age_s(self) -> float:
-        """For how long it has run."""
-        return time.monotonic() - self._begin
+        """Seconds since the start."""
+        return time.monotonic() - self._start_s
 
-    def ended(self) -> bool:
-        """Whether the process has ended; if so, the rest of its group has as well."""
+    def has_ended(self) -> bool:
+        """Return True if the first process has ended; kill the rest of the group then."""
         if self._process.poll() is None:
             return False
         self._close()
         return True
 
     def terminate(self) -> None:
-        """Ask the first process to end, and no other: a container has it so."""
+        """Send SIGTERM to the first process only, as in a real container."""
         self._process.terminate()
 
     def kill(self) -> None:
@@ -216,44 +245,70 @@ class Container:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def wait(self) -> None:
-        """Return when it has ended."""
+        """Wait until the first process has ended."""
         self._process.wait()
         self._close()
 
     def _close(self) -> None:
         self.wall_s = self.age_s
         code = self._process.returncode
-        self.exit_code = code if code >= 0 else 128 - code  # as Docker has it
+        self.exit_code = code if code >= 0 else 128 - code  # as Docker reports it
         self.kill()
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - LOG_TAIL))
         self.log = self._log.read().decode(errors="replace")
-        self._remove()
+        self._remove_files()
 
-    def _remove(self) -> None:
+    def _remove_files(self) -> None:
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class Running:
-    """A job whose container was started: what is to happen to it, and what did."""
+class Job(Protocol):
+    """A job of moto's, with the methods that `make_job_class` adds."""
 
-    def __init__(self, job: Any, container: Container, rule: JobRule | None) -> None:
-        self.job = job
+    job_name: str
+    status: str
+    stop: bool
+    job_stopped_reason: str | None
+    wall_s: float | None
+    log: str
+
+    def command(self) -> list[str]:
+        """Return the command of the container."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of the container."""
+
+    def report_start(self) -> None:
+        """Set the status to RUNNING."""
+
+    def report_end(self, ending: Ending, was_stopped: bool = False) -> None:
+        """Set the status to SUCCEEDED or FAILED."""
+
+    def _get_attempt_duration(self) -> int | None:
+        """Return the time limit in seconds."""
+
+
+class RunningJob:
+    """A job whose container has started, with its scripted fault."""
+
+    def __init__(self, job: Job, container: Container, fault: JobFault | None) -> None:
+        self._job = job
         self.container = container
-        self._rule = rule
-        self._fate: Ending | None = None
+        self._fault = fault
+        self._fault_ending: Ending | None = None
         self._stop_reason: str | None = None
         self._kill_at_s = float("inf")
 
-    def deliver(self, kill_after_s: float) -> None:
-        """What is due: the fault, a request to stop, the end of the allowed time."""
-        age_s, limit_s = self.container.age_s, self.job._get_attempt_duration()
-        if self._rule and age_s >= self._rule.after_s and self._fate is None:
-            self._fate = self._rule.ending
+    def apply_due_events(self, kill_after_s: float) -> None:
+        """Apply what is due: the fault, a request to stop, or the end of the time limit."""
+        age_s, limit_s = self.container.age_s, self._job._get_attempt_duration()
+        if self._fault and age_s >= self._fault.after_s and self._fault_ending is None:
+            self._fault_ending = self._fault.ending
             self.container.kill()
         if self._stop_reason is None:
-            if self.job.stop:
-                self._stop_reason = self.job.job_stopped_reason
+            if self._job.stop:
+                self._stop_reason = self._job.job_stopped_reason
             elif limit_s and age_s > limit_s:
                 self._stop_reason = "Job attempt duration exceeded timeout"
             if self._stop_reason is not None:
@@ -262,28 +317,33 @@ class Running:
         if age_s > self._kill_at_s:
             self.container.kill()
 
-    def finish(self) -> None:
-        """Report the end of the container as the job's."""
-        if self._rule and self._fate:
-            self._rule.delivered += 1
-        elif self._rule:
-            self._rule.taken -= 1  # it ended too soon: another job may have the fault
-        self.job.wall_s, self.job.log = self.container.wall_s, self.container.log
-        self.job.end(
-            self._fate or Ending(self.container.exit_code, self._stop_reason or EXITED),
-            stopped=self._stop_reason is not None,
+    def report_end(self) -> None:
+        """Report the end of the container as the end of the job."""
+        if self._fault and self._fault_ending:
+            self._fault.occurred += 1
+        elif self._fault:
+            self._fault.claimed -= 1  # the job ended before the fault was due; use another job
+        self._job.wall_s, self._job.log = self.container.wall_s, self.container.log
+        self._job.report_end(
+            self._fault_ending or Ending(self.container.exit_code, self._stop_reason or EXITED),
+            was_stopped=self._stop_reason is not None,
         )
 
 
 class Host:
-    """The machine that a queue's jobs run on, ``slots`` at a time.
+    """The machine on which the jobs of a queue run, ``slots`` at a time.
 
-    One thread calls `advance` forever, and whoever reads or submits jobs holds `lock`: in moto
-    each job is a thread, and dictionaries change while others read them.
+    One thread calls `advance` repeatedly. Threads that read or submit jobs must hold ``lock``:
+    moto's dictionaries are not thread-safe.
     """
 
     def __init__(
-        self, script: Script, folder: Path, image: dict[str, str], slots: int, kill_after_s: float
+        self,
+        script: FaultScript,
+        folder: Path,
+        image: dict[str, str],
+        slots: int,
+        kill_after_s: float,
     ) -> None:
         self.lock = threading.RLock()
         self._script = script
@@ -291,65 +351,65 @@ class Host:
         self._image = image
         self._slots = slots
         self._kill_after_s = kill_after_s
-        self._waiting: deque[Any] = deque()
-        self._running: list[Running] = []
+        self._waiting: deque[Job] = deque()
+        self._running: list[RunningJob] = []
 
-    def submit(self, job: Any) -> None:
-        """Let a job wait for its turn."""
+    def submit(self, job: Job) -> None:
+        """Append a job to the queue."""
         with self.lock:
             job.status = "RUNNABLE"
             self._waiting.append(job)
 
     def advance(self) -> None:
-        """Report who has ended, deliver what is due, start who may."""
+        """Report jobs that have ended, apply due events, and start waiting jobs."""
         with self.lock:
             for running in list(self._running):
-                if running.container.ended():
-                    running.finish()
+                if running.container.has_ended():
+                    running.report_end()
                     self._running.remove(running)
                 else:
-                    running.deliver(self._kill_after_s)
+                    running.apply_due_events(self._kill_after_s)
             for job in [job for job in self._waiting if job.stop]:
                 self._waiting.remove(job)
-                job.end(Ending(None, job.job_stopped_reason))
+                job.report_end(Ending(None, job.job_stopped_reason or ""))
             while self._waiting and len(self._running) < self._slots:
                 self._start(self._waiting.popleft())
 
     def kill_all(self) -> None:
-        """End all jobs at once, and wait until they have ended."""
+        """Kill all jobs, and wait until they have ended."""
         with self.lock:
             self._waiting.clear()
             for running in self._running:
                 running.container.kill()
             for running in self._running:
                 running.container.wait()
-                running.finish()
+                running.report_end()
             self._running.clear()
 
-    def _start(self, job: Any) -> None:
+    def _start(self, job: Job) -> None:
         job.status = "STARTING"
-        rule = self._script.rule_for_job(job.job_name)
-        if rule and rule.fault == "image":
-            rule.delivered += 1
-            job.end(rule.ending)
+        fault = self._script.claim_for_job(job.job_name)
+        if fault and fault.kind == "image":
+            fault.occurred += 1
+            job.report_end(fault.ending)
             return
         environment = {**self._image, **job.environment()}
         try:
             container = Container(job.command(), environment, self._folder)
         except OSError as error:
             reason = f"CannotStartContainerError: {error}"
-            job.end(Ending(None, "Task failed to start", reason))
+            job.report_end(Ending(None, "Task failed to start", reason))
             return
-        job.began()
-        self._running.append(Running(job, container, rule))
+        job.report_start()
+        self._running.append(RunningJob(job, container, fault))
 
 
-def job_class(host: Host) -> Any:
-    """Moto's job, which is a thread with a Docker container, as a job of the host."""
+def make_job_class(host: Host) -> type:
+    """Return a subclass of moto's job that runs on the host, not in a Docker container."""
     from moto.batch import models
 
-    class Job(models.Job):  # type: ignore[misc]
-        __module__ = models.__name__  # moto's metaclass finds the service in it
+    class HostJob(models.Job):  # type: ignore[misc]
+        __module__ = models.__name__  # moto's metaclass derives the service from it
         reason: str | None = None
         wall_s: float | None = None
         log = ""
@@ -358,7 +418,7 @@ def job_class(host: Host) -> Any:
             host.submit(self)
 
         def terminate(self, reason: str) -> None:
-            if not self.job_stopped:  # moto would change the reason of one that has ended
+            if not self.job_stopped:  # moto would change the reason of a job that has ended
                 super().terminate(reason)
 
         def command(self) -> list[str]:
@@ -375,54 +435,54 @@ def job_class(host: Host) -> Any:
                 "AWS_EXECUTION_ENV": "AWS_ECS_EC2",
             }
 
-        def began(self) -> None:
+        def report_start(self) -> None:
             self.log_stream_name = self._stream_name
             self.job_started_at = models.datetime.now()
             self._start_attempt()
             self.status = "RUNNING"
 
-        def end(self, ending: Ending, stopped: bool = False) -> None:
+        def report_end(self, ending: Ending, was_stopped: bool = False) -> None:
             self.exit_code, self.reason = ending.exit_code, ending.reason
             self.job_stopped_reason = ending.status_reason
             if self.latest_attempt:
                 self.latest_attempt["statusReason"] = ending.status_reason
                 self.latest_attempt["container"].update(self._outcome())
-            self._mark_stopped(success=ending.exit_code == 0 and not stopped)
+            self._mark_stopped(success=ending.exit_code == 0 and not was_stopped)
 
         def describe_short(self) -> dict[str, Any]:
             return {**super().describe_short(), "container": self._outcome()}
 
         def describe(self) -> dict[str, Any]:
-            found: dict[str, Any] = super().describe()
-            found["container"] = {**found.get("container", {}), **self._outcome()}
-            return found
+            description: dict[str, Any] = super().describe()
+            description["container"] = {**description.get("container", {}), **self._outcome()}
+            return description
 
         def _outcome(self) -> dict[str, Any]:
-            """What moto leaves out of DescribeJobs, and Metaflow reads."""
-            found = {"exitCode": self.exit_code, "reason": self.reason}
-            return {name: value for name, value in found.items() if value is not None}
+            """Return fields that Metaflow reads and that moto's DescribeJobs lacks."""
+            fields = {"exitCode": self.exit_code, "reason": self.reason}
+            return {name: value for name, value in fields.items() if value is not None}
 
-        def _get_container_property(self, p: str, default: Any) -> Any:
+        def _get_container_property(self, p: str, default: object) -> Any:
             if p != "environment":
                 return super()._get_container_property(p, default)
-            # moto appends to the list that was submitted, each time that it is asked.
-            places = (self.job_definition.container_properties, self.container_overrides)
-            found = {pair["name"]: pair["value"] for place in places for pair in place.get(p, [])}
-            found["AWS_BATCH_JOB_ID"] = self.job_id
-            return [{"name": name, "value": value} for name, value in found.items()]
+            # moto's own method appends to the submitted list each time it is called.
+            sources = (self.job_definition.container_properties, self.container_overrides)
+            variables = {pair["name"]: pair["value"] for src in sources for pair in src.get(p, [])}
+            variables["AWS_BATCH_JOB_ID"] = self.job_id
+            return [{"name": name, "value": value} for name, value in variables.items()]
 
-    return Job
+    return HostJob
 
 
 # Objects ---------------------------------------------------------------------------------------
 
 
-def key_class() -> Any:
-    """Moto's object of S3, kept as one `bytes` until it is overwritten or deleted.
+def make_key_class() -> type:
+    """Return a subclass of moto's S3 object that keeps its content as one `bytes` object.
 
-    Its own keeps a temporary file and reads all of it for each request of a range: clients fetch
-    large objects in ranges of 8 MB, so that 1 GB would be read 128 times. It also keeps the parts
-    of an upload beside the whole.
+    moto's own class keeps a temporary file and reads all of it for each range request. Clients
+    fetch large objects in ranges of 8 MB, so 1 GB would be read 128 times. It also keeps the parts
+    of an upload in addition to the complete object.
     """
     from moto.s3 import models
 
@@ -437,7 +497,7 @@ def key_class() -> Any:
         @property
         def value(self) -> bytes:
             if self.disposed:
-                raise ValueError("parts of an object cannot be read once it is complete")
+                raise ValueError("the parts of a complete object cannot be read")
             return self._content
 
         @value.setter
@@ -452,7 +512,7 @@ def key_class() -> Any:
 
         def dispose(self, garbage: bool = False) -> None:
             super().dispose(garbage)
-            self._content = b""  # moto lists all objects that ever were
+            self._content = b""  # moto keeps references to all objects, also deleted ones
 
     return FakeKey
 
@@ -462,34 +522,35 @@ def key_class() -> Any:
 
 @dataclass(frozen=True)
 class Request:
-    """Which operation of which service is asked for."""
+    """A request to one of the services."""
 
     service: str
     operation: str
     path: str
     url: str
+    """Decoded path and query."""
     user_agent: str
 
     @classmethod
-    def from_environ(cls, environ: dict[str, Any], batch_operations: dict[str, str]) -> Request:
-        """Read from the signature, the method and the path."""
+    def from_environ(cls, environ: WSGIEnvironment, batch_operations: dict[str, str]) -> Request:
+        """Read service and operation from the signature, the method and the path."""
         path = environ["PATH_INFO"]
-        signed = re.search(
+        signature = re.search(
             r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", _header(environ, "AUTHORIZATION")
         )
-        service = signed[1] if signed else "s3"
-        last = path.rpartition("/")[2]
+        service = signature[1] if signature else "s3"
+        name = path.rpartition("/")[2]
         query = unquote(environ.get("QUERY_STRING", ""))
         return cls(
             service,
-            _s3_operation(environ) if service == "s3" else batch_operations.get(last, last),
+            _s3_operation(environ) if service == "s3" else batch_operations.get(name, name),
             path,
             f"{path}?{query}" if query else path,
             _header(environ, "USER_AGENT"),
         )
 
 
-def _s3_operation(environ: dict[str, Any]) -> str:
+def _s3_operation(environ: WSGIEnvironment) -> str:
     method = environ["REQUEST_METHOD"]
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
@@ -499,8 +560,8 @@ def _s3_operation(environ: dict[str, Any]) -> str:
         parts = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "GET": "ListParts"}
         return parts.get(method, "AbortMultipartUpload")
     if key:
-        copies = method == "PUT" and _header(environ, "X_AMZ_COPY_SOURCE")
-        return "CopyObject" if copies else f"{method.capitalize()}Object"
+        is_copy = method == "PUT" and _header(environ, "X_AMZ_COPY_SOURCE")
+        return "CopyObject" if is_copy else f"{method.capitalize()}Object"
     if method == "GET" and bucket:
         return "ListObjectsV2" if "list-type" in query else "ListObjects"
     if method == "POST" and "delete" in query:
@@ -508,46 +569,53 @@ def _s3_operation(environ: dict[str, Any]) -> str:
     return {"GET": "ListBuckets", "PUT": "CreateBucket"}.get(method, f"{method.capitalize()}Bucket")
 
 
-def _header(environ: dict[str, Any], name: str) -> str:
+def _header(environ: WSGIEnvironment, name: str) -> str:
     return str(environ.get(f"HTTP_{name}", ""))
 
 
 @dataclass(frozen=True)
 class Response:
-    """What is sent back; a ``drop`` is nothing at all."""
+    """A response to a request."""
 
     status: str
     headers: list[tuple[str, str]]
     body: bytes
     drop: bool = False
+    """Close the connection without a response."""
 
     @classmethod
-    def of_fault(cls, request: Request, fault: str) -> Response:
-        """An error, in the words of the service."""
-        if fault in ("drop", "lost"):
+    def from_fault(cls, request: Request, kind: str) -> Response:
+        """Return an error, formatted as the service does."""
+        if kind in ("drop", "lost"):
             return cls("500 Dropped", [], b"", drop=True)
-        code, name, message = REQUEST_FAULTS[request.service][fault]
+        code, name, message = REQUEST_FAULTS[request.service][kind]
         status = f"{code} {HTTPStatus(code).phrase}"
         if request.service == "s3":
             body = f"<Error><Code>{name}</Code><Message>{message}</Message></Error>"
             return cls(status, [("Content-Type", "application/xml")], body.encode())
-        kind = [("Content-Type", "application/json"), ("x-amzn-ErrorType", name)]
-        return cls(status, kind, json.dumps({"message": message}).encode())
+        headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", name)]
+        return cls(status, headers, json.dumps({"message": message}).encode())
 
 
-class Gate:
-    """A WSGI application before moto's: it counts, injects faults, and serves `LocalAWS`."""
+class Gateway:
+    """A WSGI application in front of moto's that counts requests and injects faults.
 
-    def __init__(self, moto: Callable[..., Any], script: Script, host: Host) -> None:
+    It also answers the calls of `LocalAWS`.
+    """
+
+    def __init__(self, moto: Callable[..., Any], script: FaultScript, host: Host) -> None:
         self._moto = moto
         self._script = script
-        self._control = Control(script, host)
+        self._traffic = TrafficLog()
+        self._control = Control(script, self._traffic, host)
         self._batch_operations = _batch_operations()
-        # moto's S3 is not atomic: a read beside an overwrite fails, two If-None-Match both pass.
+        # moto's S3 is not atomic: reading an object while it is overwritten fails, and of two
+        # requests with If-None-Match both succeed.
         self._locks = {"s3": threading.RLock(), "batch": host.lock}
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        # All of the body first: a client that still sends would take an answer for a reset.
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # Read the whole body first: a client that is still sending would mistake an early response
+        # for a reset connection.
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if environ["PATH_INFO"].startswith(CONTROL):
             response = self._control.answer(environ["PATH_INFO"].removeprefix(CONTROL), body)
@@ -560,18 +628,18 @@ class Gate:
         start_response(response.status, response.headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
-    def _serve(self, environ: dict[str, Any], bytes_in: int) -> Response:
+    def _serve(self, environ: WSGIEnvironment, bytes_in: int) -> Response:
         request = Request.from_environ(environ, self._batch_operations)
-        rule = self._script.rule_for_request(request)
-        if rule is None or rule.fault == "lost":
+        fault = self._script.claim_for_request(request)
+        if fault is None or fault.kind == "lost":
             with self._locks.get(request.service, contextlib.nullcontext()):
-                response = self._ask_moto(environ)
-        if rule is not None:
-            response = Response.of_fault(request, rule.fault)
-        self._script.count(request, bytes_in, len(response.body))
+                response = self._call_moto(environ)
+        if fault is not None:
+            response = Response.from_fault(request, fault.kind)
+        self._traffic.add(request, bytes_in, len(response.body))
         return response
 
-    def _ask_moto(self, environ: dict[str, Any]) -> Response:
+    def _call_moto(self, environ: WSGIEnvironment) -> Response:
         head: list[Any] = []
         chunks = self._moto(environ, lambda *status_and_headers: head.extend(status_and_headers))
         try:
@@ -581,7 +649,7 @@ class Gate:
 
 
 def _batch_operations() -> dict[str, str]:
-    """From the last part of the path, which is lower case, to the name."""
+    """Return the names of Batch's operations by the last part of their path, in lower case."""
     import botocore.session
 
     model = botocore.session.Session().get_service_model("batch")
@@ -589,32 +657,33 @@ def _batch_operations() -> dict[str, str]:
 
 
 class Control:
-    """What `LocalAWS` may ask for: each public method is a verb."""
+    """Methods that `LocalAWS` calls by name."""
 
-    def __init__(self, script: Script, host: Host) -> None:
+    def __init__(self, script: FaultScript, traffic: TrafficLog, host: Host) -> None:
         self._script = script
+        self._traffic = traffic
         self._host = host
 
-    def answer(self, verb: str, body: bytes) -> Response:
-        """Of a call by name, with keyword arguments in JSON."""
-        kind = [("Content-Type", "application/json")]
+    def answer(self, method: str, body: bytes) -> Response:
+        """Call a method with keyword arguments in JSON; return its result, or a traceback."""
+        headers = [("Content-Type", "application/json")]
         try:
-            found = getattr(self, verb)(**json.loads(body))
-            return Response("200 OK", kind, json.dumps(found).encode())
+            result = getattr(self, method)(**json.loads(body))
+            return Response("200 OK", headers, json.dumps(result).encode())
         except Exception:
-            return Response("500 Failed", kind, json.dumps(traceback.format_exc()).encode())
+            return Response("500 Failed", headers, json.dumps(traceback.format_exc()).encode())
 
     def fail_jobs(self, **options: Any) -> None:
-        self._script.rules.append(JobRule(**options))
+        self._script.add(JobFault(**options))
 
     def fail_requests(self, **options: Any) -> None:
-        self._script.rules.append(RequestRule(**options))
+        self._script.add(RequestFault(**options))
 
     def faults(self) -> list[int]:
-        return [rule.delivered for rule in self._script.rules]
+        return self._script.occurrences()
 
     def traffic(self, **filters: str) -> dict[str, Counter[str]]:
-        return self._script.traffic(**filters)
+        return self._traffic.by_operation(**filters)
 
     def jobs(self) -> list[dict[str, Any]]:
         with self._host.lock:
@@ -640,9 +709,10 @@ class Control:
         with self._host.lock:
             self._host.kill_all()
             self._script.clear()
+            self._traffic.clear()
             _batch().reset()
             _s3().reset()
-            set_up()
+            create_account()
 
 
 # The account -----------------------------------------------------------------------------------
@@ -660,13 +730,13 @@ def _s3() -> Any:
     return s3_backends[ACCOUNT]["aws"]
 
 
-def set_up() -> None:
-    """A bucket, and a queue with a compute environment."""
+def create_account() -> None:
+    """Create a bucket, and a job queue with a compute environment."""
     from moto.batch.models import ComputeEnvironment
 
     _s3().create_bucket(BUCKET, REGION)
     batch = _batch()
-    # Not through the API, which would also want a network and roles.
+    # Not through the API, which would also require a network and roles.
     environment = ComputeEnvironment(
         COMPUTE_ENVIRONMENT,
         "MANAGED",
@@ -682,8 +752,8 @@ def set_up() -> None:
     batch.create_job_queue(QUEUE, 1, None, "ENABLED", order)
 
 
-def serve(script: Script, host: Host) -> int:
-    """Start the server; its port."""
+def start_server(script: FaultScript, host: Host) -> int:
+    """Start the server in a thread; return its port."""
     import logging
 
     import moto.batch.models
@@ -692,30 +762,31 @@ def serve(script: Script, host: Host) -> int:
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # moto looks them up as globals of these modules.
-    moto.batch.models.Job = job_class(host)
-    moto.s3.models.FakeKey = key_class()
-    set_up()
-    gate = Gate(DomainDispatcherApplication(create_backend_app), script, host)
+    # moto looks up these classes as globals of the modules.
+    moto.batch.models.Job = make_job_class(host)
+    moto.s3.models.FakeKey = make_key_class()
+    create_account()
+    gateway = Gateway(DomainDispatcherApplication(create_backend_app), script, host)
     handler = MotoRequestHandler
-    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=handler)
+    server = make_server("127.0.0.1", 0, gateway, threaded=True, request_handler=handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return int(server.port)
 
 
 def main(owner: int, **options: Any) -> None:
-    """Serve until SIGTERM, or until the process that started this one is gone."""
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    """Serve until SIGTERM, or until the owner, the process that started this one, has ended."""
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     folder = Path(tempfile.mkdtemp(prefix="local-aws-"))
-    script = Script()
+    script = FaultScript()
     host = Host(script, folder, **options)
     try:
-        sys.stdout.write(json.dumps({"port": serve(script, host), "folder": str(folder)}) + "\n")
+        address = {"port": start_server(script, host), "folder": str(folder)}
+        sys.stdout.write(json.dumps(address) + "\n")
         sys.stdout.flush()
-        while not asked and os.getppid() == owner:  # an orphan has another parent
+        while not received and os.getppid() == owner:  # an orphan has another parent
             host.advance()
-            time.sleep(TICK_S)
+            time.sleep(POLL_S)
     finally:
         host.kill_all()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Estimators that fail on cue, and count how often they were asked."""
+"""Estimators that fail on demand."""
 
 from __future__ import annotations
 
@@ -6,29 +6,49 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Sized
 from pathlib import Path
-from typing import Any
 
 from sklearn.base import BaseEstimator, RegressorMixin
 
-BEHAVIORS = ("fit", "raise", "exit", "kill", "exit once", "sleep")
+from skdistsearch._typing import ArrayLike
 
 
 class FaultyRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A regressor that predicts the mean of y times ``factor``, unless its behavior is another.
+    """Regressor that predicts the mean of y times a factor, or fails on demand.
 
     Parameters
     ----------
     factor : float, default=1.0
-        What the mean of y is multiplied by.
+        Factor by which the mean of y is multiplied.
     behavior : {"fit", "raise", "exit", "kill", "exit once", "sleep"}, default="fit"
-        What `fit` does: fit; raise a ZeroDivisionError; end the process; kill the process, as
-        the kernel does when memory runs out; end the process the first time (per ``folder``);
-        sleep an hour.
+        What happens in `fit`:
+
+        - ``"fit"``: the model is fitted;
+        - ``"raise"``: it raises a ZeroDivisionError;
+        - ``"exit"``: the process exits;
+        - ``"kill"``: the process is killed, as by the kernel when memory runs out;
+        - ``"exit once"``: the process exits the first time, counted in ``folder``;
+        - ``"sleep"``: it sleeps for an hour.
     folder : str or None, default=None
-        Each call of `fit` leaves a file here: see `fits_begun`.
+        Folder in which each call of `fit` leaves a file, to be counted with `fits_begun`.
     duration_s : float, default=0.0
-        How long a fit takes that is to succeed, in seconds.
+        Duration of a successful fit, in seconds.
+
+    Attributes
+    ----------
+    mean_ : float
+        The value that the model predicts.
+
+    Examples
+    --------
+    >>> from skdistsearch.testing import FaultyRegressor
+    >>> FaultyRegressor(factor=2.0).fit([[0], [1]], [1.0, 3.0]).predict([[2]])
+    [4.0]
+    >>> FaultyRegressor(behavior="raise").fit([[0], [1]], [1.0, 3.0])
+    Traceback (most recent call last):
+        ...
+    ZeroDivisionError: factor=1.0 was meant to fail
     """
 
     def __init__(
@@ -43,14 +63,20 @@ class FaultyRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.folder = folder
         self.duration_s = duration_s
 
-    def fit(self, X: Any, y: Any) -> FaultyRegressor:
-        """Meet the behavior."""
-        before = self.fits_begun(self.folder, self.behavior)
+    def fit(self, X: ArrayLike, y: ArrayLike) -> FaultyRegressor:
+        """Fit the model, or fail as ``behavior`` says.
+
+        Raises
+        ------
+        ZeroDivisionError
+            If ``behavior`` is ``"raise"``.
+        """
+        is_first = self.fits_begun(self.folder, self.behavior) == 0
         if self.folder is not None:
             Path(self.folder, f"{self.behavior}-{secrets.token_hex(8)}").touch()
         if self.behavior == "raise":
             raise ZeroDivisionError(f"factor={self.factor} was meant to fail")
-        if self.behavior == "exit" or (self.behavior == "exit once" and not before):
+        if self.behavior == "exit" or (self.behavior == "exit once" and is_first):
             os._exit(3)
         if self.behavior == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -60,11 +86,11 @@ class FaultyRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.mean_ = float(sum(y) / len(y)) * self.factor
         return self
 
-    def predict(self, X: Any) -> list[float]:
-        """The mean of the y that was seen, times ``factor``."""
+    def predict(self, X: Sized) -> list[float]:
+        """Return the mean of the training y times ``factor``, for each row of X."""
         return [self.mean_] * len(X)
 
     @staticmethod
     def fits_begun(folder: str | None, behavior: str) -> int:
-        """How many times `fit` was called with this behavior and folder, in whatever process."""
+        """Return how often `fit` was called with this folder and behavior, in all processes."""
         return 0 if folder is None else len(list(Path(folder).glob(f"{behavior}-*")))

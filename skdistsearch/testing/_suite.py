@@ -1,11 +1,12 @@
-"""What every backend must do."""
+"""A test suite that every backend must pass."""
 
 from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -19,16 +20,29 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skdistsearch import DistributedSearchCV
+from skdistsearch._typing import ArrayLike, Estimator, ParamGrid
 from skdistsearch.backends import Backend
 from skdistsearch.exceptions import FitLostError, NotPicklableError
 from skdistsearch.testing._estimators import FaultyRegressor
 
+_ParamGrid: TypeAlias = ParamGrid | Sequence[ParamGrid]
+
 
 class BackendSuite:
-    """Derive a class ``TestX`` from it and set ``backend``: pytest does the rest.
+    """Tests that every backend must pass.
 
-    A backend that passes gives the numbers of scikit-learn's own search, keeps scikit-learn's
-    story of failures, loses nothing but the fit in which a worker died, and leaves no process.
+    Derive a class whose name begins with ``Test``, set ``backend``, and run pytest. A backend that
+    passes gives the same results as scikit-learn's own searches, handles failed fits as they do,
+    and loses only those fits that kill their workers.
+
+    Attributes
+    ----------
+    backend : Backend
+        The backend under test.
+    n_jobs : int or None, default=2
+        ``n_jobs`` of the searches.
+    max_tries : int, default=2
+        How often the backend may start a fit that kills its worker each time.
 
     Examples
     --------
@@ -36,17 +50,19 @@ class BackendSuite:
 
         from skdistsearch.testing import BackendSuite
 
-        class TestMine(BackendSuite):
+
+        class TestMyBackend(BackendSuite):
             backend = MyBackend()
     """
 
     backend: Backend
     n_jobs: int | None = 2
-    tries_max: int = 2
-    """How often a fit that kills its worker may be begun."""
+    max_tries: int = 2
 
-    def search(self, estimator: Any, param_grid: Any, **params: Any) -> DistributedSearchCV:
-        """A search on the backend under test."""
+    def search(
+        self, estimator: Estimator, param_grid: _ParamGrid, **params: Any
+    ) -> DistributedSearchCV:
+        """Return a search on the backend under test."""
         return DistributedSearchCV(
             estimator,
             param_grid,
@@ -54,12 +70,12 @@ class BackendSuite:
         )
 
     def test_backend_is_a_value(self) -> None:
-        """Settings only: equal to its copies, and clonable with the search."""
+        """The backend equals its copies, and can be cloned with a search."""
         assert pickle.loads(pickle.dumps(self.backend)) == self.backend
         assert clone(self.search(Ridge(), {})).backend == self.backend
 
     def test_scores_equal_those_of_grid_search(self) -> None:
-        """Bit for bit, with several metrics, weights and train scores."""
+        """Results are equal bit for bit, with several metrics, weights and train scores."""
         X, y = load_diabetes(return_X_y=True)
         grid = {"alpha": np.logspace(-3, 3, 5), "fit_intercept": [True, False]}
         options = {
@@ -74,22 +90,22 @@ class BackendSuite:
         _assert_same_results(search.cv_results_, expected.cv_results_)
         np.testing.assert_array_equal(search.predict(X), expected.predict(X))
 
-    def test_what_is_defined_on_the_spot_travels(self) -> None:
-        """Lambdas, and classes and functions that no module holds."""
+    def test_lambdas_and_local_classes_reach_the_workers(self) -> None:
+        """Workers need not be able to import them."""
 
-        class Mine(Ridge):  # type: ignore[misc]
+        class LocalRidge(Ridge):  # type: ignore[misc]
             pass
 
         X, y = make_regression(30, 3, random_state=0)
-        pipe = make_pipeline(FunctionTransformer(lambda X: X * 2), Mine())
+        pipe = make_pipeline(FunctionTransformer(lambda X: X * 2), LocalRidge())
         scorer = make_scorer(lambda y, predicted: -abs(y - predicted).max())
-        grid = {"mine__alpha": [0.1, 1.0]}
+        grid = {"localridge__alpha": [0.1, 1.0]}
         expected = GridSearchCV(pipe, grid, cv=2, scoring=scorer).fit(X, y)
         search = self.search(pipe, grid, scoring=scorer).fit(X, y)
         _assert_same_results(search.cv_results_, expected.cv_results_)
 
     def test_fit_that_raises_becomes_error_score(self, tmp_path: Path) -> None:
-        """With the traceback of where it happened in scikit-learn's warning."""
+        """scikit-learn's warning contains the traceback of the worker."""
         X, y = make_regression(20, 2, random_state=0)
         search = self.search(
             FaultyRegressor(folder=str(tmp_path)), {"behavior": ["fit", "raise"]}, error_score=-7
@@ -100,39 +116,39 @@ class BackendSuite:
         assert np.isfinite(search.cv_results_["mean_test_score"][0])
         assert FaultyRegressor.fits_begun(str(tmp_path), "raise") == 2
 
-    def test_error_score_raise_gives_the_original_type(self) -> None:
-        """And the traceback of where it happened in the message."""
+    def test_error_score_raise_keeps_the_type_of_the_error(self) -> None:
+        """The message contains the traceback of the worker."""
         X, y = make_regression(20, 2, random_state=0)
         search = self.search(FaultyRegressor(), {"behavior": ["raise"]}, error_score="raise")
         with pytest.raises(ZeroDivisionError, match=r"(?s)was meant to fail.*Traceback.*in fit"):
             search.fit(X, y)
 
     @pytest.mark.parametrize("behavior", ["exit", "kill"])
-    def test_dead_worker_costs_its_own_fit_only(self, behavior: str, tmp_path: Path) -> None:
-        """The fit is tried once more, then named in the failure; all others are as ever."""
+    def test_dead_worker_loses_only_its_fit(self, behavior: str, tmp_path: Path) -> None:
+        """The fit is retried once, then reported as lost; the other results are unaffected."""
         X, y = make_regression(20, 2, random_state=0)
-        grid = [
+        grid: list[dict[str, Any]] = [
             {"factor": [0.5, 1.0, 1.5, 2.0]},
             {"behavior": [behavior], "folder": [str(tmp_path)]},
         ]
         expected = GridSearchCV(FaultyRegressor(), grid[:1], cv=2).fit(X, y)
         search = self.search(FaultyRegressor(), grid)
-        named = (
+        message = (
             rf"(?s)candidate 4 \(.*behavior='{behavior}'.*\), split [01]: its worker died 2 times"
         )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
-            with pytest.warns(FitFailedWarning, match=named):
+            with pytest.warns(FitFailedWarning, match=message):
                 search.fit(X, y)
         scores = search.cv_results_["mean_test_score"]
         np.testing.assert_array_equal(scores[:4], expected.cv_results_["mean_test_score"])
         assert np.isnan(scores[4])
-        # Two splits, each tried twice. Where workers share a pool, the death of one can end the
-        # other between the note that its fit begins and the estimator's own count.
-        assert 3 <= FaultyRegressor.fits_begun(str(tmp_path), behavior) <= 2 * self.tries_max
+        # Two splits, each tried twice. In a pool, the death of one worker can end another one after
+        # the start of its fit was recorded, but before the estimator has counted it.
+        assert 3 <= FaultyRegressor.fits_begun(str(tmp_path), behavior) <= 2 * self.max_tries
 
-    def test_worker_that_dies_once_loses_nothing(self, tmp_path: Path) -> None:
-        """Its fit is done again elsewhere."""
+    def test_fit_whose_worker_died_once_succeeds(self, tmp_path: Path) -> None:
+        """Another worker runs the fit again."""
         X, y = make_regression(20, 2, random_state=0)
         grid = {"factor": [0.5, 1.0, 1.5], "behavior": ["exit once"], "folder": [str(tmp_path)]}
         expected = GridSearchCV(FaultyRegressor(), {"factor": grid["factor"]}, cv=2).fit(X, y)
@@ -141,15 +157,15 @@ class BackendSuite:
             search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
         )
 
-    def test_lost_fit_raises_if_asked_to(self) -> None:
-        """With ``error_score="raise"``: one error that says which fit was lost, and how."""
+    def test_lost_fit_raises_with_error_score_raise(self) -> None:
+        """The error names the fit."""
         X, y = make_regression(20, 2, random_state=0)
         search = self.search(FaultyRegressor(), {"behavior": ["exit"]}, error_score="raise")
         with pytest.raises(FitLostError, match=r"candidate 0 \(behavior='exit'\), split [01]"):
             search.fit(X, y)
 
-    def test_what_cannot_be_pickled_is_named_before_the_first_fit(self, tmp_path: Path) -> None:
-        """By the name the user knows it by."""
+    def test_unpicklable_parameter_is_reported_before_the_first_fit(self, tmp_path: Path) -> None:
+        """The error contains the name of the parameter in the grid."""
         X, y = make_regression(20, 2, random_state=0)
         pipe = make_pipeline(FunctionTransformer(), FaultyRegressor(folder=str(tmp_path)))
         generator = (i for i in "not picklable")
@@ -160,8 +176,10 @@ class BackendSuite:
             self.search(pipe, grid).fit(X, y)
         assert FaultyRegressor.fits_begun(str(tmp_path), "fit") == 0
 
-    def test_verbose_speaks_where_the_user_looks(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """What scikit-learn prints of each fit appears on the caller's own stdout."""
+    def test_verbose_output_is_printed_by_the_caller(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """scikit-learn's progress messages appear on the stdout of the caller."""
         X, y = make_regression(20, 2, random_state=0)
         self.search(FaultyRegressor(), {"factor": [1.0, 2.0]}, verbose=3).fit(X, y)
         printed = capsys.readouterr().out
@@ -169,7 +187,9 @@ class BackendSuite:
         assert printed.count("[CV 1/2] END") == printed.count("[CV 2/2] END") == 2
 
 
-def _assert_same_results(results: dict[str, Any], expected: dict[str, Any]) -> None:
+def _assert_same_results(
+    results: Mapping[str, ArrayLike], expected: Mapping[str, ArrayLike]
+) -> None:
     assert results.keys() == expected.keys()
     for key in expected:
         if not key.endswith("_time"):

@@ -323,7 +323,7 @@ def variable(name):
 def test_threads_that_the_user_has_set_stay_and_are_warned_of(estimator, grid, monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
     search = DistributedSearchCV(estimator, grid, cv=2, n_jobs=2, refit=False)
-    with pytest.warns(UserWarning, match=r"n_jobs=3 in 2 processes asks for 6 threads on 4 cores"):
+    with pytest.warns(UserWarning, match=r"n_jobs=3 in 2 processes uses 6 threads on 4 cores"):
         search.fit(X, y)
 
 

@@ -1,4 +1,4 @@
-"""A contender that learns nothing."""
+"""`add_baseline`: a contender that ignores the features."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_baseline_is_scored_on_the_same_splits():
 
 
 @pytest.mark.parametrize("last", [LogisticRegression(), "passthrough", None])
-def test_classifiers_get_a_classifier_wherever_they_stand(last):
+def test_classifier_in_pipeline_or_grid_gets_a_dummy_classifier(last):
     pipe = Pipeline([("scale", StandardScaler()), ("model", last)])
     grid = add_baseline(pipe, [{"model": [LogisticRegression()], "model__C": [1.0]}])
     assert isinstance(grid[-1]["model"][0], DummyClassifier)
@@ -37,8 +37,8 @@ def test_classifiers_get_a_classifier_wherever_they_stand(last):
     np.testing.assert_allclose(results["mean_test_score"][-1], 1 / 3)  # of three classes
 
 
-def test_what_has_no_baseline_is_an_error():
-    with pytest.raises(ValueError, match=r"Ridge is no Pipeline\. .*Pipeline\(\[\('model',"):
+def test_estimator_without_a_baseline_is_an_error():
+    with pytest.raises(ValueError, match=r"Ridge is not a Pipeline\. .*Pipeline\(\[\('model',"):
         add_baseline(Ridge(), {"alpha": [1.0]})
     with pytest.raises(ValueError, match="'pca', is neither a classifier nor a regressor"):
         add_baseline(Pipeline([("pca", PCA())]), {"pca__n_components": [1]})

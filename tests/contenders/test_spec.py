@@ -1,3 +1,5 @@
+"""`contenders_from_spec`: grids from specifications, and errors in these."""
+
 import importlib
 import importlib.util
 import sys
@@ -14,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
-from skdistsearch.contenders._fit_params import FitParams, WithFitParams
+from skdistsearch.contenders._fit_params import WithFitParams
 from skdistsearch.exceptions import SpecError
 from skdistsearch.model_selection._param_grid import check_param_grid, make_candidates
 
@@ -22,12 +24,12 @@ DIABETES = load_diabetes(return_X_y=True)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RIDGE = "sklearn.linear_model.Ridge"
 TREES = "sklearn.ensemble.HistGradientBoostingRegressor"
-RIVALS = ("lightgbm", "scikeras", "tensorflow")
-MISSING = [name for name in RIVALS if importlib.util.find_spec(name) is None]
+OPTIONAL = ("lightgbm", "scikeras", "tensorflow")
+MISSING = [name for name in OPTIONAL if importlib.util.find_spec(name) is None]
 
 
-class Taught(RegressorMixin, BaseEstimator):
-    """Predicts what its ``fit`` was told to."""
+class FitValueRegressor(RegressorMixin, BaseEstimator):
+    """Predicts a value that is a parameter of its ``fit``."""
 
     def __init__(self, factor=1.0):
         self.factor = factor
@@ -47,8 +49,8 @@ class Taught(RegressorMixin, BaseEstimator):
         ("__init_kwargs__model__", "__fit_kwargs__model__"),
     ],
 )
-def test_both_spellings_of_the_prefixes(init, fit):
-    spec = [{"__model": [Taught], f"{init}factor": [1.0, 2.0], f"{fit}value": [3.0]}]
+def test_both_spellings_of_prefixes(init, fit):
+    spec = [{"__model": [FitValueRegressor], f"{init}factor": [1.0, 2.0], f"{fit}value": [3.0]}]
     estimator, grid = contenders_from_spec(spec)
     search = GridSearchCV(estimator, grid, cv=2, refit=False).fit(*DIABETES)
     values = [
@@ -58,7 +60,7 @@ def test_both_spellings_of_the_prefixes(init, fit):
     assert values == [3.0, 6.0]
 
 
-def test_search_is_that_of_the_same_grid_by_hand():
+def test_search_equals_that_over_a_handwritten_grid():
     spec = [
         {"__model": [RIDGE], "__model__init_kwargs__alpha": loguniform(0.01, 1), "__n_iter": 3},
         {"__model": RIDGE.replace("Ridge", "Lasso"), "__model__init_kwargs__alpha": [0.1, 1]},
@@ -80,9 +82,9 @@ def test_search_is_that_of_the_same_grid_by_hand():
 @pytest.mark.parametrize(
     "model", [RIDGE, [RIDGE], Ridge, [Ridge], Ridge(alpha=5), [Ridge, RIDGE], "mine"]
 )
-def test_models_are_classes_paths_or_models(model):
+def test_models_may_be_classes_paths_or_instances(model):
     _, (grid,) = contenders_from_spec({"__model": model}, aliases={"mine": RIDGE})
-    assert {type(found) for found in grid["model"]} == {Ridge}
+    assert {type(instance) for instance in grid["model"]} == {Ridge}
 
 
 @pytest.mark.parametrize(
@@ -99,20 +101,20 @@ def test_models_are_classes_paths_or_models(model):
         (["alias"], [Ridge]),
     ],
 )
-def test_values_are_lists_or_single(value, expected):
-    spec = {"__model": [Taught], "__model__init_kwargs__factor": value}
+def test_values_may_be_lists_or_single(value, expected):
+    spec = {"__model": [FitValueRegressor], "__model__init_kwargs__factor": value}
     _, (grid,) = contenders_from_spec(spec, aliases={"alias": Ridge})
     assert grid["model__factor"] == expected
 
 
-def test_distributions_and_n_iter_are_sampled():
+def test_n_iter_candidates_are_sampled():
     spec = {"__model": RIDGE, "__model__init_kwargs__alpha": loguniform(0.1, 1), "__n_iter": 4}
     _, grid = contenders_from_spec(spec)
     assert len(make_candidates(grid, 0)) == 4
 
 
 @pytest.mark.parametrize("name", ["early_stopping_rounds", "patience"])
-def test_early_stopping_is_that_of_the_training_rows(name):
+def test_early_stopping_equals_the_wrapper_by_hand(name):
     spec = {
         "__model": [TREES],
         "__model__init_kwargs__learning_rate": [0.1, 0.3],
@@ -133,7 +135,7 @@ def test_early_stopping_is_that_of_the_training_rows(name):
     assert search.best_estimator_["model"].best_iteration_ < 50
 
 
-def test_parameter_that_fit_lost_to_the_model_goes_to_the_model():
+def test_former_parameter_of_fit_is_set_on_the_model():
     lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
     spec = {
         "__model": ["lightgbm.LGBMRegressor"],
@@ -153,12 +155,15 @@ def test_parameter_that_fit_lost_to_the_model_goes_to_the_model():
 
 
 BROKEN = {
-    "no list": ("nonsense", r"A spec is a list of dicts, one for each contender. Got 'nonsense'"),
-    "empty": ([], r"A spec is a list of dicts, one for each contender. Got \[\]"),
+    "no list": (
+        "nonsense",
+        r"A spec must be a list of dicts, one for each contender. Got 'nonsense'",
+    ),
+    "empty": ([], r"A spec must be a list of dicts, one for each contender. Got \[\]"),
     "no dict": ([3], r"contenders_spec\[0\] is not a dict: 3"),
     "no model": (
         [{"__model__init_kwargs__alpha": [1]}],
-        r"contenders_spec\[0\] has no '__model': a class, or the path to import it from",
+        r"contenders_spec\[0\] has no '__model': give a class, or the path to import it from",
     ),
     "empty list of models": ([{"__model": []}], r"contenders_spec\[0\]\['__model'\]: the list is"),
     "no such module": (
@@ -173,16 +178,16 @@ BROKEN = {
     "number as a model": ([{"__model": [3]}], r"\['__model'\]: 3 is neither a class nor a path to"),
     "no estimator": (
         [{"__model": ["collections.OrderedDict"]}],
-        r"\['__model'\]: OrderedDict makes no scikit-learn estimator",
+        r"\['__model'\]: OrderedDict is not a scikit-learn estimator",
     ),
     "misspelt key": (
         [{"__model": [RIDGE], "__model__init_kwarg__alpha": [1]}],
-        r"\['__model__init_kwarg__alpha'\]: a spec has no such key. Did you mean "
+        r"\['__model__init_kwarg__alpha'\]: not a key of a spec. Did you mean "
         r"'__model__init_kwargs__NAME'\?",
     ),
     "prefix alone": (
         [{"__model": [RIDGE], "__model__init_kwargs__": [1]}],
-        r"\['__model__init_kwargs__'\]: a spec has no such key",
+        r"\['__model__init_kwargs__'\]: not a key of a spec",
     ),
     "unknown parameter": (
         [{"__model": [RIDGE], "__model__init_kwargs__alpah": [1]}],
@@ -190,7 +195,7 @@ BROKEN = {
     ),
     "parameter refused": (
         [{"__model": ["sklearn.ensemble.VotingRegressor"]}],
-        r"\['__model'\]: VotingRegressor cannot be made of the first values: .*estimators",
+        r"\['__model'\]: VotingRegressor cannot be created with the first values: .*estimators",
     ),
     "unknown parameter of fit": (
         [{"__model": [RIDGE], "__model__fit_kwargs__sample_wieght": [1]}],
@@ -213,7 +218,7 @@ BROKEN = {
     ),
     "distribution in a grid": (
         [{"__model": [RIDGE], "__model__init_kwargs__alpha": loguniform(0.1, 1)}],
-        r"\['__model__init_kwargs__alpha'\]: a distribution, and the dict has no '__n_iter'",
+        r"\['__model__init_kwargs__alpha'\]: a distribution needs '__n_iter' in the same dict",
     ),
     "number of samples": (
         [{"__model": [RIDGE], "__n_iter": 0}],
@@ -232,7 +237,7 @@ BROKEN = {
             }
         ],
         r"contenders_spec\[0\]: '__model__fit_kwargs__early_stopping_rounds' and "
-        r"'__model__fit_kwargs__patience' are the same here",
+        r"'__model__fit_kwargs__patience' mean the same: give one of them",
     ),
     "only Keras": (
         [
@@ -242,19 +247,19 @@ BROKEN = {
                 "__model__fit_kwargs__min_delta": [0.1],
             }
         ],
-        r"\['__model__fit_kwargs__min_delta'\]: only Keras has it, not HistGradientBoosting",
+        r"\['__model__fit_kwargs__min_delta'\]: a parameter of Keras only, not of Hist",
     ),
 }
 
 
 @pytest.mark.parametrize(("spec", "message"), BROKEN.values(), ids=BROKEN)
-def test_mistakes_are_named_with_their_keys(spec, message):
+def test_errors_name_their_keys(spec, message):
     with pytest.raises(SpecError, match=message) as info:
         contenders_from_spec(spec)
     assert len(str(info.value).splitlines()) == 1
 
 
-def test_all_mistakes_are_in_one_error():
+def test_all_errors_are_raised_at_once():
     spec = [entry for broken, _ in BROKEN.values() if isinstance(broken, list) for entry in broken]
     with pytest.raises(SpecError) as info:
         contenders_from_spec(spec)
@@ -265,7 +270,7 @@ def test_all_mistakes_are_in_one_error():
     ]
 
 
-# The configurations
+# Example configurations
 
 
 @pytest.fixture
@@ -284,34 +289,12 @@ def config(monkeypatch, request):
     indirect=["config"],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_configurations_make_candidates(config, n):
+def test_example_configurations_give_candidates(config, n):
     estimator, grid = contenders_from_spec(config["contenders_spec"])
     check_param_grid(grid, estimator)
-    found = make_candidates(grid, 0)
-    assert len(found) == n
-    for candidate in found:
+    sampled = make_candidates(grid, 0)
+    assert len(sampled) == n
+    for candidate in sampled:
         model = clone(estimator).set_params(**candidate)["model"]
         assert isinstance(model, WithFitParams)
         assert isinstance(model.estimator, EarlyStopping)
-
-
-# What hands parameters to fit
-
-
-def test_with_fit_params_is_an_estimator():
-    model = WithFitParams(Taught(), FitParams(value=2.0))
-    assert clone(model).get_params()["fit_params__value"] == 2.0
-    model.set_params(fit_params__value=4.0, estimator__factor=0.5)
-    assert model.fit(*DIABETES).predict(DIABETES[0][:2]).tolist() == [2.0, 2.0]
-    assert repr(model.fit_params) == "FitParams(value=4.0)"
-    assert model.fit_params == FitParams(value=4.0) != FitParams(value=3.0)
-    with pytest.raises(ValueError, match="No such parameters of fit: vlaue"):
-        model.set_params(fit_params__vlaue=1)
-    assert not hasattr(model, "best_iteration_")
-
-
-def test_with_fit_params_passes_weights_on():
-    weights = np.linspace(1, 2, len(DIABETES[1]))
-    model = WithFitParams(Ridge(), FitParams()).fit(*DIABETES, sample_weight=weights)
-    expected = Ridge().fit(*DIABETES, sample_weight=weights)
-    np.testing.assert_array_equal(model.predict(DIABETES[0]), expected.predict(DIABETES[0]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.probe_family import FAMILY, Watched, WatchedScaler
+from helpers.probe_family import FAMILY, ProbeRegressor, ProbeScaler
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
@@ -20,22 +20,22 @@ X, Y = load_diabetes(return_X_y=True)
 
 
 def stopping(estimator=None):
-    return EarlyStopping(Watched() if estimator is None else estimator, family=FAMILY)
+    return EarlyStopping(ProbeRegressor() if estimator is None else estimator, family=FAMILY)
 
 
 def models_in(estimator):
     values = [estimator, *estimator.get_params().values()]
     assert not any(isinstance(value, EarlyStopping) for value in values)
-    return [value for value in values if isinstance(value, Watched)]
+    return [value for value in values if isinstance(value, ProbeRegressor)]
 
 
 @pytest.mark.parametrize(
     "estimator",
     [
         stopping(),
-        stopping(make_pipeline(WatchedScaler(), Watched())),
-        make_pipeline(WatchedScaler(), stopping()),
-        make_pipeline(make_pipeline(WatchedScaler(), stopping())),
+        stopping(make_pipeline(ProbeScaler(), ProbeRegressor())),
+        make_pipeline(ProbeScaler(), stopping()),
+        make_pipeline(make_pipeline(ProbeScaler(), stopping())),
         TransformedTargetRegressor(stopping()),
         MultiOutputRegressor(stopping()),
         VotingRegressor([("one", stopping()), ("other", Ridge())]),

@@ -1,4 +1,4 @@
-"""`Ensemble`: chosen by out-of-fold predictions, never worse on them than the best candidate."""
+"""`Ensemble`: selection by out-of-fold predictions, scores, parameters, searches."""
 
 import pickle
 
@@ -34,17 +34,21 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdistsearch import DistributedSearchCV, Ensemble
 
 METHODS = ["greedy", "mean", "stack", "weighted"]
-REGRESSORS = [("ridge", Ridge()), ("near", KNeighborsRegressor(5)), ("mean", DummyRegressor())]
+REGRESSORS = [
+    ("ridge", Ridge()),
+    ("neighbours", KNeighborsRegressor(5)),
+    ("mean", DummyRegressor()),
+]
 CLASSIFIERS = [
     ("logistic", make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))),
-    ("near", KNeighborsClassifier(5)),
+    ("neighbours", KNeighborsClassifier(5)),
     ("bayes", GaussianNB()),
 ]
 FIVE = KFold(5, shuffle=True, random_state=0)
 
 
 def two_categories():
-    """The tournament's kind of data: in each half the target depends on other columns."""
+    """Return data as in the tournament: in each half the target depends on other columns."""
     parts = [make_regression(150, 6, n_informative=3, noise=50, random_state=s) for s in (0, 1)]
     X = np.vstack([np.c_[X, np.full(len(X), s)] for s, (X, _) in enumerate(parts)])
     return X, np.concatenate([y for _, y in parts])
@@ -59,7 +63,7 @@ DATA = {
 }
 
 
-def searched(X, y, *, keep=("predictions", "estimators"), **options):
+def fit_search(X, y, *, keep=("predictions", "estimators"), **options):
     classifies = len(np.unique(y)) < 20
     models = [model for name, model in (CLASSIFIERS if classifies else REGRESSORS)] + (
         [RandomForestClassifier(20, random_state=0)]
@@ -73,32 +77,32 @@ def searched(X, y, *, keep=("predictions", "estimators"), **options):
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_never_worse_than_the_best_candidate_on_rows_out_of_fold(name):
+def test_oof_score_is_at_least_that_of_the_best_candidate(name):
     X, y = DATA[name]()
-    search = searched(X, y)
+    search = fit_search(X, y)
     for method in METHODS:
-        found = Ensemble.from_search(search, X, y, method=method, members="folds")
-        assert found.oof_score_ >= found.best_candidate_oof_score_
-        assert set(found.members_) <= {f"candidate{number}" for number in range(4)}
-        assert np.isfinite([found.nested_score_, found.nested_std_error_]).all()
-        # What the best candidate's score is, is what scikit-learn says
-        method_of = "predict_proba" if is_classifier(found) else "predict"
-        model = dict(found.estimators)[found.best_candidate_]
-        of_all = cross_val_predict(model, X, y, cv=search.cv, method=method_of)
-        if is_classifier(found):
-            score = np.mean(found.classes_[of_all.argmax(axis=1)] == y)
+        ensemble = Ensemble.from_search(search, X, y, method=method, members="folds")
+        assert ensemble.oof_score_ >= ensemble.best_candidate_oof_score_
+        assert set(ensemble.members_) <= {f"candidate{number}" for number in range(4)}
+        assert np.isfinite([ensemble.nested_score_, ensemble.nested_std_error_]).all()
+        # The score of the best candidate is that of scikit-learn.
+        response = "predict_proba" if is_classifier(ensemble) else "predict"
+        model = dict(ensemble.estimators)[ensemble.best_candidate_]
+        predictions = cross_val_predict(model, X, y, cv=search.cv, method=response)
+        if is_classifier(ensemble):
+            score = np.mean(ensemble.classes_[predictions.argmax(axis=1)] == y)
         else:
-            score = r2_score(y, of_all)
-        assert found.best_candidate_oof_score_ == pytest.approx(score, abs=1e-12)
+            score = r2_score(y, predictions)
+        assert ensemble.best_candidate_oof_score_ == pytest.approx(score, abs=1e-12)
 
 
 @pytest.mark.parametrize("members", ["folds", "refit"])
-def test_predictions_are_the_weighted_mean_of_the_members(members):
+def test_prediction_is_the_weighted_mean_of_the_members(members):
     X, y = DATA["diabetes"]()
-    search = searched(X, y)
-    found = Ensemble.from_search(search, X, y, members=members)
+    search = fit_search(X, y)
+    ensemble = Ensemble.from_search(search, X, y, members=members)
     expected = 0.0
-    for name, weight in found.weights_.items():
+    for name, weight in ensemble.weights_.items():
         number = int(name.removeprefix("candidate"))
         if members == "folds":
             models = list(search.fold_estimators_[number])
@@ -106,74 +110,74 @@ def test_predictions_are_the_weighted_mean_of_the_members(members):
             model = clone(search.estimator).set_params(**search.cv_results_["params"][number])
             models = [model.fit(X, y)]
         expected += weight * np.mean([model.predict(X) for model in models], axis=0)
-    np.testing.assert_allclose(found.predict(X), expected)
-    assert sum(found.weights_.values()) == pytest.approx(1)
+    np.testing.assert_allclose(ensemble.predict(X), expected)
+    assert sum(ensemble.weights_.values()) == pytest.approx(1)
 
 
-def test_weighted_finds_the_weights_that_made_the_target():
+def test_weighted_recovers_the_weights_of_the_target():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 2))
     y = 0.25 * X[:, 0] + 0.75 * X[:, 1]
 
     models = [("first", Column(0)), ("second", Column(1))]
-    found = Ensemble(models, method="weighted", cv=FIVE).fit(X, y)
-    assert found.weights_ == pytest.approx({"first": 0.25, "second": 0.75}, abs=1e-6)
-    assert found.oof_score_ == pytest.approx(1)
+    ensemble = Ensemble(models, method="weighted", cv=FIVE).fit(X, y)
+    assert ensemble.weights_ == pytest.approx({"first": 0.25, "second": 0.75}, abs=1e-6)
+    assert ensemble.oof_score_ == pytest.approx(1)
     greedy = Ensemble(models, cv=FIVE).fit(X, y)
     assert greedy.weights_ == pytest.approx({"first": 0.25, "second": 0.75}, abs=0.01)
 
 
-def test_a_meta_model_sees_rows_out_of_fold_only():
+def test_meta_model_is_fitted_on_out_of_fold_predictions():
     X, y = DATA["diabetes"]()
-    found = Ensemble(REGRESSORS, method="stack", final_estimator=LinearRegression(), cv=FIVE)
-    found.fit(X, y)
+    ensemble = Ensemble(REGRESSORS, method="stack", final_estimator=LinearRegression(), cv=FIVE)
+    ensemble.fit(X, y)
     columns = np.column_stack([cross_val_predict(m, X, y, cv=FIVE) for _, m in REGRESSORS])
-    # As many columns as candidates, the best first
+    # One column for each candidate, best first
     scores = [r2_score(y, column) for column in columns.T]
     expected = LinearRegression().fit(columns[:, np.argsort(scores)[::-1]], y)
-    np.testing.assert_allclose(found.final_estimator_.coef_, expected.coef_)
+    np.testing.assert_allclose(ensemble.final_estimator_.coef_, expected.coef_)
     crossed = cross_val_predict(LinearRegression(), columns, y, cv=FIVE)
-    assert found.oof_score_ == pytest.approx(r2_score(y, crossed))
+    assert ensemble.oof_score_ == pytest.approx(r2_score(y, crossed))
 
 
-def test_falls_back_on_the_best_candidate():
+def test_best_candidate_replaces_a_worse_ensemble():
     X, y = DATA["diabetes"]()
     bad = DummyRegressor(strategy="constant", constant=0.0)
-    found = Ensemble(REGRESSORS, method="stack", final_estimator=bad, cv=FIVE).fit(X, y)
-    assert found.used_fallback_
-    assert not hasattr(found, "final_estimator_")
-    assert found.weights_ == {"ridge": 1.0}
-    np.testing.assert_array_equal(found.predict(X), Ridge().fit(X, y).predict(X))
+    ensemble = Ensemble(REGRESSORS, method="stack", final_estimator=bad, cv=FIVE).fit(X, y)
+    assert ensemble.used_fallback_
+    assert not hasattr(ensemble, "final_estimator_")
+    assert ensemble.weights_ == {"ridge": 1.0}
+    np.testing.assert_array_equal(ensemble.predict(X), Ridge().fit(X, y).predict(X))
 
 
-def test_nested_score_is_of_rows_that_chose_nothing():
-    """Of many candidates that know nothing the best looks good; the nested score does not."""
+def test_nested_score_is_not_optimistic():
+    """The best of many random candidates has a good score, but not a good nested score."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 200)), rng.normal(size=100)
     noise = [(f"column{number}", Column(number)) for number in range(200)]
-    found = Ensemble(noise, scoring=make_scorer(correlation), cv=FIVE).fit(X, y)
-    assert found.oof_score_ > 0.5
-    assert abs(found.nested_score_) < 3 * found.nested_std_error_ + 0.1
+    ensemble = Ensemble(noise, scoring=make_scorer(correlation), cv=FIVE).fit(X, y)
+    assert ensemble.oof_score_ > 0.5
+    assert abs(ensemble.nested_score_) < 3 * ensemble.nested_std_error_ + 0.1
 
 
-def test_any_scorer_is_what_counts():
+def test_selection_optimises_any_scorer():
     X, y = DATA["breast_cancer"]()
-    of_loss = Ensemble(CLASSIFIERS, scoring="neg_log_loss", cv=StratifiedKFold(4)).fit(X, y)
+    by_loss = Ensemble(CLASSIFIERS, scoring="neg_log_loss", cv=StratifiedKFold(4)).fit(X, y)
     proba = [
         cross_val_predict(m, X, y, cv=StratifiedKFold(4), method="predict_proba")
         for _, m in CLASSIFIERS
     ]
     blended = sum(
-        of_loss.weights_.get(name, 0) * one
+        by_loss.weights_.get(name, 0) * one
         for (name, _), one in zip(CLASSIFIERS, proba, strict=True)
     )
-    assert of_loss.oof_score_ == pytest.approx(-log_loss(y, blended))
+    assert by_loss.oof_score_ == pytest.approx(-log_loss(y, blended))
     for scoring in ("roc_auc", "accuracy", "f1"):
-        found = Ensemble(CLASSIFIERS, scoring=scoring, cv=StratifiedKFold(4)).fit(X, y)
-        assert found.oof_score_ >= found.best_candidate_oof_score_
+        ensemble = Ensemble(CLASSIFIERS, scoring=scoring, cv=StratifiedKFold(4)).fit(X, y)
+        assert ensemble.oof_score_ >= ensemble.best_candidate_oof_score_
 
 
-def test_several_labels_a_row():
+def test_several_labels_per_row():
     X, y = make_multilabel_classification(200, 8, n_classes=3, random_state=0)
     search = DistributedSearchCV(
         Pipeline([("model", KNeighborsClassifier())]),
@@ -182,84 +186,88 @@ def test_several_labels_a_row():
         keep="predictions",
     ).fit(X, y)
     for method in METHODS:
-        found = Ensemble.from_search(search, X, y, method=method)
-        assert found.predict(X).shape == found.predict_proba(X).shape == y.shape
-        assert found.oof_score_ >= found.best_candidate_oof_score_
+        ensemble = Ensemble.from_search(search, X, y, method=method)
+        assert ensemble.predict(X).shape == ensemble.predict_proba(X).shape == y.shape
+        assert ensemble.oof_score_ >= ensemble.best_candidate_oof_score_
 
     def brier(model, X, y):
         return -np.mean((model.predict_proba(X) - y) ** 2)
 
-    sure = [("one", KNeighborsClassifier(1)), ("two", KNeighborsClassifier(2))]  # too sure
-    stacked = Ensemble(sure, method="stack", scoring=brier, cv=3).fit(X, y)
+    overconfident = [("one", KNeighborsClassifier(1)), ("two", KNeighborsClassifier(2))]
+    stacked = Ensemble(overconfident, method="stack", scoring=brier, cv=3).fit(X, y)
     assert not stacked.used_fallback_
     of_each_label = stacked.final_estimator_.estimators_
     assert [model.coef_.shape for model in of_each_label] == [(1, 2 * 3)] * 3
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more")
-def test_rows_that_no_split_predicts_and_candidates_that_failed_are_left_out():
+def test_unpredicted_rows_and_failed_candidates_are_left_out():
     X, y = DATA["diabetes"]()
     grid = {"alpha": [1.0, -1.0, 10.0]}  # the second fails
     search = DistributedSearchCV(
         Ridge(), grid, cv=ShuffleSplit(2, random_state=0), keep="predictions"
     )
     search.fit(X, y)
-    found = Ensemble.from_search(search, X, y)
-    assert set(found.members_) <= {"candidate0", "candidate2"}
-    assert found.score(X, y) > 0.4
+    ensemble = Ensemble.from_search(search, X, y)
+    assert set(ensemble.members_) <= {"candidate0", "candidate2"}
+    assert ensemble.score(X, y) > 0.4
 
 
-def test_n_best_clone_pickle_and_reproducible():
+def test_n_best_clone_and_pickle():
     X, y = DATA["diabetes"]()
-    found = Ensemble(REGRESSORS, n_best=1, cv=FIVE).fit(X, y)
-    assert found.weights_ == {"ridge": 1.0}
-    again = clone(found).set_params(n_best=None, ridge__alpha=0.1).fit(X, y)
+    ensemble = Ensemble(REGRESSORS, n_best=1, cv=FIVE).fit(X, y)
+    assert ensemble.weights_ == {"ridge": 1.0}
+    again = clone(ensemble).set_params(n_best=None, ridge__alpha=0.1).fit(X, y)
     assert dict(again.estimators)["ridge"].alpha == 0.1
     once_more = pickle.loads(pickle.dumps(again))
     np.testing.assert_array_equal(once_more.predict(X), again.predict(X))
     np.testing.assert_array_equal(clone(again).fit(X, y).predict(X), again.predict(X))
-    assert is_regressor(found)
-    assert not hasattr(found, "predict_proba")
+    assert is_regressor(ensemble)
+    assert not hasattr(ensemble, "predict_proba")
 
 
-def test_within_scikit_learn():
+def test_cross_validation_and_search_over_an_ensemble():
     X, y = DATA["breast_cancer"]()
     model = Ensemble(CLASSIFIERS, cv=3)
     assert cross_val_score(model, X, y, cv=3).mean() > 0.9
-    search = GridSearchCV(model, {"near__n_neighbors": [3, 9], "method": ["mean"]}, cv=2).fit(X, y)
-    assert search.best_params_["near__n_neighbors"] in (3, 9)
+    grid = {"neighbours__n_neighbors": [3, 9], "method": ["mean"]}
+    search = GridSearchCV(model, grid, cv=2).fit(X, y)
+    assert search.best_params_["neighbours__n_neighbors"] in (3, 9)
     np.testing.assert_allclose(search.predict_proba(X).sum(axis=1), 1)
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "message"),
     [
         ({"method": "best"}, "method='best' must be one of: greedy, mean, stack, weighted"),
         ({"n_best": 0}, "n_best=0 must be None or an integer of at least 1"),
-        ({"estimators": []}, "a list of pairs of name and estimator"),
+        ({"estimators": []}, "a non-empty list of .name, estimator. pairs"),
         ({"estimators": [("a__b", Ridge())]}, "without '__'"),
-        ({"estimators": [("n_best", Ridge())]}, "names of parameters: n_best"),
-        ({"estimators": [("a", Ridge()), ("b", GaussianNB())]}, "all regressors, or all class"),
+        ({"estimators": [("n_best", Ridge())]}, "the names of parameters: n_best"),
+        (
+            {"estimators": [("a", Ridge()), ("b", GaussianNB())]},
+            "all regressors or all classifiers. Got: a .regressor., b .classifier.",
+        ),
         ({"estimators": [("a", LinearSVC())]}, "a .LinearSVC. has no predict_proba"),
         ({"method": "stack", "final_estimator": GaussianNB()}, "final_estimator must be a regr"),
     ],
 )
-def test_mistakes_are_told_before_any_fit(params, said):
-    with pytest.raises(ValueError, match=said):
+def test_invalid_parameters_are_an_error_before_any_fit(params, message):
+    with pytest.raises(ValueError, match=message):
         Ensemble(**{"estimators": REGRESSORS, **params}).fit(*DATA["diabetes"]())
 
 
-def test_a_search_that_has_not_kept_what_is_needed():
+def test_search_without_kept_outputs_is_an_error():
     X, y = DATA["diabetes"]()
-    search = searched(X, y, keep=())
+    search = fit_search(X, y, keep=())
     with pytest.raises(ValueError, match='keep="predictions"'):
         Ensemble.from_search(search, X, y)
-    search = searched(X, y, keep="predictions")
+    search = fit_search(X, y, keep="predictions")
     with pytest.raises(ValueError, match=r'keep=\("predictions", "estimators"\)'):
         Ensemble.from_search(search, X, y, members="folds")
     with pytest.raises(ValueError, match="members='all' must be one of: folds, refit"):
         Ensemble.from_search(search, X, y, members="all")
-    with pytest.raises(ValueError, match="fitted on 442 rows, and X and y have 400"):
+    with pytest.raises(ValueError, match="fitted on 442 rows, but X and y have 400"):
         Ensemble.from_search(search, X[:400], y[:400])
 
 

@@ -1,4 +1,4 @@
-"""The report in one file: what is in it, and that nothing else is asked for."""
+"""The report in one HTML file."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ from skdistsearch import DistributedSearchCV, EarlyStopping
 from skdistsearch.exceptions import ReportError
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
-pytest.importorskip("pandas", reason="leaderboard are a DataFrame")
+pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -35,7 +35,7 @@ VOID = {"meta", "link", "img", "br"}
 
 
 class Page(HTMLParser):
-    """Elements in order, with their text; tables as rows of cells."""
+    """Parser that collects elements in order, with their text, and tables as rows of cells."""
 
     def __init__(self, text):
         super().__init__()
@@ -70,26 +70,26 @@ class Page(HTMLParser):
         elif self.open:
             self.texts[self.open[-1]][-1] += data
 
-    def of(self, tag):
+    def attributes_of(self, tag):
         return [attributes for name, attributes in self.attributes if name == tag]
 
     def images(self):
-        sources = [image["src"] for image in self.of("img")]
+        sources = [image["src"] for image in self.attributes_of("img")]
         assert all(source.startswith("data:image/png;base64,") for source in sources)
         parts = [base64.b64decode(source.partition(",")[2], validate=True) for source in sources]
         return [imread(io.BytesIO(part), format="png") for part in parts]
 
 
-def searched(n):
+def fit_with_times(n_alphas):
     trees = EarlyStopping(HistGradientBoostingRegressor(max_iter=50), random_state=0)
     grid = [
-        {"model": [Ridge(), Lasso()], "model__alpha": np.geomspace(1e-3, 10, n).tolist()},
+        {"model": [Ridge(), Lasso()], "model__alpha": np.geomspace(1e-3, 10, n_alphas).tolist()},
         {"model": [trees], "model__patience": [3]},
     ]
     search = DistributedSearchCV(Pipeline([("model", Ridge())]), grid, cv=3).fit(*DATA)
     search._fit_times = [
         (candidate, split, 1e9 + 3 * candidate + split, 1e9 + 3 * candidate + split + 1, "a host")
-        for candidate in range(2 * n + 1)
+        for candidate in range(2 * n_alphas + 1)
         for split in range(3)
     ]
     return search
@@ -97,12 +97,12 @@ def searched(n):
 
 @pytest.fixture(scope="module")
 def small():
-    return searched(2)
+    return fit_with_times(2)
 
 
 @pytest.fixture(scope="module")
 def large():
-    return searched(250)
+    return fit_with_times(250)
 
 
 @pytest.fixture
@@ -113,11 +113,11 @@ def report(tmp_path):
     return report
 
 
-def test_page_is_whole_and_asks_for_nothing(small, report):
+def test_page_is_self_contained(small, report):
     page = report(small)
     assert page.declared == "DOCTYPE html"
     assert not page.open
-    assert not page.of("script")
+    assert not page.attributes_of("script")
     addresses = [
         value
         for _, attributes in page.attributes
@@ -128,11 +128,11 @@ def test_page_is_whole_and_asks_for_nothing(small, report):
     assert all(address.startswith("data:") for address in addresses)
     (style,) = page.texts["style"]
     assert not re.search(r"url\(|@import|https?:", style)
-    (policy,) = [each["content"] for each in page.of("meta") if "http-equiv" in each]
+    (policy,) = [each["content"] for each in page.attributes_of("meta") if "http-equiv" in each]
     assert policy.startswith("default-src 'none'")
 
 
-def test_standings_are_there_to_the_last_candidate(large, report):
+def test_leaderboard_has_all_candidates(large, report):
     contenders, first, rest, *_ = report(large, top=20).tables
     table = leaderboard(large)
     assert [row[1] for row in contenders[1:]] == list(
@@ -147,22 +147,22 @@ def test_standings_are_there_to_the_last_candidate(large, report):
     assert first[0][:4] == ["rank", "contender", "parameters", "mean R²"]
 
 
-def test_rest_of_the_candidates_is_folded(large, small, report):
+def test_candidates_beyond_top_are_collapsed(large, small, report):
     assert report(large).texts["summary"][0] == "The other 471 of 501 candidates"
     assert report(small).texts["summary"][0] == "Settings of the search"
 
 
-def test_summary_names_the_winner_and_how_far_the_next_is(small, report):
+def test_summary_names_the_best_and_the_next_contender(small, report):
     page, table = report(small), leaderboard(small)
     text = page.texts["p"][0]
     assert text.startswith("The best of 5 candidates of 3 contenders is ")
     assert f"is {table['contender'].iloc[0]} with {table['parameters'].iloc[0]}: mean R² " in text
-    assert "The next contender, " in text
+    assert "The next best contender, " in text
 
 
-def test_pictures_are_images_with_something_on_them(small, report):
+def test_pictures_are_images_that_are_not_empty(small, report):
     page = report(small)
-    assert [image["alt"] for image in page.of("img")] == [
+    assert [image["alt"] for image in page.attributes_of("img")] == [
         "box plots",
         "scores against alpha",
         "fits over time",
@@ -172,19 +172,19 @@ def test_pictures_are_images_with_something_on_them(small, report):
         assert len(np.unique(image.reshape(-1, 4), axis=0)) > 20
 
 
-def test_progress_is_drawn_where_the_best_model_tells_of_it(report):
+def test_training_history_of_the_best_model_is_drawn(report):
     trees = EarlyStopping(HistGradientBoostingRegressor(max_iter=20), random_state=0)
     page = report(GridSearchCV(trees, {"patience": [2, 3]}, cv=2).fit(*DATA))
-    assert "Progress of the best model, as it was refitted" in page.texts["h2"]
-    assert "Contenders" not in page.texts["h2"]  # there is but one
+    assert "Training history of the best model, refitted" in page.texts["h2"]
+    assert "Contenders" not in page.texts["h2"]  # there is only one
     assert len(page.images()) == 3
 
 
-def test_what_others_wrote_is_text(small, report):
+def test_texts_of_users_are_escaped(small, report):
     nasty = "<script>alert('&')</script><img src=http://a.b/c>"
     frame = DataFrame({nasty: [nasty, "x"], "score": [0.123456789, np.nan]})
     page = report(small, title=nasty, sections=[(nasty, nasty), ("table", frame)])
-    assert not page.of("script")
+    assert not page.attributes_of("script")
     assert page.texts["title"] == page.texts["h1"] == [nasty]
     assert nasty in page.texts["h2"]
     assert nasty in page.texts["p"]
@@ -192,7 +192,7 @@ def test_what_others_wrote_is_text(small, report):
     assert len(page.images()) == 3
 
 
-def test_sections_may_be_pictures(small, report):
+def test_sections_can_be_pictures(small, report):
     figure = Figure(figsize=(2, 2))
     figure.subplots().plot([1, 2])
     display = CVScoresDisplay.from_search(small, ax=Figure().subplots())
@@ -201,7 +201,7 @@ def test_sections_may_be_pictures(small, report):
     assert page.texts["h2"][:2] == ["mine", "theirs"]
 
 
-def test_settings_and_versions_are_there(small, report):
+def test_settings_and_versions_are_listed(small, report):
     settings, versions = map(dict, report(small).tables[-2:])
     assert settings["class"] == "DistributedSearchCV"
     assert settings["cv"] == "3"
@@ -214,19 +214,19 @@ def test_search_with_failed_fits_has_a_report(report):
     with pytest.warns(Warning, match="failed|non-finite"):
         search = DistributedSearchCV(Ridge(), grid, cv=2).fit(*DATA)
     page = report(search)
-    assert page.texts["p"][0].endswith("1 candidate without a score.")
+    assert page.texts["p"][0].endswith("Without a score: 1 candidate.")
     assert page.tables[0][2][3] == "-"
 
 
-def test_mistakes_are_errors_before_a_file_is_there(small, tmp_path):
+def test_mistakes_raise_before_the_file_is_written(small, tmp_path):
     path = tmp_path / "report.html"
     with pytest.raises(NotFittedError):
         html_report(GridSearchCV(Ridge(), {}), path)
     with pytest.raises(ReportError, match="top=0 must be at least 1"):
         html_report(small, path, top=0)
-    with pytest.raises(ReportError, match="metric='x' is none of this search"):
+    with pytest.raises(ReportError, match="metric='x' is not a metric of this search"):
         html_report(small, path, metric="x")
-    with pytest.raises(TypeError, match=r"sections\[1\] is not a \(title, content\): 'ab'"):
+    with pytest.raises(TypeError, match=r"sections\[1\] must be \(title, content\)\. Got 'ab'"):
         html_report(small, path, sections=[("a", "b"), "ab"])
     with pytest.raises(TypeError, match=r"sections\[0\]: .* Got 'a' and 3\."):
         html_report(small, path, sections=[("a", 3)])
@@ -234,10 +234,10 @@ def test_mistakes_are_errors_before_a_file_is_there(small, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not there to open it")
-def test_chromium_has_no_complaint_and_asks_the_network_for_nothing(large, tmp_path):
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_chromium_reports_no_errors_and_makes_no_requests(large, tmp_path):
     path = html_report(large, tmp_path / "report.html")
-    done = subprocess.run(
+    browser = subprocess.run(
         [
             *(CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu"),
             *(f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={tmp_path / 'net.json'}"),
@@ -248,10 +248,12 @@ def test_chromium_has_no_complaint_and_asks_the_network_for_nothing(large, tmp_p
         text=True,
         timeout=120,
     )
-    assert "The other 471 of 501 candidates" in done.stdout
-    assert "CONSOLE" not in done.stderr
+    assert "The other 471 of 501 candidates" in browser.stdout
+    assert "CONSOLE" not in browser.stderr
     log = json.loads((tmp_path / "net.json").read_text())
-    # The browser's own requests, for updates of itself, have no origin
-    asked = [event["params"] for event in log["events"] if "initiator" in event.get("params", {})]
-    pages = [request["url"] for request in asked if request["initiator"] != "not an origin"]
+    # Requests of the browser itself, such as those for updates, have no origin
+    requests = [
+        event["params"] for event in log["events"] if "initiator" in event.get("params", {})
+    ]
+    pages = [request["url"] for request in requests if request["initiator"] != "not an origin"]
     assert not [url for url in pages if not url.startswith(("file:", "data:"))]

@@ -1,7 +1,8 @@
-"""The picture of who fitted what when: what is on it."""
+"""Fits over time, by worker."""
 
 import numpy as np
 import pytest
+from helpers.pictures import are_apart, make_axes, texts_of
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
@@ -13,18 +14,17 @@ from skdistsearch import DistributedSearchCV
 from skdistsearch.exceptions import ReportError
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
-pytest.importorskip("pandas", reason="leaderboard are a DataFrame")
+pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
 from skdistsearch.report import TimelineDisplay
-from skdistsearch.report._style import looks
+from skdistsearch.report._style import contender_styles
 
-LOOKS = looks(["DecisionTreeRegressor", "Ridge"])
+STYLES = contender_styles(["DecisionTreeRegressor", "Ridge"])
 
 
-def searched(n_candidates, **kwargs):
+def fit_ridge_and_tree(n_candidates, **kwargs):
     grid = [
         {"model": [Ridge()], "model__alpha": list(range(1, n_candidates))},
         {"model": [DecisionTreeRegressor(max_depth=1)]},
@@ -33,8 +33,8 @@ def searched(n_candidates, **kwargs):
     return search.fit(*load_diabetes(return_X_y=True))
 
 
-def timed(search, n_workers, seconds=3.0):
-    """As if so many workers had taken the fits in turns, of so many seconds each."""
+def with_times(search, n_workers, seconds=3.0):
+    """Set the times of the fits as if the workers had run them in turns."""
     n_fits = 5 * len(search.cv_results_["params"])
     turns = [divmod(fit, n_workers) for fit in range(n_fits)]
     search._fit_times = [
@@ -46,71 +46,56 @@ def timed(search, n_workers, seconds=3.0):
 
 @pytest.fixture(scope="module")
 def small():
-    return searched(10)
+    return fit_ridge_and_tree(10)
 
 
 @pytest.fixture(scope="module")
 def large():
-    return searched(500)
-
-
-def axes(width=10, height=6):
-    return Figure(figsize=(width, height), layout="constrained").subplots()
-
-
-def texts(labels):
-    return [label.get_text() for label in labels]
-
-
-def apart(labels):
-    labels[0].get_figure().draw_without_rendering()
-    boxes = [label.get_window_extent() for label in labels]
-    inside = all(box.x0 >= 0 and box.y0 >= 0 for box in boxes)
-    return inside and not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+    return fit_ridge_and_tree(500)
 
 
 def spans(bars):
-    """Lane, left and right of each bar."""
+    """Return the row, the left and the right end of each bar."""
     corners = [path.vertices for path in bars.get_paths()]
     return [(round(c[:, 1].min() + 0.4, 9), c[:, 0].min(), c[:, 0].max()) for c in corners]
 
 
-def test_fits_are_bars_in_the_lanes_of_their_workers(small):
-    display = TimelineDisplay.from_search(timed(small, 2), ax=axes())
-    assert texts(display.ax_.get_yticklabels()) == ["host 0", "host 1"]
+def test_fits_are_bars_in_the_rows_of_their_workers(small):
+    display = TimelineDisplay.from_search(with_times(small, 2), ax=make_axes())
+    assert texts_of(display.ax_.get_yticklabels()) == ["host 0", "host 1"]
     low, high = display.ax_.get_ylim()
     assert low > high
     assert display.ax_.get_xlim() == (0, 75)
-    assert display.ax_.get_xlabel() == "seconds since the first fit began"
+    assert display.ax_.get_xlabel() == "seconds since the first fit started"
     drawn = spans(display.bars_["Ridge"])
     np.testing.assert_allclose(drawn[:3], [(0, 0, 3), (1, 0, 3), (0, 3, 6)])
     assert len(drawn) == 45
     assert len(spans(display.bars_["DecisionTreeRegressor"])) == 5
-    assert display.note_.get_text() == "50 fits by 2 workers, busy for 100% of the time"
+    assert display.note_.get_text() == "50 fits on 2 workers, busy 100% of the time"
 
 
-def test_long_search_is_told_in_minutes_and_what_is_idle_is_told():
-    search = timed(searched(10), 2, seconds=60.0)
+def test_long_search_is_in_minutes_and_idle_time_is_reported():
+    search = with_times(fit_ridge_and_tree(10), 2, seconds=60.0)
     search._fit_times = search._fit_times[:-10]
-    del search._fit_times[1:21:2]  # the other worker begins late
-    display = TimelineDisplay.from_search(search, ax=axes())
-    assert display.ax_.get_xlabel() == "minutes since the first fit began"
+    del search._fit_times[1:21:2]  # the other worker starts late
+    display = TimelineDisplay.from_search(search, ax=make_axes())
+    assert display.ax_.get_xlabel() == "minutes since the first fit started"
     np.testing.assert_allclose(spans(display.bars_["Ridge"])[:3], [(0, 0, 1), (0, 1, 2), (0, 2, 3)])
-    assert display.note_.get_text() == "30 fits by 2 workers, busy for 75% of the time"
+    assert display.note_.get_text() == "30 fits on 2 workers, busy 75% of the time"
 
 
-def test_contender_has_the_colour_of_the_other_pictures(small):
-    display = TimelineDisplay.from_search(timed(small, 2), ax=axes())
+def test_contender_has_the_same_colour_as_in_other_pictures(small):
+    display = TimelineDisplay.from_search(with_times(small, 2), ax=make_axes())
     for name, bars in display.bars_.items():
-        assert to_hex(bars.get_facecolor()[0]).upper() == LOOKS[name]["color"]
-    assert texts(display.legend_.get_texts()) == sorted(LOOKS)
+        assert to_hex(bars.get_facecolor()[0]).upper() == STYLES[name]["color"]
+    assert texts_of(display.legend_.get_texts()) == sorted(STYLES)
 
 
 def test_fit_without_a_score_is_black():
-    search = timed(searched(3), 2)
+    search = with_times(fit_ridge_and_tree(3), 2)
     search.cv_results_["split4_test_score"][0] = np.nan
-    display = TimelineDisplay.from_search(search, ax=axes())
-    assert texts(display.legend_.get_texts()) == [*sorted(LOOKS), "no score"]
+    display = TimelineDisplay.from_search(search, ax=make_axes())
+    assert texts_of(display.legend_.get_texts()) == [*sorted(STYLES), "no score"]
     assert spans(display.bars_["no score"]) == [(0, 6, 9)]
     assert to_hex(display.bars_["no score"].get_facecolor()[0]) == "#000000"
 
@@ -118,65 +103,65 @@ def test_fit_without_a_score_is_black():
 @pytest.mark.parametrize("n_workers", [2, 50])
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_labels_do_not_overlap(size, n_workers, request):
-    search = timed(request.getfixturevalue(size), n_workers)
-    display = TimelineDisplay.from_search(search, ax=axes(10, 8))
+    search = with_times(request.getfixturevalue(size), n_workers)
+    display = TimelineDisplay.from_search(search, ax=make_axes(10, 8))
     labels = display.ax_.get_yticklabels()
     assert len(labels) == n_workers
-    assert apart(labels)
+    assert are_apart(labels)
     assert sum(len(spans(bars)) for bars in display.bars_.values()) == len(search._fit_times)
 
 
-def test_labels_that_have_no_room_are_left_out(small):
-    display = TimelineDisplay.from_search(timed(small, 50), ax=axes(6, 3))
+def test_row_labels_without_room_are_omitted(small):
+    display = TimelineDisplay.from_search(with_times(small, 50), ax=make_axes(6, 3))
     assert not display.ax_.get_yticklabels()
-    assert display.ax_.get_ylabel() == "50 lanes of workers"
+    assert display.ax_.get_ylabel() == "50 rows of workers"
 
 
-def test_workers_that_were_there_one_after_another_share_lanes_where_they_are_many(large):
-    timed(large, 50)
+def test_many_workers_that_do_not_overlap_share_rows(large):
+    with_times(large, 50)
     large._fit_times = [(*fit[:4], f"task {n}") for n, fit in enumerate(large._fit_times)]
-    display = TimelineDisplay.from_search(large, ax=axes(10, 8))
-    assert texts(display.ax_.get_yticklabels()) == [f"slot {n}" for n in range(1, 51)]
-    assert display.note_.get_text().startswith("2,500 fits by 2,500 workers")
+    display = TimelineDisplay.from_search(large, ax=make_axes(10, 8))
+    assert texts_of(display.ax_.get_yticklabels()) == [f"slot {n}" for n in range(1, 51)]
+    assert display.note_.get_text().startswith("2,500 fits on 2,500 workers")
 
 
 def test_edges_do_not_hide_short_bars(large):
-    many = TimelineDisplay.from_search(timed(large, 2), ax=axes()).bars_["Ridge"]
-    few = TimelineDisplay.from_search(timed(large, 500), ax=axes()).bars_["Ridge"]
+    many = TimelineDisplay.from_search(with_times(large, 2), ax=make_axes()).bars_["Ridge"]
+    few = TimelineDisplay.from_search(with_times(large, 500), ax=make_axes()).bars_["Ridge"]
     assert to_hex(many.get_edgecolor()[0]) == to_hex(many.get_facecolor()[0])
     assert to_hex(few.get_edgecolor()[0]) == "#333333"
 
 
 @pytest.mark.parametrize(("seconds", "unit"), [(0.1, "seconds"), (30, "minutes"), (3600, "hours")])
 def test_unit_of_time_fits_the_search(small, seconds, unit):
-    display = TimelineDisplay.from_search(timed(small, 2, seconds), ax=axes())
-    assert display.ax_.get_xlabel() == f"{unit} since the first fit began"
+    display = TimelineDisplay.from_search(with_times(small, 2, seconds), ax=make_axes())
+    assert display.ax_.get_xlabel() == f"{unit} since the first fit started"
 
 
-def test_times_are_those_of_the_search():
-    search = searched(3, n_jobs=1)
-    display = TimelineDisplay.from_search(search, ax=axes())
+def test_times_of_a_real_search_are_drawn():
+    search = fit_ridge_and_tree(3, n_jobs=1)
+    display = TimelineDisplay.from_search(search, ax=make_axes())
     assert sum(len(spans(bars)) for bars in display.bars_.values()) == 15
     assert len(display.ax_.get_yticklabels()) == 1
-    assert display.note_.get_text().startswith("15 fits by 1 worker, busy for ")
+    assert display.note_.get_text().startswith("15 fits on 1 worker, busy ")
 
 
-def test_fit_without_times_is_left_out_and_one_contender_needs_no_legend(small):
-    """Of a fit that was lost nobody knows when it was."""
-    search = timed(small, 2)
+def test_fits_without_times_are_omitted_and_one_contender_has_no_legend(small):
+    """Lost fits have no times."""
+    search = with_times(small, 2)
     search._fit_times = [
         (0, 0, 0.0, 0.0, ""),
         (1, 0, 1e9 + 3, 1e9, "host 0"),
         *search._fit_times[:5],
     ]
-    display = TimelineDisplay.from_search(search, ax=axes())
+    display = TimelineDisplay.from_search(search, ax=make_axes())
     assert len(display.bars) == 5
     assert display.legend_ is None
 
 
-def test_search_without_times_is_an_error():
+def test_search_without_times_raises():
     grid = GridSearchCV(Ridge(), {"alpha": [1.0]})
     with pytest.raises(NotFittedError):
         TimelineDisplay.from_search(grid)
-    with pytest.raises(ReportError, match="GridSearchCV has no times of its fits"):
+    with pytest.raises(ReportError, match="GridSearchCV has not recorded when its fits ran"):
         TimelineDisplay.from_search(grid.fit(*load_diabetes(return_X_y=True)))

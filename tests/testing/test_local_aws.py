@@ -1,4 +1,4 @@
-"""AWS on loopback does what AWS does, as far as the tests of the Batch backend rely on it."""
+"""LocalAWS behaves like AWS, as far as the tests of the Metaflow backend rely on it."""
 
 import os
 import re
@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from helpers.subprocesses import Script
+from helpers.subprocesses import SCRIPTS, Script
 
 from skdistsearch.testing._aws import INSTALL, LocalAWS
 
-REASON = f"LocalAWS needs it: {INSTALL}"
+REASON = f"LocalAWS requires it: {INSTALL}"
 pytest.importorskip("moto", reason=REASON)
 config = pytest.importorskip("botocore.config", reason=REASON)
 exceptions = pytest.importorskip("botocore.exceptions", reason=REASON)
@@ -51,7 +51,7 @@ def batch(server):
 
 @pytest.fixture
 def submit(aws, batch):
-    """Submit a job as Metaflow does: a definition, then what overrides it."""
+    """Return a function that submits a job as Metaflow does: a definition with overrides."""
 
     def submit(command, name="job", environment=(), **options):
         batch.register_job_definition(
@@ -74,27 +74,27 @@ def submit(aws, batch):
 def wait_for(condition, timeout_s=20.0):
     end = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
+        assert time.monotonic() < end, "the condition did not hold in time"
         time.sleep(0.02)
 
 
-def ended(aws):
-    """All jobs, once they have ended."""
+def wait_until_ended(aws):
+    """Wait until all jobs have ended; return them."""
     wait_for(lambda: not aws.live_jobs())
     return aws.jobs()
 
 
-def running(aws, count=1):
+def wait_until_running(aws, count=1):
     wait_for(lambda: [job.status for job in aws.jobs()].count("RUNNING") == count)
 
 
-def described(batch, job):
-    (found,) = batch.describe_jobs(jobs=[job])["jobs"]
-    return found
+def describe(batch, job):
+    (description,) = batch.describe_jobs(jobs=[job])["jobs"]
+    return description
 
 
-def alive(pid):
-    """Whether a process runs; a zombie does not."""
+def is_alive(pid):
+    """Return True if a process exists and is not a zombie."""
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -104,10 +104,10 @@ def alive(pid):
 # Jobs ------------------------------------------------------------------------------------------
 
 
-def test_job_sees_the_image_and_its_definition_in_a_fresh_folder(aws, submit, monkeypatch):
+def test_job_has_its_own_folder_and_environment(aws, submit, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/mine")
     submit(["sh", "-c", "env; ls -A; touch $HOME/left"], environment={"GIVEN": "yes"})
-    (job,) = ended(aws)
+    (job,) = wait_until_ended(aws)
     seen = dict(line.split("=", 1) for line in job.log.splitlines())
     assert job.status == "SUCCEEDED"
     assert job.exit_code == 0
@@ -120,13 +120,13 @@ def test_job_sees_the_image_and_its_definition_in_a_fresh_folder(aws, submit, mo
     assert not os.path.exists(seen["HOME"])
 
 
-def test_more_jobs_than_slots_wait_in_order(aws, submit):
+def test_jobs_wait_in_order_for_a_slot(aws, submit):
     names = [f"job-{n}" for n in range(4)]
     for name in names:
         submit(["sleep", "0.3"], name)
-    running(aws, 2)
+    wait_until_running(aws, 2)
     assert [job.status for job in aws.jobs()] == ["RUNNING"] * 2 + ["RUNNABLE"] * 2
-    assert [job.name for job in ended(aws)] == names
+    assert [job.name for job in wait_until_ended(aws)] == names
 
 
 @pytest.mark.parametrize(
@@ -138,80 +138,80 @@ def test_more_jobs_than_slots_wait_in_order(aws, submit):
         ("exit:3", 3, "Essential container in task exited", None),
     ],
 )
-def test_fault_of_a_job_is_reported_as_by_aws(
+def test_job_fault_is_reported_as_by_aws(
     fault, exit_code, status_reason, reason, aws, batch, submit
 ):
     aws.fail_jobs("-fit-", fault=fault, after_s=0.1)
     other, hit = submit(["true"], "flow-start-1"), submit(SLEEP, "flow-fit-2")
-    ended(aws)
-    found = described(batch, hit)
-    assert found["status"] == "FAILED"
-    assert found["statusReason"] == status_reason
-    assert found["container"].get("exitCode") == exit_code
-    assert (found["container"].get("reason") or "").startswith(reason or "")
-    assert ("reason" in found["container"]) == (reason is not None)
-    assert described(batch, other)["status"] == "SUCCEEDED"
+    wait_until_ended(aws)
+    description = describe(batch, hit)
+    assert description["status"] == "FAILED"
+    assert description["statusReason"] == status_reason
+    assert description["container"].get("exitCode") == exit_code
+    assert (description["container"].get("reason") or "").startswith(reason or "")
+    assert ("reason" in description["container"]) == (reason is not None)
+    assert describe(batch, other)["status"] == "SUCCEEDED"
     assert aws.faults() == [1]
 
 
-def test_fault_that_comes_too_late_is_kept_for_another_job(aws, submit):
+def test_fault_that_came_too_late_hits_another_job(aws, submit):
     aws.fail_jobs(fault="oom", after_s=0.5)
     submit(["true"])
-    ended(aws)
+    wait_until_ended(aws)
     assert aws.faults() == [0]
     submit(SLEEP)
     submit(["true"])
-    assert [job.exit_code for job in ended(aws)] == [0, 137, 0]
+    assert [job.exit_code for job in wait_until_ended(aws)] == [0, 137, 0]
     assert aws.faults() == [1]
 
 
-def test_command_that_is_not_in_the_image(aws, submit):
+def test_unknown_command_fails_the_job(aws, submit):
     submit(["no-such-command"])
-    (job,) = ended(aws)
+    (job,) = wait_until_ended(aws)
     assert job.status_reason == "Task failed to start"
     assert job.reason.startswith("CannotStartContainerError: ")
 
 
-def test_terminated_job_gets_sigterm(aws, batch, submit):
+def test_terminated_job_receives_sigterm(aws, batch, submit):
     job = submit(["sh", "-c", "trap 'echo bye; exit 5' TERM; sleep 60 & wait"])
-    running(aws)
+    wait_until_running(aws)
     batch.terminate_job(jobId=job, reason="Enough.")
-    (found,) = ended(aws)
-    assert (found.status, found.status_reason, found.exit_code) == ("FAILED", "Enough.", 5)
-    assert found.log == "bye\n"
+    (ended,) = wait_until_ended(aws)
+    assert (ended.status, ended.status_reason, ended.exit_code) == ("FAILED", "Enough.", 5)
+    assert ended.log == "bye\n"
 
 
 def test_terminated_job_that_ignores_sigterm_is_killed_with_its_children(aws, batch, submit):
     job = submit(["sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait"])
-    running(aws)
+    wait_until_running(aws)
     batch.terminate_job(jobId=job, reason="Enough.")
-    (found,) = ended(aws)
-    assert (found.status_reason, found.exit_code) == ("Enough.", 137)
-    assert 0.5 < found.wall_s < 5
-    wait_for(lambda: not alive(found.log.strip()))
+    (ended,) = wait_until_ended(aws)
+    assert (ended.status_reason, ended.exit_code) == ("Enough.", 137)
+    assert 0.5 < ended.wall_s < 5
+    wait_for(lambda: not is_alive(ended.log.strip()))
 
 
-def test_job_that_waits_is_terminated_without_having_started(aws, batch, submit):
+def test_waiting_job_can_be_terminated(aws, batch, submit):
     blockers = [submit(SLEEP), submit(SLEEP)]
     waiting = submit(SLEEP)
     batch.terminate_job(jobId=waiting, reason="Enough.")
     wait_for(lambda: len(aws.live_jobs()) == 2)
-    found = described(batch, waiting)
-    assert (found["status"], found["statusReason"]) == ("FAILED", "Enough.")
-    assert "exitCode" not in found["container"]
+    description = describe(batch, waiting)
+    assert (description["status"], description["statusReason"]) == ("FAILED", "Enough.")
+    assert "exitCode" not in description["container"]
     assert {job.id for job in aws.live_jobs()} == set(blockers)
 
 
-def test_terminating_what_has_ended_changes_nothing(aws, batch, submit):
+def test_terminating_an_ended_job_has_no_effect(aws, batch, submit):
     job = submit(["true"])
-    ended(aws)
+    wait_until_ended(aws)
     batch.terminate_job(jobId=job, reason="Too late.")
-    assert described(batch, job)["statusReason"] == "Essential container in task exited"
+    assert describe(batch, job)["statusReason"] == "Essential container in task exited"
 
 
-def test_time_allowed_for_an_attempt(aws, submit):
+def test_job_that_exceeds_its_time_limit_fails(aws, submit):
     submit(SLEEP, timeout={"attemptDurationSeconds": 1})
-    (job,) = ended(aws)
+    (job,) = wait_until_ended(aws)
     assert (job.status, job.status_reason) == ("FAILED", "Job attempt duration exceeded timeout")
     assert 1 < job.wall_s < 5
 
@@ -223,7 +223,7 @@ def test_time_allowed_for_an_attempt(aws, submit):
     ("fault", "code", "status"),
     [("500", "InternalError", 500), ("503", "SlowDown", 503), ("throttle", "SlowDown", 503)],
 )
-def test_fault_of_a_request_to_s3(fault, code, status, aws, s3):
+def test_fault_of_s3_request(fault, code, status, aws, s3):
     aws.fail_requests("s3", "PutObject", match="fits/", fault=fault)
     s3.put_object(Bucket=aws.bucket, Key="other/1", Body=b"1")
     with pytest.raises(exceptions.ClientError) as info:
@@ -242,7 +242,7 @@ def test_fault_of_a_request_to_s3(fault, code, status, aws, s3):
         ("throttle", "TooManyRequestsException", 429),
     ],
 )
-def test_fault_of_a_request_to_batch(fault, code, status, aws, batch):
+def test_fault_of_batch_request(fault, code, status, aws, batch):
     aws.fail_requests("batch", "DescribeJobs", fault=fault, times=2, skip=1)
     batch.describe_jobs(jobs=["unknown"])
     for _ in range(2):
@@ -256,7 +256,7 @@ def test_fault_of_a_request_to_batch(fault, code, status, aws, batch):
 
 
 @pytest.mark.parametrize(("fault", "objects"), [("drop", {}), ("lost", {"a": 3})])
-def test_request_without_an_answer(fault, objects, aws, s3):
+def test_dropped_request_has_no_response(fault, objects, aws, s3):
     aws.fail_requests("s3", fault=fault)
     with pytest.raises(exceptions.ConnectionClosedError):
         s3.put_object(Bucket=aws.bucket, Key="a", Body=b"abc")
@@ -264,7 +264,7 @@ def test_request_without_an_answer(fault, objects, aws, s3):
     assert aws.faults() == [1]
 
 
-def test_client_that_asks_again_sees_no_fault(aws):
+def test_client_that_retries_sees_no_fault(aws):
     aws.fail_requests("s3", "PutObject", fault="503")
     aws.client("s3").put_object(Bucket=aws.bucket, Key="a", Body=b"abc")
     assert aws.requests() == {"s3.PutObject": 2}
@@ -310,7 +310,7 @@ def test_requests_are_counted_by_url_and_user_agent(aws, s3):
     assert aws.requests(user_agent="app/other") == {}
 
 
-def test_only_one_of_many_conditional_writes_succeeds(aws, s3):
+def test_only_one_of_several_conditional_writes_succeeds(aws, s3):
     def put(n):
         try:
             s3.put_object(Bucket=aws.bucket, Key="lock", Body=b"mine", IfNoneMatch="*")
@@ -322,7 +322,7 @@ def test_only_one_of_many_conditional_writes_succeeds(aws, s3):
     assert sorted(map(str, answers)) == ["None"] + ["PreconditionFailed"] * 15
 
 
-def test_large_object_survives_the_round_trip(aws, s3, tmp_path):
+def test_large_object_is_unchanged_by_upload_and_download(aws, s3, tmp_path):
     content = os.urandom(1 << 20) * 33
     tmp_path.joinpath("up").write_bytes(content)
     s3.upload_file(str(tmp_path / "up"), aws.bucket, "large")
@@ -334,12 +334,15 @@ def test_large_object_survives_the_round_trip(aws, s3, tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda aws: aws.fail_jobs(fault="flood"), "fault='flood' is no fault of jobs. Known: sp"),
-        (lambda aws: aws.fail_requests("s3", fault="x"), "fault='x' is no fault of requests. Kn"),
-        (lambda aws: aws.fail_requests("ec2", fault="500"), "service='ec2' has no faults. Known"),
+        (lambda aws: aws.fail_jobs(fault="flood"), "fault='flood' is not a fault of jobs. Known:"),
+        (lambda aws: aws.fail_requests("s3", fault="x"), "fault='x' is not a fault of requests. "),
+        (
+            lambda aws: aws.fail_requests("ec2", fault="500"),
+            "service='ec2' has no simulated faults",
+        ),
     ],
 )
-def test_unknown_fault_is_named(call, message, aws):
+def test_unknown_fault_raises(call, message, aws):
     with pytest.raises(ValueError, match=message):
         call(aws)
 
@@ -347,47 +350,30 @@ def test_unknown_fault_is_named(call, message, aws):
 # The server ------------------------------------------------------------------------------------
 
 
-def test_reset_forgets_everything_and_ends_the_jobs(aws, s3, submit):
+def test_reset_removes_everything_and_ends_the_jobs(aws, s3, submit):
     submit(["sh", "-c", "sleep 60 & echo $!; wait"])
-    running(aws)
+    wait_until_running(aws)
     aws.fail_requests("s3", fault="500")
     aws.reset()
     assert (aws.jobs(), aws.faults(), aws.objects()) == ([], [], {})
     assert aws.requests() == {}
     s3.put_object(Bucket=aws.bucket, Key="a", Body=b"abc")
     submit(["true"])
-    assert [job.status for job in ended(aws)] == ["SUCCEEDED"]
+    assert [job.status for job in wait_until_ended(aws)] == ["SUCCEEDED"]
     assert list(aws.objects()) == ["a"]
 
 
-OWNER = """
-import os, sys, time
-from skdistsearch.testing._aws import LocalAWS
-assert not {{"moto", "boto3"}} & set(sys.modules)
-
-with LocalAWS() as aws:
-    batch = aws.client("batch")
-    command = ["sh", "-c", "echo $$ >{pid}; sleep 60"]
-    container = dict(image="any", vcpus=1, memory=9, command=command)
-    batch.register_job_definition(
-        jobDefinitionName="d", type="container", containerProperties=container
-    )
-    batch.submit_job(jobName="sleeper", jobQueue=aws.queue, jobDefinition="d")
-    time.sleep(60)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_server_and_jobs_end_with_an_owner_that_is_killed(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_server_and_jobs_end_when_the_owner_is_killed(tmp_path):
     pid_file = tmp_path / "pid"
-    script = Script(tmp_path / "owner.py", OWNER.format(pid=pid_file))
+    script = Script(SCRIPTS / "own_local_aws.py", arguments=[pid_file], cwd=tmp_path)
     try:
         script.wait_for(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
         pid = pid_file.read_text().strip()
         folder = os.readlink(f"/proc/{pid}/cwd")
         script.process.kill()
         script.finish(20)
-        wait_for(lambda: not script.left_over() and not alive(pid))
+        wait_for(lambda: not script.left_over() and not is_alive(pid))
         assert not os.path.exists(os.path.dirname(folder))
     finally:
         script.kill()
@@ -399,12 +385,12 @@ def test_server_and_clients_end_with_the_context():
         assert os.path.isdir(folder)
     with pytest.raises(exceptions.EndpointConnectionError):
         s3.list_buckets()
-    with pytest.raises(RuntimeError, match="LocalAWS does not answer"):
+    with pytest.raises(RuntimeError, match="LocalAWS does not respond"):
         aws.jobs()
     assert not os.path.exists(folder)
 
 
-def test_absent_moto_is_named_with_the_line_that_installs_it(tmp_path, monkeypatch):
+def test_missing_moto_error_says_how_to_install_it(tmp_path, monkeypatch):
     tmp_path.joinpath("moto.py").write_text("raise ModuleNotFoundError('No module named moto')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(ImportError, match=re.escape(INSTALL)), LocalAWS():
@@ -413,50 +399,21 @@ def test_absent_moto_is_named_with_the_line_that_installs_it(tmp_path, monkeypat
 
 # Metaflow --------------------------------------------------------------------------------------
 
-FLOW = """
-import os, time
-from metaflow import FlowSpec, Parameter, batch, step
-
-class Tiny(FlowSpec):
-    sleep_s = Parameter("sleep_s", default=0)
-
-    @step
-    def start(self):
-        self.answer = 6
-        self.next(self.fit)
-
-    @batch(memory=100)
-    @step
-    def fit(self):
-        self.answer *= 7
-        self.seen = "AWS_BATCH_JOB_ID" in os.environ, os.environ.get("SECRET")
-        time.sleep(self.sleep_s)
-        self.next(self.end)
-
-    @step
-    def end(self):
-        print("result", self.answer, *self.seen)
-
-if __name__ == "__main__":
-    Tiny()
-"""
-
 
 @pytest.fixture
 def flow(aws, tmp_path):
-    """Start a command of the flow, of which one step is for Batch."""
-    tmp_path.joinpath("flow.py").write_text(FLOW)
-    own = {
+    """Return a function that starts a command of a flow with a step on Batch."""
+    user = {
         "METAFLOW_USER": "tester",
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path),
-        "SECRET": "of the user",
+        "SECRET": "hush",
     }
 
     def start(*arguments):
         return subprocess.Popen(
-            [sys.executable, "flow.py", *arguments],
+            [sys.executable, str(SCRIPTS / "batch_flow.py"), *arguments],
             cwd=tmp_path,
-            env={**os.environ, **aws.environment(), **own},
+            env={**os.environ, **aws.environment(), **user},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -465,23 +422,23 @@ def flow(aws, tmp_path):
     return start
 
 
-def test_step_of_a_flow_runs_on_batch(aws, flow):
+def test_step_runs_on_batch(aws, flow):
     output, _ = flow("run").communicate(timeout=120)
     assert "result 42 True None" in output
     (job,) = aws.jobs()
-    assert job.name.startswith("tester-Tiny-")
+    assert job.name.startswith("tester-BatchFlow-")
     assert job.status == "SUCCEEDED", output
-    assert aws.objects("metaflow/Tiny/")
+    assert aws.objects("metaflow/BatchFlow/")
     assert aws.requests()["batch.SubmitJob"] == 1
 
 
-def test_metaflow_lists_and_kills_the_jobs_of_a_run(aws, flow):
+def test_metaflow_lists_and_kills_jobs(aws, flow):
     run = flow("run", "--sleep_s", "60")
-    running(aws, 1)
+    wait_until_running(aws, 1)
     (job,) = aws.jobs()
     assert f"{job.name} [{job.id}] (RUNNING)" in flow("batch", "list").communicate()[0]
     assert f"Killing AWS Batch job: {job.name}" in flow("batch", "kill").communicate()[0]
     run.communicate(timeout=60)
     assert run.returncode == 1
-    (job,) = ended(aws)
+    (job,) = wait_until_ended(aws)
     assert (job.status, job.status_reason) == ("FAILED", "Metaflow initiated job termination.")

@@ -11,7 +11,7 @@ Contents
 - `_run`: one Metaflow run, as a subprocess; `_run_log` reads its output.
 - `watchdog`: a script that ends the run when the caller dies.
 - `flow`: the flow itself, alone in a folder because Metaflow packages the folder.
-- `_card`: the card of a run.
+- `card`: the card of a run.
 
 Imports what `skdistsearch.backends` imports. Start reading at `_backend`, then `_run`.
 """

@@ -19,7 +19,7 @@ from skdistsearch.backends.metaflow._environment import s3_root
 from skdistsearch.backends.metaflow._preflight import check_configured, check_store
 from skdistsearch.backends.metaflow._run import MetaflowRun
 from skdistsearch.backends.metaflow._settings import MetaflowSettings
-from skdistsearch.backends.metaflow._validation import problems
+from skdistsearch.backends.metaflow._validation import validation_errors
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.execution import divide_cache
@@ -53,7 +53,7 @@ class MetaflowBackend(MetaflowSettings, Backend):
         """Raise one error that names all invalid settings."""
         object.__setattr__(self, "tags", _as_tuple(self.tags))
         object.__setattr__(self, "decorators", _as_tuple(self.decorators))
-        if errors := problems(self):
+        if errors := validation_errors(self):
             raise BackendConfigError("MetaflowBackend: " + "; ".join(errors))
 
     def checkpoint_root(self) -> str:
@@ -78,9 +78,9 @@ class MetaflowBackend(MetaflowSettings, Backend):
 
             def attempt(pending: PendingFits) -> Generator[Outcome, None, AttemptFailure | None]:
                 run = MetaflowRun(self, workspace, self._task_manifest(pending, batch), n_workers)
-                yield from run.outcomes()
+                yield from run.iter_outcomes()
                 if pending.fits:
-                    deaths = run.deaths(workspace.journal.interrupted())
+                    deaths = run.worker_deaths(workspace.journal.interrupted())
                     return AttemptFailure(deaths, run.failure_summary, run.pathspec)
                 if run.failed:  # after its last fit: nothing is missing
                     _log.warning("%s", run.failure_summary)

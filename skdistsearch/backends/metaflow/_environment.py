@@ -1,4 +1,20 @@
-"""The environment of a Metaflow run: the user's own, and nothing left behind in it."""
+"""Metaflow's configuration, and the environment variables of a run's processes.
+
+`metaflow_setting` knows Metaflow's configuration without importing Metaflow:
+
+- The trick: if nothing on this machine can have changed Metaflow's configuration, every setting has
+  its default, and the caller passes that default. Metaflow is imported only if there is an
+  environment variable ``METAFLOW_*``, a configuration folder, a ``.metaflow`` folder at or above
+  the working directory, or a package ``metaflow_extensions``.
+- Why nothing simpler works: the configuration is the result of importing
+  ``metaflow.metaflow_config``, which loads the extensions and takes half a second, a quarter of the
+  two seconds that a local run adds. Reading the configuration file ourselves would miss
+  profiles, extensions and the sandbox.
+- It breaks if Metaflow reads its configuration from a new place (`_may_be_configured` lists the
+  places), or changes one of the defaults that callers pass.
+- tests/backends/metaflow/test_environment.py compares the defaults with Metaflow's own and checks
+  each place; ``test_configured_metaflow_gets_the_run`` in test_run.py covers whole searches.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +22,7 @@ import importlib.util
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +31,11 @@ from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.storage import default_data_dir
 
 _SYSROOT = "METAFLOW_DATASTORE_SYSROOT_LOCAL"
-# The services throttle who asks for hundreds of tasks at once: boto3 is to wait, not to give up.
-# Metaflow opens 64 processes for what 8 do faster. It asks S3 twenty times, each pause twice as
-# long as the one before, up to six minutes: 80 in all, of which the first nine tries take 9.
-_PATIENCE = {
+# AWS throttles clients that start hundreds of tasks at once: boto3 has to wait instead of failing.
+# Metaflow opens 64 processes for transfers that eight do faster. It tries a request to S3 twenty
+# times, and waits twice as long each time, up to six minutes: 80 minutes in all. The first nine
+# tries take nine minutes.
+_REMOTE_DEFAULTS = {
     "AWS_RETRY_MODE": "adaptive",
     "AWS_MAX_ATTEMPTS": "12",
     "METAFLOW_S3_WORKER_COUNT": "8",
@@ -25,70 +43,77 @@ _PATIENCE = {
 }
 
 
-def flow_environment(workers: int, temporary: Path, *, far: bool) -> dict[str, str]:
-    """Environment variables of a run's processes.
+def flow_environment(workers: int, temporary: Path, *, is_remote: bool) -> dict[str, str]:
+    """Return the environment variables for the local processes of a run.
 
-    ``workers`` tasks run at the same time, on this machine unless ``far``.
+    ``workers`` tasks run at the same time, on this machine unless ``is_remote``. Metaflow puts its
+    temporary files into the folder ``temporary``.
     """
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     environment.setdefault("METAFLOW_TEMPDIR", str(temporary))
-    if not _config("USER", None):
-        environment["METAFLOW_USER"] = _user(environment)
-    for name, value in (_PATIENCE if far else thread_limits(workers)).items():
+    if not metaflow_setting("USER", None):
+        environment["METAFLOW_USER"] = default_user(environment)
+    for name, value in (_REMOTE_DEFAULTS if is_remote else thread_limits(workers)).items():
         environment.setdefault(name, value)
-    # Metaflow would put these on every step, ours that gather included; a space is none.
+    # Metaflow would add these decorators to all steps, not only to *fit*. A blank disables them;
+    # with an empty string, Metaflow would add those of its extensions.
     environment["METAFLOW_DEFAULT_DECOSPECS"] = " "
-    if _keeps_runs_in_default_place():
-        environment[_SYSROOT] = str(_root())
+    if _uses_default_folder():
+        environment[_SYSROOT] = str(_runs_folder())
     return environment
 
 
 def s3_root() -> str:
-    """Where in S3 all that is ours is kept, beside Metaflow's own."""
-    root = _config("DATASTORE_SYSROOT_S3", None)
+    """Return the URL below which we keep our objects in S3, within Metaflow's datastore."""
+    root = metaflow_setting("DATASTORE_SYSROOT_S3", None)
     if not root:
-        raise BackendConfigError("No place in S3: METAFLOW_DATASTORE_SYSROOT_S3=s3://bucket/prefix")
+        raise BackendConfigError(
+            "No location in S3 is configured: set METAFLOW_DATASTORE_SYSROOT_S3=s3://bucket/prefix"
+        )
     return f"{root.rstrip('/')}/skdistsearch"
 
 
-def show_to_client() -> None:
-    """Let ``metaflow.Flow(...)`` in this process find runs that went to the private place.
+def expose_runs_to_client() -> None:
+    """Let ``metaflow.Flow(...)`` in this process find the runs in our default folder.
 
-    Only where Metaflow's client would find nothing at all, and back as soon as it would.
+    Only if Metaflow's client would find no runs at all. If a folder ``.metaflow`` appears later,
+    the client is switched to it.
     """
-    if not _keeps_runs_in_default_place():
+    if not _uses_default_folder():
         return
-    metaflow = _metaflow()
-    private = f"local@{default_data_dir()}"
-    if _found_root() is None or metaflow.get_metadata() == private:
-        metaflow.metadata(f"local@{_root()}")
+    metaflow = import_metaflow()
+    default = f"local@{default_data_dir()}"
+    if _find_metaflow_folder() is None or metaflow.get_metadata() == default:
+        metaflow.metadata(f"local@{_runs_folder()}")
 
 
-def _keeps_runs_in_default_place() -> bool:
-    local = _config("DEFAULT_METADATA", "local") == "local"
-    return local and not _config("DATASTORE_SYSROOT_LOCAL", None)
+def metaflow_setting(name: str, default: str | bool | None) -> Any:
+    """Return a setting of Metaflow's configuration.
 
-
-def _config(name: str, default: Any) -> Any:
-    """A value of Metaflow's configuration; ``default``, which is Metaflow's, if there is none.
-
-    Where nobody has configured anything the answer is known before Metaflow is imported: that
-    takes half a second, which a run has better uses for.
+    ``default`` must be Metaflow's own default. It is returned, without importing Metaflow, if
+    nothing can have changed the configuration.
     """
     if "metaflow" not in sys.modules and not _may_be_configured():
         return default
-    return getattr(_metaflow().metaflow_config, name)
+    return getattr(import_metaflow().metaflow_config, name)
 
 
-def _metaflow() -> Any:
+def import_metaflow() -> Any:
+    """Return the module ``metaflow``, imported without its warnings."""
     with warnings.catch_warnings():
-        # Its import warns of its own use of _yaml where PyYAML is installed: a user who makes
-        # errors of warnings could do nothing about it.
+        # If PyYAML is installed, the import warns of Metaflow's own use of _yaml. Users who turn
+        # warnings into errors could not fix that.
         warnings.simplefilter("ignore", DeprecationWarning)
         import metaflow
         import metaflow.metaflow_config
     return metaflow
+
+
+def default_user(environment: Mapping[str, str]) -> str:
+    """Return a user name for Metaflow, which rejects runs without one and runs of root."""
+    names = [environment.get(name) for name in ("SUDO_USER", "USERNAME", "USER")]
+    return next((name for name in names if name and name != "root"), "skdistsearch")
 
 
 def _may_be_configured() -> bool:
@@ -96,34 +121,33 @@ def _may_be_configured() -> bool:
     return (
         any(name.startswith("METAFLOW_") for name in os.environ)
         or home.exists()
-        or _found_root() is not None
+        or _find_metaflow_folder() is not None
         or importlib.util.find_spec("metaflow_extensions") is not None
     )
 
 
-def _root() -> Path:
-    """Where runs on this machine are kept: where Metaflow finds a place, else out of the way."""
-    found = _found_root()
-    if found is not None:
-        return found
-    root = default_data_dir()
+def _uses_default_folder() -> bool:
+    is_local = metaflow_setting("DEFAULT_METADATA", "local") == "local"
+    return is_local and not metaflow_setting("DATASTORE_SYSROOT_LOCAL", None)
+
+
+def _runs_folder() -> Path:
+    """Return the folder for local runs: the one that Metaflow finds, or else our default."""
+    existing = _find_metaflow_folder()
+    if existing is not None:
+        return existing
+    folder = default_data_dir()
     try:
-        (root / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / ".metaflow").mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
         raise BackendConfigError(
-            f"Metaflow's runs would be kept in {root}, which cannot be made: {exc}. Set {_SYSROOT} "
-            "to a folder that can be written to."
+            f"Could not create {folder} for Metaflow's runs: {exc}. Set {_SYSROOT} to a folder "
+            "that is writable."
         ) from exc
-    return root
+    return folder
 
 
-def _found_root() -> Path | None:
-    """The folder whose ``.metaflow`` Metaflow uses: the working directory or one above it."""
-    here = Path.cwd()
-    return next((path for path in (here, *here.parents) if (path / ".metaflow").is_dir()), None)
-
-
-def _user(environment: dict[str, str]) -> str:
-    """The user as Metaflow finds it; it refuses to run without one, or as root."""
-    names = [environment.get(name) for name in ("SUDO_USER", "USERNAME", "USER")]
-    return next((name for name in names if name and name != "root"), "skdistsearch")
+def _find_metaflow_folder() -> Path | None:
+    """Return the working directory or the nearest parent that has a folder ``.metaflow``."""
+    cwd = Path.cwd()
+    return next((path for path in (cwd, *cwd.parents) if (path / ".metaflow").is_dir()), None)

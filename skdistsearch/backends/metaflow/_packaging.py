@@ -1,4 +1,4 @@
-"""The code that a task needs where nothing of ours or the user's is installed."""
+"""The code that remote tasks need, and the requirements that their environment must meet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import cloudpickle
 
@@ -18,21 +18,61 @@ _PACKAGE = Path(__file__).parents[2]
 FLOW_FILE = _PACKAGE / "backends/metaflow/flow/search_flow.py"
 
 
-def stage(folder: Path) -> Path:
-    """Copy the flow and all that its tasks import into ``folder``, which Metaflow packages whole.
+class Requirements(TypedDict):
+    """Requirements that the environment of a task must meet."""
 
-    That is this package, cloudpickle (pure Python, and of the version that pickled) and the
-    modules of the user's own that are imported here. What is installed elsewhere is the image's.
+    versions: dict[str, str]
+    """Distributions, and the versions installed here; also ``"python"``."""
+    modules: list[str]
+    """Names of modules that must be importable."""
+
+
+def stage(folder: Path) -> Path:
+    """Copy the flow and the code that its tasks import into a folder; return the flow's path.
+
+    Metaflow packages the whole folder. It gets this package, cloudpickle (pure Python; it must be
+    the version that pickled) and the user's own modules that are imported in this process.
+    Installed packages are not copied: they must be in the image.
     """
     folder.mkdir(mode=0o700)
     for source in (_PACKAGE / "__init__.py", Path(cloudpickle.__file__)):
         _copy(source, folder)
-    for source in users_modules().values():
+    for source in local_modules().values():
         _copy(source, folder)
     return Path(shutil.copy(FLOW_FILE, folder))
 
 
+def local_modules() -> dict[str, Path]:
+    """Return the names and files of imported top-level modules that are not installed."""
+    installed = _installed_locations()
+    modules = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if "." in name or name in ("__main__", "skdistsearch") or not file:
+            continue
+        path = Path(file).resolve()
+        if path.suffix == ".py" and not any(map(path.is_relative_to, installed)):
+            modules[name] = path
+    return modules
+
+
+def requirements(modules: Iterable[str]) -> Requirements:
+    """Return what the environment of a task must contain to unpickle and run the batch.
+
+    ``modules`` are the names of the modules that the pickled batch refers to.
+    """
+    top_level = {name.partition(".")[0] for name in modules} | {"sklearn", "numpy"}
+    top_level -= {"__main__", "skdistsearch", "cloudpickle", *sys.stdlib_module_names}
+    distributions = importlib.metadata.packages_distributions()
+    versions = _installed_versions(top_level, distributions)
+    return {
+        "versions": {"python": platform.python_version(), **dict(versions)},
+        "modules": sorted(filter(_has_spec, top_level - distributions.keys())),
+    }
+
+
 def _copy(source: Path, folder: Path) -> None:
+    """Copy a module, or the package whose ``__init__.py`` is ``source``."""
     if source.name != "__init__.py":
         shutil.copy(source, folder)
         return
@@ -45,51 +85,23 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _is_code(path: Path) -> bool:
-    hidden = path.name.startswith(".") or path.name == "__pycache__"
-    return not hidden and (path.is_dir() or path.suffix == ".py")
+    is_hidden = path.name.startswith(".") or path.name == "__pycache__"
+    return not is_hidden and (path.is_dir() or path.suffix == ".py")
 
 
-def users_modules() -> dict[str, Path]:
-    """Top-level modules that are imported here and installed nowhere: name and file."""
-    installed = _installed_places()
-    found = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if "." in name or name in ("__main__", "skdistsearch") or not file:
-            continue
-        path = Path(file).resolve()
-        if path.suffix == ".py" and not any(path.is_relative_to(place) for place in installed):
-            found[name] = path
-    return found
-
-
-def _installed_places() -> set[Path]:
+def _installed_locations() -> set[Path]:
     paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     paths += [*site.getsitepackages(), site.getusersitepackages()]
     paths += [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     return {Path(path).resolve() for path in paths if path}
 
 
-def requirements(modules: Iterable[str]) -> dict[str, Any]:
-    """What a task's environment must have: versions of distributions, and modules.
-
-    ``modules`` are the names of those that the batch's pickle refers to.
-    """
-    tops = {name.partition(".")[0] for name in modules} | {"sklearn", "numpy"}
-    tops -= {"__main__", "skdistsearch", "cloudpickle", *sys.stdlib_module_names}
-    distributions = importlib.metadata.packages_distributions()
-    return {
-        "versions": {"python": platform.python_version(), **dict(_versions(tops, distributions))},
-        "modules": sorted(filter(_has_a_place, tops - distributions.keys())),
-    }
-
-
-def _has_a_place(module: str) -> bool:
-    """Whether it was imported from somewhere: those that Cython's native code makes were not."""
+def _has_spec(module: str) -> bool:
+    """Return False for modules created by native code, such as Cython's: no task can import one."""
     return getattr(sys.modules.get(module), "__spec__", None) is not None
 
 
-def _versions(
+def _installed_versions(
     modules: Iterable[str], distributions: Mapping[str, list[str]]
 ) -> Iterator[tuple[str, str]]:
     for module in sorted(modules):

@@ -18,9 +18,14 @@ from loky.backend import resource_tracker
 
 from skdistsearch._outcome import Outcome
 from skdistsearch.backends.metaflow._decorators import decospecs
-from skdistsearch.backends.metaflow._environment import flow_environment, show_to_client
+from skdistsearch.backends.metaflow._environment import expose_runs_to_client, flow_environment
 from skdistsearch.backends.metaflow._packaging import FLOW_FILE, requirements, stage
-from skdistsearch.backends.metaflow._run_log import SAYS, Log, advice, is_of_host
+from skdistsearch.backends.metaflow._run_log import (
+    MESSAGE_PREFIX,
+    RunLog,
+    hint_for,
+    is_host_failure,
+)
 from skdistsearch.backends.metaflow._settings import MetaflowSettings
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
 from skdistsearch.exceptions import BackendError
@@ -66,7 +71,7 @@ class MetaflowRun:
         self._n_tasks, self._n_fits_max = len(chunks), max(map(len, chunks))
         self._folder = workspace.folder / secrets.token_hex(4)
         self._run_id_file = self._folder / "run_id"
-        self._log = Log(self._folder / "log")
+        self._log = RunLog(self._folder / "log")
         self._logged_at = time.monotonic()
         self.failed = False
         """True if the run as a whole failed."""
@@ -81,23 +86,25 @@ class MetaflowRun:
     @property
     def failure_summary(self) -> str:
         """The end of the run, for an error message."""
-        reasons = "".join(f" {reason}." for reason in sorted(set(self._log.reasons().values())))
+        reasons = "".join(
+            f" {reason}." for reason in sorted(set(self._log.failure_reasons().values()))
+        )
         name = self.pathspec or "(not started)"
         if self.failed:
             return f"The Metaflow run {name} failed.{reasons} Its last lines:\n{self._log.tail}"
         return f"Tasks of the Metaflow run {name} ended before they started a fit.{reasons}"
 
-    def deaths(self, interrupted: list[InterruptedFit]) -> list[WorkerDeath]:
+    def worker_deaths(self, interrupted: list[InterruptedFit]) -> list[WorkerDeath]:
         """Return why fits were interrupted."""
         if self.failed and not self.pathspec:
             raise BackendError(self.failure_summary)
-        reasons = self._log.reasons() if interrupted else {}
+        reasons = self._log.failure_reasons() if interrupted else {}
         return [_worker_death(fit, reasons.get(fit.job, "")) for fit in interrupted]
 
-    def outcomes(self) -> Generator[Outcome]:
+    def iter_outcomes(self) -> Generator[Outcome]:
         """Start the run, yield outcomes as its tasks write them, and end with it."""
-        with self._process() as process:
-            show_to_client()
+        with self._running_process() as process:
+            expose_runs_to_client()
             while process.poll() is None:
                 yield from self._workspace.new_outcomes()
                 self._handle_task_messages()
@@ -108,7 +115,7 @@ class MetaflowRun:
         self._handle_task_messages()
 
     def _handle_task_messages(self) -> None:
-        for message in self._log.said():
+        for message in self._log.messages():
             if "refuses" in message:
                 raise BackendError(
                     "The tasks' environment cannot run this search: "
@@ -134,7 +141,7 @@ class MetaflowRun:
         )
 
     @contextmanager
-    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+    def _running_process(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the run; stop it at the end of the block."""
         with open(self._prepare_folder() / "log", "wb") as log:
             process = subprocess.Popen(
@@ -146,7 +153,7 @@ class MetaflowRun:
                     json.dumps(self._watchdog_arguments()),
                 ],
                 env=flow_environment(
-                    self._n_workers, self._workspace.folder, far=self._settings.is_remote
+                    self._n_workers, self._workspace.folder, is_remote=self._settings.is_remote
                 ),
                 # In S3 mode, Metaflow leaves folders in the working directory
                 cwd=self._folder if self._settings.is_remote else None,
@@ -160,7 +167,7 @@ class MetaflowRun:
         try:
             yield process
         finally:
-            self._stop(process)
+            self._stop_process(process)
 
     def _prepare_folder(self) -> Path:
         (self._folder / "claims").mkdir(mode=0o700, parents=True)  # in a folder that is private
@@ -170,7 +177,7 @@ class MetaflowRun:
             "decorators": decospecs(self._settings, self._n_fits_max),
             "fit_timeout_s": self._settings.fit_timeout_s,
             "packages": requirements(self._workspace.payload.modules) if is_remote else None,
-            "message_prefix": SAYS,
+            "message_prefix": MESSAGE_PREFIX,
             "summary": str(self._folder / "summary.json"),
         }
         # In a file: the environment's variables must not show up in a list of processes
@@ -182,7 +189,7 @@ class MetaflowRun:
         kill = [*base, settings.compute, "kill", "--run-id"] if settings.is_remote else []
         return {
             "command": [*base, *self._run_arguments()],
-            "sweep": kill,
+            "kill_command": kill,
             "run_id_file": str(self._run_id_file),
         }
 
@@ -210,7 +217,7 @@ class MetaflowRun:
         tags = [word for tag in ("skdistsearch", *self._settings.tags) for word in ("--tag", tag)]
         return ["run", *(word for option in options.items() for word in option), *tags]
 
-    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+    def _stop_process(self, process: subprocess.Popen[bytes]) -> None:
         """End the run and all its tasks, unless it has ended."""
         assert process.stdin is not None
         is_running = process.poll() is None
@@ -227,8 +234,8 @@ def _worker_death(interrupted: InterruptedFit, reason: str) -> WorkerDeath:
     )
     return WorkerDeath(
         interrupted.fit,
-        f"Metaflow task {interrupted.task_pathspec}: {cause}.{advice(reason)}",
-        host_lost=is_of_host(reason),
+        f"Metaflow task {interrupted.task_pathspec}: {cause}.{hint_for(reason)}",
+        host_lost=is_host_failure(reason),
     )
 
 

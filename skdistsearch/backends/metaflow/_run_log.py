@@ -1,4 +1,4 @@
-"""What the log of a Metaflow run tells, and what AWS Batch knows of the jobs in it."""
+"""The log of a Metaflow run, and the failure reasons of AWS Batch for the jobs in it."""
 
 from __future__ import annotations
 
@@ -6,94 +6,95 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from skdistsearch.storage import aws_errors
 
-SAYS = "skdistsearch-says "
-"""Marks a line of a task's output that is for the caller."""
+MESSAGE_PREFIX = "skdistsearch-says "
+"""Marks a line of a task's output that is a message to the caller."""
 
 _log = logging.getLogger("skdistsearch")
 
-_LINES = 30  # of a run that failed, in the error message
-_DESCRIBE_MAX = 100  # AWS Batch's own limit of one DescribeJobs
-_JOB = re.compile(r"\(pid \d+\)\] \[([0-9a-f]{8}-[0-9a-f-]{27})\]")
+_TAIL_LINES = 30  # of a failed run, shown in the error message
+_MAX_DESCRIBED = 100  # the limit of DescribeJobs
+_JOB_ID = re.compile(r"\(pid \d+\)\] \[([0-9a-f]{8}-[0-9a-f-]{27})\]")
 
 
-class Log:
-    """The output of a Metaflow run, read as it grows."""
+class RunLog:
+    """The output of a Metaflow run, read while it grows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read = 0
-        self._last: deque[str] = deque(maxlen=_LINES)
-        self._jobs: dict[str, None] = {}
-        self._known: dict[str, str] = {}
+        self._offset = 0
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._job_ids: dict[str, None] = {}  # an ordered set
+        self._messages: set[str] = set()
 
-    def said(self) -> Iterator[dict[str, Any]]:
-        """What tasks say to the caller, each thing once."""
-        for line in self._new():
-            self._last.append(line)
-            if found := _JOB.search(line):
-                self._jobs[found[1]] = None
-            _, _, said = line.partition(SAYS)
-            if said and said not in self._known:
-                self._known[said] = ""
-                yield json.loads(said)
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Read new lines; yield the messages that tasks send to the caller, each of them once."""
+        for line in self._read_lines():
+            self._tail.append(line)
+            if match := _JOB_ID.search(line):
+                self._job_ids[match[1]] = None
+            _, _, message = line.partition(MESSAGE_PREFIX)
+            if message and message not in self._messages:
+                self._messages.add(message)
+                yield json.loads(message)
 
-    def _new(self) -> list[str]:
+    def _read_lines(self) -> list[str]:
         with open(self.path, "rb") as file:
-            file.seek(self._read)
+            file.seek(self._offset)
             data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read += len(whole)
-        return whole.decode(errors="replace").splitlines()
+        complete = data[: data.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        return complete.decode(errors="replace").splitlines()
 
     @property
     def tail(self) -> str:
         """The last lines."""
-        return "\n".join(self._last)
+        return "\n".join(self._tail)
 
-    def reasons(self) -> dict[str, str]:
-        """Why jobs failed, as AWS Batch has it: job id and reason. Empty without Batch."""
-        jobs = list(self._jobs)
-        if not jobs:
+    def failure_reasons(self) -> dict[str, str]:
+        """Return why jobs of AWS Batch failed, by job id. Empty for other runs."""
+        job_ids = list(self._job_ids)
+        if not job_ids:
             return {}
         try:
-            return dict(_reasons(jobs))
-        except aws_errors() as exc:  # the story is poorer then, the search goes on
-            _log.warning("AWS Batch does not say why jobs failed: %s", exc)
+            return dict(_describe_failures(job_ids))
+        except aws_errors() as exc:  # error messages lack the reasons, but the search continues
+            _log.warning("Could not read from AWS Batch why jobs failed: %s", exc)
             return {}
 
 
-def _reasons(jobs: list[str]) -> Iterator[tuple[str, str]]:
+def _describe_failures(job_ids: list[str]) -> Iterator[tuple[str, str]]:
     from metaflow.plugins.aws.aws_client import get_aws_client
 
     client = get_aws_client("batch")
-    for first in range(0, len(jobs), _DESCRIBE_MAX):
-        for job in client.describe_jobs(jobs=jobs[first : first + _DESCRIBE_MAX])["jobs"]:
+    for start in range(0, len(job_ids), _MAX_DESCRIBED):
+        response = client.describe_jobs(jobs=job_ids[start : start + _MAX_DESCRIBED])
+        for job in response["jobs"]:
             if job["status"] == "FAILED":
-                yield job["jobId"], _reason(job)
+                yield job["jobId"], _failure_reason(job)
 
 
-def _reason(job: dict[str, Any]) -> str:
-    """The container's own reason, and what Batch says, where that says more than that it ended."""
+def _failure_reason(job: Mapping[str, Any]) -> str:
+    """Join the container's reason, the job's reason and the exit code, as far as they exist."""
     container = job.get("container", {})
-    said = [container.get("reason"), job.get("statusReason")]
+    parts = [container.get("reason"), job.get("statusReason")]
     if (code := container.get("exitCode")) is not None:
-        said.append(f"exit code {code}")
-    return ", ".join(text.rstrip(".") for text in said if text)
+        parts.append(f"exit code {code}")
+    return ", ".join(part.rstrip(".") for part in parts if part)
 
 
-def is_of_host(reason: str) -> bool:
-    """Whether the machine went away: no fault of the fit that ran on it."""
+def is_host_failure(reason: str) -> bool:
+    """Return True if the machine was lost, which is not the fault of the fit that ran on it."""
     return "Host EC2" in reason
 
 
-def advice(reason: str) -> str:
-    """What to try against a reason."""
+def hint_for(reason: str) -> str:
+    """Return advice on how to avoid a failure, or an empty string."""
     if "OutOfMemory" in reason:
         return " Try more memory_mb."
     return ""

@@ -1,4 +1,4 @@
-"""Settings of a Metaflow backend: the machines that fits run on, and how many at a time."""
+"""Settings of the Metaflow backend."""
 
 from __future__ import annotations
 
@@ -12,56 +12,60 @@ ENVIRONMENTS = ("conda", "pypi")
 
 @dataclass(frozen=True, kw_only=True)
 class MetaflowSettings:
-    """Settings of `MetaflowBackend`: the machines of its tasks, and their number."""
+    """Settings of `MetaflowBackend`: where its tasks run, with which resources, and how many."""
 
     compute: str = "local"
-    """Where the tasks run: ``"local"``, on this machine; ``"batch"``, on AWS Batch;
-    ``"kubernetes"``. Only fits go there: the other steps of the run stay on this machine."""
+    """Where the tasks run: ``"local"`` (this machine), ``"batch"`` (AWS Batch) or
+    ``"kubernetes"``. Only the step *fit* runs there; the other steps of the run always run on this
+    machine."""
     cpu: float | None = None
-    """CPUs of a task on Batch or Kubernetes, which is also how many threads BLAS and OpenMP use
-    there. None: Metaflow's default, 1. Fractions are for Kubernetes and Fargate."""
+    """CPUs of a task on Batch or Kubernetes. BLAS and OpenMP use as many threads. Fractions are
+    valid on Kubernetes and Fargate. None: Metaflow's default, 1."""
     memory_mb: int | None = None
-    """Memory of a task on Batch or Kubernetes, in MB. None: Metaflow's default, 4096. A limit on
-    Batch; what is set aside on Kubernetes, unless ``decorators=["kubernetes:qos=guaranteed"]``."""
+    """Memory of a task on Batch or Kubernetes, in MB. On Batch this is a limit. On Kubernetes it is
+    a request, unless you set ``decorators=["kubernetes:qos=guaranteed"]``. None: Metaflow's
+    default, 4096."""
     gpu: int | None = None
-    """GPUs of a task on Batch or Kubernetes."""
+    """GPUs of a task on Batch or Kubernetes. None: no GPU."""
     disk_mb: int | None = None
-    """Disk of a task on Kubernetes, in MB. None: Metaflow's default, 10240. Batch gives a task the
-    disk of its compute environment."""
+    """Disk space of a task on Kubernetes, in MB. On Batch, tasks use the disk of their compute
+    environment. None: Metaflow's default, 10240."""
     image: str | None = None
-    """Container image of a task on Batch or Kubernetes; it has what the estimators import. None:
-    METAFLOW_BATCH_CONTAINER_IMAGE or METAFLOW_KUBERNETES_CONTAINER_IMAGE."""
+    """Container image of a task on Batch or Kubernetes. It must contain everything that the
+    estimators import. None: METAFLOW_BATCH_CONTAINER_IMAGE or
+    METAFLOW_KUBERNETES_CONTAINER_IMAGE."""
     queue: str | None = None
     """Job queue of AWS Batch. None: METAFLOW_BATCH_JOB_QUEUE."""
     fit_timeout_s: float | None = None
-    """How long a single fit may take, in seconds. The limit of a whole task follows from it. None:
-    no limit of a fit, and Metaflow's limit of a task on Batch or Kubernetes, which is five days."""
+    """Time limit of a single fit, in seconds. The time limit of a task is derived from it. None: no
+    limit for a fit; a task on Batch or Kubernetes has Metaflow's limit of five days."""
     retries: int | None = None
-    """How often Metaflow runs a task again that died, from 0 to 4. None: 3 on Batch and
-    Kubernetes, where machines are reclaimed; 0 on this machine."""
+    """How often Metaflow retries a task that died, from 0 to 4. None: 3 on Batch and Kubernetes,
+    where machines can be reclaimed; 0 on this machine."""
     environment: str | None = None
-    """``"conda"`` or ``"pypi"``: Metaflow builds the environment of a task from the packages that
-    the decorator *conda* or *pypi* names. None: the environment of the image."""
+    """``"conda"`` or ``"pypi"``: Metaflow builds the environment of a task from the packages in the
+    decorator of the same name (see ``decorators``). None: the environment of the image."""
     env_vars: Mapping[str, str] | None = field(default=None, repr=False)
-    """Environment variables of a task. Anyone who can see the run can read them; for secrets there
-    is Metaflow's decorator *secrets*."""
+    """Environment variables of a task. Anyone who can see the run can read them; pass secrets with
+    Metaflow's decorator *secrets* instead."""
     decorators: tuple[str, ...] = ()
-    """More decorators of the step *fit*, as Metaflow's ``--with`` spells them:
-    ``'secrets:sources=["wandb"]'``. What *batch* and *kubernetes* have and this class has not goes
-    here too: ``"kubernetes:service_account=metaflow"``."""
+    """More decorators for the step *fit*, in the syntax of Metaflow's ``--with``:
+    ``'secrets:sources=["wandb"]'``. Use it also for attributes of *batch* and *kubernetes* that
+    have no parameter here: ``"kubernetes:service_account=metaflow"``."""
     fits_per_task: int | str = "auto"
-    """How many fits share a Metaflow task. 1 gives every fit a task of its own. ``"auto"``: on
-    this machine as many tasks as there are workers, which take the next fits themselves, because
-    each costs the start of an interpreter and the imports of the estimators (1.5 s for scikit-learn
-    alone); elsewhere a task for each of up to 200 fits, and 200 tasks for more."""
+    """How many fits share a Metaflow task. 1 gives each fit its own task. With ``"auto"`` on this
+    machine, there is one task per worker, and tasks claim fits as they become free: starting a task
+    costs an interpreter and the imports of the estimators, 1.5 s for scikit-learn alone. With
+    ``"auto"`` on Batch or Kubernetes, each of up to 200 fits has its own task; more fits share 200
+    tasks."""
     max_workers: int | None = None
-    """How many tasks run at the same time. None: the search's ``n_jobs``, or all cores of this
-    machine, or 50 elsewhere. Each task that runs elsewhere is also watched by a process of 90 MB
-    on this machine."""
+    """How many tasks run at the same time. None: the search's ``n_jobs``. If that is not set
+    either: the number of cores of this machine, or 50 on Batch and Kubernetes. Each remote task is
+    monitored by a process on this machine that uses 90 MB."""
     tags: tuple[str, ...] = ()
-    """Tags of the run, besides ``skdistsearch``."""
+    """Tags of the run, in addition to ``skdistsearch``."""
 
     @property
     def is_remote(self) -> bool:
-        """True if the tasks run on machines that do not see the files of this one."""
+        """True if the tasks run on machines that cannot read the files of this machine."""
         return self.compute != "local"

@@ -1,4 +1,4 @@
-"""Checks of the settings of a Metaflow backend; they name every mistake at once."""
+"""Validation of the settings of the Metaflow backend."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 import numbers
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TypeAlias
 
-from skdistsearch.backends.metaflow._decorators import _PARAMETER_OF, _parsed
+from skdistsearch.backends.metaflow._decorators import SETTING_OF_ATTRIBUTE, parse_decorator
 from skdistsearch.backends.metaflow._settings import (
     COMPUTE,
     CONTAINERS,
@@ -16,8 +16,10 @@ from skdistsearch.backends.metaflow._settings import (
     MetaflowSettings,
 )
 
-_RETRIES_MAX = 4  # Metaflow's MAX_ATTEMPTS is 6: the first one, these, and that of @catch
-_MEMORY_MIN_MB = 256  # no task fits in less; who writes 16 means gigabytes
+_Check: TypeAlias = Callable[[object], bool]
+
+_MAX_RETRIES = 4  # Metaflow's MAX_ATTEMPTS is 6: these, the first attempt and that of @catch
+_MIN_MEMORY_MB = 256  # no task runs in less; a user who writes 16 means gigabytes
 _EFFECTIVE_ON = {
     "cpu": CONTAINERS,
     "memory_mb": CONTAINERS,
@@ -26,67 +28,74 @@ _EFFECTIVE_ON = {
     "image": CONTAINERS,
     "queue": ("batch",),
 }
-_ELSEWHERE = {
+_ALTERNATIVES = {
     ("disk_mb", "batch"): (
-        "on EC2 a task has the disk of its compute environment, on Fargate that of "
-        'decorators=["batch:ephemeral_storage=50"] in GiB'
+        "on EC2, tasks use the disk of the compute environment; on Fargate, set "
+        'decorators=["batch:ephemeral_storage=50"], in GiB'
     ),
-    ("queue", "kubernetes"): "its namespace is METAFLOW_KUBERNETES_NAMESPACE",
+    ("queue", "kubernetes"): "set the namespace with METAFLOW_KUBERNETES_NAMESPACE",
 }
-_NOT_FOR_USERS = {
-    "retry": "set retries",
-    "timeout": "set fit_timeout_s, which is the limit of a fit",
-    "catch": "every task has it already",
-    "parallel": "a task is one process on one machine; use more tasks",
+_RESERVED_DECORATORS = {
+    "retry": "use retries= instead",
+    "timeout": "use fit_timeout_s= instead, which limits each fit",
+    "catch": "every task already has it",
+    "parallel": "not supported, because a task is one process on one machine; use more tasks",
+}
+_REPLACED_ATTRIBUTES = {
+    "batch": SETTING_OF_ATTRIBUTE,
+    "resources": SETTING_OF_ATTRIBUTE,
+    # "kubernetes kill" looks for the pods of an interrupted run in the configured namespace only
+    # (Metaflow's KubernetesClient).
+    "kubernetes": SETTING_OF_ATTRIBUTE | {"namespace": "METAFLOW_KUBERNETES_NAMESPACE"},
 }
 
 
-def problems(settings: MetaflowSettings) -> list[str]:
-    """Every wrong setting, as ``name=value: what is valid``."""
+def validation_errors(settings: MetaflowSettings) -> list[str]:
+    """Return a line for each invalid setting: its name, its value and what is valid."""
     return [
-        *_invalid(settings),
+        *_out_of_range(settings),
         *_without_effect(settings),
-        *_wrong_environment(settings),
-        *_wrong_variables(settings),
-        *_wrong_decorators(settings),
+        *_environment_errors(settings),
+        *_env_vars_errors(settings),
+        *_decorator_errors(settings),
     ]
 
 
-def _invalid(settings: MetaflowSettings) -> Iterator[str]:
-    for name, (valid, holds) in _VALID.items():
+def _out_of_range(settings: MetaflowSettings) -> Iterator[str]:
+    for name, (valid, is_valid) in _VALID.items():
         value = getattr(settings, name)
-        if not holds(value):
+        if not is_valid(value):
             yield f"{name}={value!r}: must be {valid}"
 
 
 def _without_effect(settings: MetaflowSettings) -> Iterator[str]:
-    if settings.compute not in COMPUTE:
+    compute = settings.compute
+    if compute not in COMPUTE:
         return
-    for name, places in _EFFECTIVE_ON.items():
+    for name, effective_on in _EFFECTIVE_ON.items():
         value = getattr(settings, name)
-        if value is not None and settings.compute not in places:
-            instead = _ELSEWHERE.get(
-                (name, settings.compute),
-                "leave it out, or set compute=" + " or ".join(f'"{place}"' for place in places),
-            )
-            yield f'{name}={value!r}: has no effect with compute="{settings.compute}"; {instead}'
+        if value is not None and compute not in effective_on:
+            valid = " or ".join(f'compute="{choice}"' for choice in effective_on)
+            advice = _ALTERNATIVES.get((name, compute), f"remove it, or set {valid}")
+            yield f'{name}={value!r}: has no effect with compute="{compute}"; {advice}'
 
 
-def _wrong_environment(settings: MetaflowSettings) -> Iterator[str]:
+def _environment_errors(settings: MetaflowSettings) -> Iterator[str]:
+    """Yield errors in ``environment``, without its value, which may be a mapping with secrets."""
     environment = settings.environment
     if environment is not None and environment not in ENVIRONMENTS:
-        hint = "; variables are env_vars={...}" if isinstance(environment, Mapping) else ""
+        hint = "; pass variables as env_vars={...}" if isinstance(environment, Mapping) else ""
         yield f'environment: must be None, "conda" or "pypi"{hint}'
-    elif environment in ENVIRONMENTS and not _names(settings) & set(ENVIRONMENTS):
+    elif environment in ENVIRONMENTS and not _decorator_names(settings) & set(ENVIRONMENTS):
         packages = f'decorators=[\'{environment}:packages={{"scikit-learn": "1.7.2", ...}}\']'
         yield (
-            f'environment="{environment}": would have no packages; name scikit-learn, cloudpickle, '
-            f"loky and yours in {packages}"
+            f'environment="{environment}": has no packages; list scikit-learn, cloudpickle, loky '
+            f"and your own in {packages}"
         )
 
 
-def _wrong_variables(settings: MetaflowSettings) -> Iterator[str]:
-    """Yield the errors in ``env_vars``, never the values, which may be secret."""
+def _env_vars_errors(settings: MetaflowSettings) -> Iterator[str]:
+    """Yield errors in ``env_vars``, without the values, which may be secrets."""
     if settings.env_vars is None:
         return
     if not isinstance(settings.env_vars, Mapping):
@@ -94,41 +103,50 @@ def _wrong_variables(settings: MetaflowSettings) -> Iterator[str]:
         return
     for name, value in settings.env_vars.items():
         if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)):
-            yield f"env_vars: {name!r} is not a name of an environment variable"
+            yield f"env_vars: {name!r} is not a valid name of an environment variable"
         elif not isinstance(value, str):
             yield f"env_vars: the value of {name} must be a string"
 
 
-def _wrong_decorators(settings: MetaflowSettings) -> Iterator[str]:
+def _decorator_errors(settings: MetaflowSettings) -> Iterator[str]:
     for spec in settings.decorators:
         if not isinstance(spec, str) or not re.fullmatch(r"[\w.]+(:\s*\w+\s*=.*)?", spec, re.S):
-            yield "decorators: must be strings that Metaflow's --with takes: name:attribute=value"
+            yield (
+                "decorators: must be strings in the syntax of Metaflow's --with: "
+                "name:attribute=value"
+            )
             continue
-        name, attributes = _parsed(spec)
-        yield from (f'decorators: "{name}": {why}' for why in _wrong(name, attributes, settings))
+        name, attributes = parse_decorator(spec)
+        for conflict in _decorator_conflicts(name, attributes, settings):
+            yield f'decorators: "{name}": {conflict}'
 
 
-def _wrong(name: str, attributes: dict[str, Any], settings: MetaflowSettings) -> Iterator[str]:
-    """Why a decorator of the user's does not go with our own."""
-    if name in _NOT_FOR_USERS:
-        yield _NOT_FOR_USERS[name]
+def _decorator_conflicts(
+    name: str, attributes: Mapping[str, object], settings: MetaflowSettings
+) -> Iterator[str]:
+    """Yield the conflicts between a decorator of the user's and our own decorators."""
+    if name in _RESERVED_DECORATORS:
+        yield _RESERVED_DECORATORS[name]
     if name in CONTAINERS and settings.compute != name:
-        yield f'set compute="{name}"'
-    if name in (*CONTAINERS, "resources"):
-        taken = [key for key in attributes if key in _PARAMETER_OF]
-        yield from (f"instead of {key}= set {_PARAMETER_OF[key]}" for key in taken)
-    if name == "kubernetes" and "namespace" in attributes:
-        # The pods of a run that is interrupted are looked for there alone (KubernetesClient).
-        yield "instead of namespace= set METAFLOW_KUBERNETES_NAMESPACE"
+        yield f'requires compute="{name}"'
+    replaced = _REPLACED_ATTRIBUTES.get(name, {})
+    yield from (f"set {replaced[key]} instead of {key}=" for key in attributes if key in replaced)
     if name in ENVIRONMENTS and settings.environment not in ENVIRONMENTS:
         yield f'has no effect without environment="{name}"'
-    if name == "environment" and settings.env_vars is not None:
+    if name == "environment":
+        yield from _variable_conflicts(attributes, settings)
+
+
+def _variable_conflicts(
+    attributes: Mapping[str, object], settings: MetaflowSettings
+) -> Iterator[str]:
+    if settings.env_vars is not None:
         yield "put all variables into env_vars={...}"
-    if name == "environment" and not isinstance(attributes.get("vars"), dict):
-        yield "vars must be a JSON object; env_vars={...} takes any value"
+    if not isinstance(attributes.get("vars"), dict):
+        yield "vars must be a JSON object; env_vars={...} accepts any value"
 
 
-def _names(settings: MetaflowSettings) -> set[str]:
+def _decorator_names(settings: MetaflowSettings) -> set[str]:
     return {spec.partition(":")[0] for spec in settings.decorators if isinstance(spec, str)}
 
 
@@ -140,49 +158,49 @@ def _is_positive(value: object) -> bool:
     )
 
 
-def _is_integer(least: int, most: float = math.inf) -> Callable[[object], bool]:
-    def holds(value: object) -> bool:
+def _integer_between(minimum: int, maximum: float = math.inf) -> _Check:
+    def is_valid(value: object) -> bool:
         return (
             isinstance(value, numbers.Integral)
             and not isinstance(value, bool)
-            and least <= int(value) <= most
+            and minimum <= int(value) <= maximum
         )
 
-    return holds
+    return is_valid
+
+
+def _has_no_space(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\S+", value) is not None
 
 
 def _are_strings(values: object) -> bool:
     return isinstance(values, tuple) and all(isinstance(value, str) for value in values)
 
 
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"\S+", value) is not None
+def _none_or(is_valid: _Check) -> _Check:
+    return lambda value: value is None or is_valid(value)
 
 
-def _none_or(holds: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: value is None or holds(value)
-
-
-_VALID: dict[str, tuple[str, Callable[[object], bool]]] = {
+_VALID: dict[str, tuple[str, _Check]] = {
     "compute": (f"one of {', '.join(COMPUTE)}", lambda value: value in COMPUTE),
     "cpu": ("None or a number above 0", _none_or(_is_positive)),
     "memory_mb": (
-        f"None or an integer of at least {_MEMORY_MIN_MB}: it counts megabytes",
-        _none_or(_is_integer(_MEMORY_MIN_MB)),
+        f"None or a number of megabytes, an integer of at least {_MIN_MEMORY_MB}",
+        _none_or(_integer_between(_MIN_MEMORY_MB)),
     ),
-    "gpu": ("None or an integer of at least 0", _none_or(_is_integer(0))),
-    "disk_mb": ("None or an integer of at least 1", _none_or(_is_integer(1))),
-    "image": ("None or the name of a container image", _none_or(_is_word)),
-    "queue": ("None or the name of a job queue", _none_or(_is_word)),
+    "gpu": ("None or an integer of at least 0", _none_or(_integer_between(0))),
+    "disk_mb": ("None or an integer of at least 1", _none_or(_integer_between(1))),
+    "image": ("None or the name of a container image", _none_or(_has_no_space)),
+    "queue": ("None or the name of a job queue", _none_or(_has_no_space)),
     "fits_per_task": (
         '"auto" or an integer of at least 1',
-        lambda value: value == "auto" or _is_integer(1)(value),
+        lambda value: value == "auto" or _integer_between(1)(value),
     ),
-    "max_workers": ("None or an integer of at least 1", _none_or(_is_integer(1))),
+    "max_workers": ("None or an integer of at least 1", _none_or(_integer_between(1))),
     "tags": ("strings", _are_strings),
     "fit_timeout_s": ("None or a number of seconds above 0", _none_or(_is_positive)),
     "retries": (
-        f"None or an integer from 0 to {_RETRIES_MAX}, which is Metaflow's limit",
-        _none_or(_is_integer(0, _RETRIES_MAX)),
+        f"None or an integer from 0 to {_MAX_RETRIES}, Metaflow's limit",
+        _none_or(_integer_between(0, _MAX_RETRIES)),
     ),
 }

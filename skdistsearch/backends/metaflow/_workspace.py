@@ -112,10 +112,10 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
         """Yield outcomes that arrived since the last call. ``last``: no more will arrive."""
         is_due = time.monotonic() - self._downloaded_at > _DOWNLOAD_INTERVAL_S
         if self._downloader and (last or is_due):
-            self._download(self._downloader, last=last)
+            self._download_journals(self._downloader, last=last)
         yield from self.journal.new()
 
-    def _download(self, downloader: JournalDownloader, *, last: bool) -> None:
+    def _download_journals(self, downloader: JournalDownloader, *, last: bool) -> None:
         """Download what is new. A network that is down for a while does not end the search."""
         while True:
             try:

@@ -1,7 +1,7 @@
-"""A search that is stopped, by whatever signal and at whatever moment, loses no finished fit.
+"""A search that is stopped at a random moment, by any signal, loses no finished fit.
 
-A moment of each runs here. Twenty more of each, an hour on two cores, run when asked for:
-``python -m pytest -n 0 -m campaign tests/test_stopped.py``.
+Each test runs at one moment. Twenty more moments take an hour on two cores:
+``python -m pytest -n 0 -m campaign tests/backends/metaflow/test_stopped_caller.py``.
 """
 
 import json
@@ -12,54 +12,24 @@ import sys
 import time
 
 import pytest
-from helpers.subprocesses import Script
+from helpers.subprocesses import SCRIPTS, Script
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("aws"),
     pytest.mark.timeout(900),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 
 MOMENTS = 20
 N_FITS = 12
 FIT_S = 0.4
-WHOLE_S = {"local": 5, "metaflow": 12, "batch": 25}
-BACKENDS = {
-    "local": "'local'",
-    "metaflow": "'metaflow'",
-    "batch": "MetaflowBackend(compute='batch', image='any', fits_per_task=6)",
-}
-SOURCE = """
-import logging, sys
-import numpy as np
-from sklearn.datasets import make_regression
-from sklearn.model_selection import GridSearchCV
-from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.testing import FaultyRegressor
-
-X, y = make_regression(40, 2, random_state=0)
-grid = {{"factor": [1.0, 1.5, 2.0, 2.5]}}
-expected = GridSearchCV(FaultyRegressor(), grid, cv=3, refit=False).fit(X, y)
-search = DistributedSearchCV(
-    FaultyRegressor(folder={fits!r}, duration_s={duration}), grid, cv=3, n_jobs=2, refit=False,
-    backend={backend}, checkpoint={checkpoint!r},
-)
-print("begin", flush=True)
-try:
-    search.fit(X, y)
-except KeyboardInterrupt:
-    print("KeyboardInterrupt", flush=True)
-    sys.exit(3)
-for key, values in expected.cv_results_.items():
-    if not key.endswith("_time"):
-        np.testing.assert_array_equal(search.cv_results_[key], values, err_msg=key)
-print("equal", flush=True)
-"""
+WHOLE_S = {"local": 5, "metaflow": 12, "batch": 25}  # approximate duration of the search
+BACKENDS = tuple(WHOLE_S)
 
 
-class Stopped:
-    """One search, as often as it takes."""
+class StoppableSearch:
+    """A search that can be started several times."""
 
     def __init__(self, backend, folder, aws):
         self.backend, self.folder, self.aws = backend, folder, aws
@@ -68,16 +38,13 @@ class Stopped:
         self.checkpoint = "night" if backend == "batch" else str(folder / "night")
 
     def start(self):
-        source = SOURCE.format(
-            fits=str(self.fits),
-            duration=FIT_S,
-            backend=BACKENDS[self.backend],
-            checkpoint=self.checkpoint,
-        )
         (self.folder / "tmp").mkdir(exist_ok=True)
         env = {**os.environ, **(self.aws.environment() if self.aws else {})}
         env["TMPDIR"] = str(self.folder / "tmp")
-        self.script = Script(self.folder / "script.py", source, env)
+        arguments = [self.backend, self.fits, FIT_S, self.checkpoint]
+        self.script = Script(
+            SCRIPTS / "search_to_stop.py", env=env, arguments=arguments, cwd=self.folder
+        )
         return self.script
 
     @property
@@ -87,10 +54,10 @@ class Stopped:
     def jobs(self):
         return self.aws.live_jobs() if self.aws else []
 
-    def wait_until_nothing_runs(self, within_s):
-        end = time.monotonic() + within_s
-        while (left := (self.script.left_over(), self.jobs())) != ([], []):
-            assert time.monotonic() < end, left
+    def wait_until_nothing_runs(self, timeout_s):
+        end = time.monotonic() + timeout_s
+        while (running := (self.script.left_over(), self.jobs())) != ([], []):
+            assert time.monotonic() < end, running
             time.sleep(0.1)
         assert list((self.folder / "tmp").glob("skdistsearch-*")) == []
 
@@ -110,78 +77,76 @@ class Stopped:
 
 
 @pytest.fixture
-def stopped(request, tmp_path):
+def search(request, tmp_path):
     backend = request.param
     aws = request.getfixturevalue("aws") if backend == "batch" else None
-    stopped = Stopped(backend, tmp_path, aws)
-    yield stopped
-    stopped.script.kill()
+    search = StoppableSearch(backend, tmp_path, aws)
+    yield search
+    search.script.kill()
 
 
 def at_moments():
-    """Numbers of random moments, the same every day; all but the first only when asked for."""
+    """Parametrize with numbers of random moments, all but the first marked as a campaign."""
     more = [pytest.param(number, marks=pytest.mark.campaign) for number in range(1, MOMENTS + 1)]
     return pytest.mark.parametrize("moment", [0, *more], ids="moment{}".format)
 
 
-def sleep_until(moment, stopped):
-    """Every other moment is anywhere in the search, the others are while its fits run."""
-    assert stopped.script.process.stdout.readline() == "begin\n"
-    whole_s = WHOLE_S[stopped.backend]
+def sleep_until(moment, search):
+    """Sleep until a random moment of the search, or (every other time) one while its fits run."""
+    assert search.script.process.stdout.readline() == "begin\n"
+    whole_s = WHOLE_S[search.backend]
     if moment % 2 == 0:
-        stopped.script.wait_for(lambda: stopped.n_begun > 0, 120)
+        search.script.wait_for(lambda: search.n_begun > 0, 120)
         whole_s = N_FITS * FIT_S / 2
     time.sleep(random.Random(moment).uniform(0, whole_s))
 
 
-on_every_backend = pytest.mark.parametrize("stopped", BACKENDS, indirect=True)
+on_every_backend = pytest.mark.parametrize("search", BACKENDS, indirect=True)
 
 
 @at_moments()
 @on_every_backend
-def test_killed_search_repeats_no_recorded_fit(stopped, moment, record_property):
-    script = stopped.start()
-    sleep_until(moment, stopped)
+def test_killed_search_repeats_no_recorded_fit(search, moment, record_property):
+    script = search.start()
+    sleep_until(moment, search)
     script.process.kill()
     script.process.communicate()
-    stopped.wait_until_nothing_runs(30)
-    recorded, begun = stopped.n_recorded(), stopped.n_begun
+    search.wait_until_nothing_runs(30)
+    recorded, begun = search.n_recorded(), search.n_begun
     record_property("recorded", recorded)
-    output, code = stopped.start().finish(280)
+    output, code = search.start().finish(280)
     assert code == 0, output
     assert output.endswith("equal\n")
-    assert stopped.n_begun - begun == N_FITS - recorded
-    assert stopped.n_recorded() == N_FITS
-    stopped.wait_until_nothing_runs(10)
+    assert search.n_begun - begun == N_FITS - recorded
+    assert search.n_recorded() == N_FITS
+    search.wait_until_nothing_runs(10)
 
 
 @at_moments()
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 @on_every_backend
-def test_interrupted_search_ends_in_seconds_and_leaves_nothing(
-    stopped, number, moment, record_property
-):
-    script = stopped.start()
-    sleep_until(moment, stopped)
+def test_interrupted_search_ends_within_seconds(search, number, moment, record_property):
+    script = search.start()
+    sleep_until(moment, search)
     script.process.send_signal(number)
     begin = time.monotonic()
     output, code = script.finish(60)
     took_s = time.monotonic() - begin
-    stopped.wait_until_nothing_runs(10)
+    search.wait_until_nothing_runs(10)
     record_property("took_s", took_s)
     record_property("code", code)
     assert took_s < 10, output
-    if "equal" not in output:  # it had ended before
+    if "equal" not in output:  # otherwise it had ended before the signal
         assert code == (3 if number == signal.SIGINT else -number), output
         assert number == signal.SIGTERM or "KeyboardInterrupt\n" in output
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("stopped", ["batch"], indirect=True)
-def test_interrupted_search_ends_in_seconds_while_s3_is_out_of_reach(stopped):
-    script = stopped.start()
-    script.wait_for(lambda: stopped.n_begun > 0, 120)
-    stopped.aws.fail_requests("s3", fault="drop", times=10**6)
+@pytest.mark.parametrize("search", ["batch"], indirect=True)
+def test_interrupted_search_ends_within_seconds_without_s3(search):
+    script = search.start()
+    script.wait_for(lambda: search.n_begun > 0, 120)
+    search.aws.fail_requests("s3", fault="drop", times=10**6)
     time.sleep(2)
     script.process.send_signal(signal.SIGINT)
     begin = time.monotonic()
@@ -189,4 +154,4 @@ def test_interrupted_search_ends_in_seconds_while_s3_is_out_of_reach(stopped):
     took_s = time.monotonic() - begin
     assert code == 3, output
     assert took_s < 10, output
-    stopped.wait_until_nothing_runs(30)
+    search.wait_until_nothing_runs(30)

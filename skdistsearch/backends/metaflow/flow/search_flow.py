@@ -1,56 +1,56 @@
-"""The flow behind ``backend="metaflow"`` and the cloud's.
+"""The flow of `MetaflowBackend`: one task of the step *fit* for each chunk of fits.
 
-Metaflow packages this file's folder. It imports Metaflow and the standard library only: whatever
-else is missing where a task runs, the task can say so.
+Metaflow packages the folder of this file. The module imports only Metaflow and the standard
+library, so that a task can report everything else that is missing in its environment.
 """
 
 import importlib.metadata
 import importlib.util
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from metaflow import Config, FlowMutator, FlowSpec, Parameter, card, catch, current, step
 
 
-class OnFits(FlowMutator):  # type: ignore[misc]
-    """Puts the decorators that the caller asks for on the step *fit*, and on no other."""
+class DecorateFit(FlowMutator):  # type: ignore[misc]
+    """Add the caller's decorators to the step *fit* and to no other step."""
 
     def pre_mutate(self, flow: Any) -> None:
-        """Called by Metaflow when it has read the configuration."""
-        wanted = dict(flow.configs)["settings"].to_dict()["decorators"]
-        for name, fit in flow.steps:
-            if name == "fit":
-                for spec in wanted:  # as --with spells it, or a name and its attributes
-                    name, attributes = (spec, None) if isinstance(spec, str) else spec
-                    fit.add_decorator(name, deco_kwargs=attributes, duplicates=fit.OVERRIDE)
+        """Add the decorators. Metaflow calls this when it has read the configuration."""
+        specs = dict(flow.configs)["settings"].to_dict()["decorators"]
+        fit = dict(flow.steps)["fit"]
+        for spec in specs:  # in the syntax of --with, or a name and attributes
+            name, attributes = (spec, None) if isinstance(spec, str) else spec
+            fit.add_decorator(name, deco_kwargs=attributes, duplicates=fit.OVERRIDE)
 
 
-@OnFits
+@DecorateFit
 class DistributedSearch(FlowSpec):  # type: ignore[misc]
     """Fits of a scikit-learn search: each task of the step *fit* runs one chunk of them."""
 
     settings = Config("settings", default_value='{"decorators": []}')
-    store = Parameter("store", help="folder or URL of the batch", required=True)
+    store = Parameter("store", help="URL of the store that holds the batch", required=True)
     manifest = Parameter("manifest", help="name of the batch: its SHA-256", required=True)
     task_manifest = Parameter("task_manifest", help="name of the list of chunks", required=True)
-    journal = Parameter("journal", help="folder or URL of the outcomes", required=True)
-    n_tasks = Parameter("n_tasks", help="number of tasks", type=int, required=True)
+    journal = Parameter("journal", help="URL of the journal of finished fits", required=True)
+    n_tasks = Parameter("n_tasks", help="number of chunks", type=int, required=True)
 
     @step
     def start(self) -> None:
-        """Fan out."""
+        """Start one task per chunk."""
         self.tasks = range(self.n_tasks)
         self.next(self.fit, foreach="tasks")
 
-    @catch(var="failure", print_exception=True)  # a task that dies costs its own fits only
+    @catch(var="failure", print_exception=True)  # a task that dies loses only its own fits
     @step
     def fit(self) -> None:
         """Run one chunk of fits."""
         if self.settings.get("packages"):
             check_environment(self.settings["packages"], self.settings["message_prefix"])
-        # here only: the other processes of a run, one a step, need not import scikit-learn
+        # Imported here, because the processes of the other steps do not need scikit-learn.
         from skdistsearch.backends._worker import run_task
 
         outcomes = run_task(
@@ -69,42 +69,53 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
     @card(type="blank")
     @step
     def join(self, inputs: Any) -> None:
-        """Gather what became of each fit, as plain data, and draw it."""
+        """Collect the outcomes as plain data, and show them in a card."""
         outcomes = [outcome for task in inputs for outcome in getattr(task, "outcomes", [])]
         self.outcomes = sorted(outcomes, key=lambda outcome: outcome["fit"])
         if self.settings.get("summary"):
-            # here only: it is where the caller is, who has the package and this file
-            from skdistsearch.backends.metaflow._card import arrange, components
+            # Imported here, because this step runs on the caller's machine, which has the package
+            # and the file.
+            from skdistsearch.backends.metaflow.card import (
+                make_card_components,
+                make_card_findable,
+            )
 
-            about = json.loads(Path(self.settings["summary"]).read_text())
-            current.card.extend(components(about, self.outcomes))
-            arrange(self.join)
+            summary = json.loads(Path(self.settings["summary"]).read_text())
+            current.card.extend(make_card_components(summary, self.outcomes))
+            make_card_findable(self.join)
         self.next(self.end)
 
     @step
     def end(self) -> None:
-        """Nothing is left to do: the caller has read the outcomes as they came."""
+        """Do nothing: the caller has read the outcomes as they were recorded."""
 
 
-def check_environment(wanted: Any, says: str) -> None:
-    """Compare what is installed here with what the caller has; print each difference for it."""
-    here = {name: _installed(name) for name in wanted["versions"]}
-    differing = [name for name, version in wanted["versions"].items() if here[name] != version]
-    said = {name: f"{name} is {here[name]}, not {wanted['versions'][name]}" for name in differing}
-    fatal = [
-        said[name] for name in differing if _breaks(name, wanted["versions"][name], here[name])
-    ]
-    for module in wanted["modules"]:
+def check_environment(required: Mapping[str, Any], prefix: str) -> None:
+    """Compare the packages of this environment with those of the caller; report differences.
+
+    Prints a message to the caller, a line that begins with ``prefix``. Raises RuntimeError if the
+    environment cannot run the search.
+    """
+    differences: list[str] = []
+    errors: list[str] = []
+    for name, version in required["versions"].items():
+        installed = _installed_version(name)
+        if installed != version:
+            difference = f"{name} is {installed}, not {version}"
+            differences.append(difference)
+            if _is_incompatible(name, version, installed):
+                errors.append(difference)
+    for module in required["modules"]:
         if importlib.util.find_spec(module) is None:
-            fatal.append(f"the module {module} is missing")
-    if fatal:
-        print(says + json.dumps({"refuses": fatal}), flush=True)  # noqa: T201
-        raise RuntimeError("This environment cannot run the search: " + "; ".join(fatal))
-    if said:
-        print(says + json.dumps({"warns": list(said.values())}), flush=True)  # noqa: T201
+            errors.append(f"the module {module} is missing")
+    if errors:
+        print(prefix + json.dumps({"refuses": errors}), flush=True)  # noqa: T201
+        raise RuntimeError("This environment cannot run the search: " + "; ".join(errors))
+    if differences:
+        print(prefix + json.dumps({"warns": differences}), flush=True)  # noqa: T201
 
 
-def _installed(name: str) -> str:
+def _installed_version(name: str) -> str:
     if name == "python":
         return platform.python_version()
     try:
@@ -113,10 +124,12 @@ def _installed(name: str) -> str:
         return "not installed"
 
 
-def _breaks(name: str, mine: str, there: str) -> bool:
-    """Whether pickles or numbers of one version are not those of the other."""
-    parts = {"python": 2, "scikit-learn": 2, "numpy": 1}.get(name, 0)
-    return there == "not installed" or mine.split(".")[:parts] != there.split(".")[:parts]
+def _is_incompatible(name: str, version: str, installed: str) -> bool:
+    """Return True if pickles or numerical results may differ between two versions."""
+    n_parts = {"python": 2, "scikit-learn": 2, "numpy": 1}.get(name, 0)
+    if installed == "not installed":
+        return True
+    return version.split(".")[:n_parts] != installed.split(".")[:n_parts]
 
 
 if __name__ == "__main__":

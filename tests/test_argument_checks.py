@@ -30,7 +30,7 @@ def test_other_values_are_not_integers(value):
 
 
 class UntaggedClassifier(BaseEstimator):
-    """A classifier whose tags do not say so, like those of scikeras 0.13."""
+    """A classifier with the attribute that scikeras 0.13 sets, and without tags."""
 
     _estimator_type = "classifier"
 

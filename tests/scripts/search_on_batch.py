@@ -1,0 +1,103 @@
+"""Searches on AWS Batch for test_aws_batch.py; the argument names one of the functions.
+
+Each fit leaves a file in the folder of the environment variable FITS.
+"""
+
+import importlib.metadata
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import make_regression
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeRegressor
+
+from skdistsearch import DistributedSearchCV, MetaflowBackend
+from skdistsearch.testing import FaultyRegressor
+
+FITS = Path(os.environ["FITS"])
+X, y = make_regression(60, 4, random_state=0)
+
+
+class Mine(FaultyRegressor):
+    """A class of the script, which is pickled by value."""
+
+
+def on_batch(**options):
+    return MetaflowBackend(compute="batch", image="any", **options)
+
+
+def assert_same_results(search, expected):
+    for key, values in expected.cv_results_.items():
+        if not key.endswith("_time") and not key.startswith("param"):
+            np.testing.assert_array_equal(search.cv_results_[key], values, err_msg=key)
+
+
+def search_with_local_modules():
+    from shop import Markup
+
+    model = make_pipeline(Markup(), Mine(folder=str(FITS), duration_s=1.5))
+    grid = {"markup__rate": [0.5, 1.0, 2.0, 4.0], "mine__factor": [1.0, 1.5]}
+    search = DistributedSearchCV(
+        model, grid, cv=2, backend=on_batch(fits_per_task=4), checkpoint="night", refit=False
+    ).fit(X, y)
+    model.set_params(mine__folder=None, mine__duration_s=0)
+    assert_same_results(search, GridSearchCV(model, grid, cv=2).fit(X, y))
+    assert len(search.runs_) == 1
+
+
+def small_search():
+    grid = {"factor": [1.0, 1.5, 2.0]}
+    search = DistributedSearchCV(Mine(), grid, cv=2, backend=on_batch(fits_per_task=3)).fit(X, y)
+    assert_same_results(search, GridSearchCV(Mine(), grid, cv=2).fit(X, y))
+
+
+def search_with_another_version():
+    """Pretend that this machine has another version of scikit-learn than the containers."""
+    version = importlib.metadata.version
+    importlib.metadata.version = lambda name: "0.1" if name == "scikit-learn" else version(name)
+    backend = on_batch(fits_per_task=1)
+    DistributedSearchCV(Mine(), {"factor": [1.0, 2.0]}, cv=2, backend=backend).fit(X, y)
+
+
+def search_without_settings():
+    DistributedSearchCV(Mine(), {"factor": [1.0]}, cv=2, backend="batch").fit(X, y)
+
+
+def search_with_deadly_fits():
+    warnings.simplefilter("always")
+    model = FaultyRegressor(folder=str(FITS), duration_s=0.5)
+    grid = [{"factor": [1.0, 2.0]}, {"behavior": ["kill", "sleep"]}, {"factor": [4.0]}]
+    backend = on_batch(fits_per_task=5, fit_timeout_s=4)
+    cv = ShuffleSplit(1, random_state=0)
+    search = DistributedSearchCV(model, grid, cv=cv, backend=backend, refit=False).fit(X, y)
+    factors = {"factor": [1.0, 2.0, 4.0]}
+    expected = GridSearchCV(FaultyRegressor(), factors, cv=cv).fit(X, y).cv_results_
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores[[0, 1, 4]], expected["mean_test_score"])
+    assert np.isnan(scores[[2, 3]]).all()
+    assert len(search.runs_) == 1
+
+
+def search_that_keeps_models():
+    """Without a checkpoint, with one in S3 (twice), and with one on this machine."""
+    tree, grid = DecisionTreeRegressor(random_state=0), {"max_depth": [1, 2]}
+    outputs = {"extract": {"leaves": "tree___n_leaves"}, "keep": ("predictions", "estimators")}
+    expected = [cross_val_predict(tree.set_params(max_depth=n), X, y, cv=2) for n in (1, 2)]
+    for checkpoint in (None, "night", "night", str(Path("here").absolute())):
+        search = DistributedSearchCV(
+            tree, grid, cv=2, backend=on_batch(), checkpoint=checkpoint, **outputs
+        ).fit(X, y)
+        np.testing.assert_array_equal(search.oof_predictions_["predict"], expected)
+        leaves = [[model.get_n_leaves() for model in folds] for folds in search.fold_estimators_]
+        np.testing.assert_array_equal(search.cv_results_["mean_leaves"], np.mean(leaves, axis=1))
+        urls = [model.url for model in search.fold_estimators_._files.values()]
+        in_s3 = checkpoint in (None, "night")
+        assert [url.startswith("s3://") for url in urls] == [in_s3] * 4
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()
