@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 DRIVER, OTHER = "driver", "helper"
 _KINDS = {
     "watchdog.py": "watchdog",
-    " run --data": "scheduler",
+    " run --": "scheduler",
     "batch step fit": "client of a Batch job",
     " step fit": "task: fit",
     " step join": "task: join",
