@@ -4,7 +4,7 @@ Contents
 --------
 - `_runner`: runs the fits of a chunk in this process.
 - `_shared_work`: finds out, in the caller, which work the fits of a batch have in common.
-- `_transformer_slots`: the transformers within an estimator, and the data each of them gets.
+- `_transformer_slots`: the transformers within an estimator, and the work that each of them does.
 - `_transform_cache`: fitted transformers and their outputs, for one split.
 - `_cached_transformer`: the stand-in for a transformer that looks up the cache.
 - `_split_data`: train and test data of a split, sliced once.
@@ -17,7 +17,7 @@ from skdistsearch.execution._model_extraction import (
     MISSING_ATTRIBUTE,
     Extractions,
     ModelExtractor,
-    classes,
+    classes_per_output,
     split_path,
 )
 from skdistsearch.execution._runner import Runner, run_chunk
@@ -29,7 +29,7 @@ __all__ = [
     "Extractions",
     "ModelExtractor",
     "Runner",
-    "classes",
+    "classes_per_output",
     "divide_cache",
     "iter_slots",
     "run_chunk",

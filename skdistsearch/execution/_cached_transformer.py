@@ -1,159 +1,211 @@
-"""A transformer whose work is shared: within an estimator it takes the place of the user's own."""
+"""Stand-in for a transformer that looks up its work in a cache before it does it.
+
+A `CachedTransformer` replaces the user's transformer in the clone of the estimator that a fit gets.
+The trick is that it passes for the transformer: ``__class__`` and ``__dict__`` are properties that
+return those of the wrapped transformer, which is replaced by the one in the cache if that has been
+fitted on the same data. The stand-in's own attributes are slots, outside of ``__dict__``. Clones
+are stand-ins too, because a Pipeline clones its steps before it fits them. Copies and pickles are
+the plain transformer, so that no stand-in leaves the process.
+
+Nothing simpler works. A subclass made at run time would also intercept the calls that a transformer
+makes of its own methods, and could not be pickled by name. Changing the methods of the user's
+classes would affect all other threads. A Pipeline's ``memory`` hashes all data, and covers neither
+the test part nor the branches of a ColumnTransformer or FeatureUnion.
+
+Code that reads ``type(x)`` of a transformer would break it, and so would a scikit-learn that does
+not call a step's ``fit_transform`` and ``transform`` by name. ``test_cached_transformer.py`` in
+``tests/execution`` watches that the stand-in passes for the transformer, and
+``test_shared_work.py`` counts the calls that reach the user's transformers.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from sklearn.base import clone
 
-from skdistsearch.execution._transform_cache import CachedFit, Token, TransformCache
+from skdistsearch._typing import ArrayLike
+from skdistsearch.execution._transform_cache import CachedFit, DataKey, FitKey, TransformCache
 from skdistsearch.execution._transformer_slots import TransformerSlot, key_of
 
-_OWN = ("_inner", "_memo", "_number", "_columns", "_key", "_piece")
+_T = TypeVar("_T")
+
+# Two words each: they hide attributes of the same name of the wrapped transformer
+_OWN_ATTRIBUTES = (
+    "_wrapped_transformer",
+    "_transform_cache",
+    "_work_token",
+    "_columns_key",
+    "_parameters_key",
+    "_cached_fit",
+)
 
 
 def install_cached_transformers(
-    found: Iterable[TransformerSlot], numbers: Iterable[int | None], memo: TransformCache
+    slots: Iterable[TransformerSlot], tokens: Iterable[int | None], cache: TransformCache
 ) -> None:
-    """Have the transformers at these spots share their work; not those whose number is None."""
-    for spot, number in zip(found, numbers, strict=True):
-        if number is not None and _can_be_shared(spot.transformer):
-            cls = _SharedSequence if hasattr(spot.transformer, "__getitem__") else CachedTransformer
-            spot.replace(cls(spot.transformer, memo, number, spot.columns))
+    """Replace the transformers in ``slots`` by stand-ins that share their work.
 
-
-def _can_be_shared(transformer: Any) -> bool:
-    return hasattr(transformer, "transform") and hasattr(transformer, "fit")
+    Transformers without a token stay as they are.
+    """
+    for slot, token in zip(slots, tokens, strict=True):
+        transformer = slot.transformer
+        if token is not None and hasattr(transformer, "transform") and hasattr(transformer, "fit"):
+            is_sequence = hasattr(transformer, "__getitem__")
+            stand_in = _CachedSequence if is_sequence else CachedTransformer
+            slot.replace(stand_in(transformer, cache, token, slot.columns))
 
 
 class CachedTransformer:
-    """Stands for a transformer; looks up what it does before it does it.
+    """Stand-in for a transformer. Looks up fits and transforms before it computes them.
 
-    To all but the memo it is the transformer: its class, attributes, copies and pickles are the
-    transformer's.
+    Parameters
+    ----------
+    transformer : estimator
+        The transformer to stand in for.
+    cache : TransformCache
+        Cache of the split whose data the transformer gets.
+    token : int
+        Number of the transformer in `skdistsearch._batch.SharedWork`.
+    columns : hashable or None
+        Key of the columns that a ColumnTransformer selects for it.
     """
 
-    __slots__ = _OWN
+    __slots__ = _OWN_ATTRIBUTES
 
-    def __init__(self, inner: Any, memo: TransformCache, number: int, columns: Any) -> None:
-        self._inner, self._memo, self._columns = inner, memo, columns
-        self._number: int | None = number
-        self._key = key_of(inner)
-        self._piece: CachedFit | None = None
+    def __init__(
+        self, transformer: Any, cache: TransformCache, token: int, columns: Hashable
+    ) -> None:
+        self._wrapped_transformer = transformer
+        self._transform_cache = cache
+        self._work_token: int | None = token
+        self._columns_key = columns
+        self._parameters_key = key_of(transformer)
+        self._cached_fit: CachedFit | None = None
 
-    def fit(self, X: Any, *y: Any, **params: Any) -> Any:
-        """Fit the transformer, or become one that was fitted on the same."""
-        self._find("fit", X, y, params)
+    def fit(self, X: ArrayLike, *y: ArrayLike, **params: object) -> CachedTransformer:
+        """Fit the transformer, or replace it by one that was fitted on the same data."""
+        self._fit_or_look_up("fit", X, y, params)
         return self
 
-    def _fit_transform(self, X: Any, *y: Any, **params: Any) -> Any:
-        return self._find("fit_transform", X, y, params)
+    def _fit_transform(self, X: ArrayLike, *y: ArrayLike, **params: object) -> ArrayLike:
+        return self._fit_or_look_up("fit_transform", X, y, params)
 
-    def _find(self, method: str, X: Any, y: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        memo = self._memo
-        inner = self._inner if self._piece is None else clone(self._inner)  # others have that one
-        do = getattr(inner, method)
-        tokens = (self._token(X), *map(memo.token, y))
-        if self._number is None or None in tokens:
-            self._inner, self._piece = inner, None
-            return do(X, *y, **params)
-        key = (self._number, *tokens, method, self._tokens_of(params))
-        piece, is_new = memo.piece(key, inner, X, lambda: do(X, *y, **params))
-        self._inner, self._piece = piece.fitted, piece
-        memo.charge(piece, "fit", piece.seconds, paid=is_new)
-        return None if piece.output is None else memo.hand_out(piece.output)
+    def _fit_or_look_up(
+        self, method: str, X: ArrayLike, y: tuple[ArrayLike, ...], params: Mapping[str, object]
+    ) -> ArrayLike:
+        """Return the output for ``X``, or None if ``method`` is ``"fit"`` and the work shared."""
+        cache, transformer = self._transform_cache, self._wrapped_transformer
+        if self._cached_fit is not None:
+            transformer = clone(transformer)  # the fitted one belongs to the cache
+        fit = getattr(transformer, method)
+        keys = (self._find_data_key(X), *map(cache.find_data_key, y))
+        if self._work_token is None or None in keys:
+            self._wrapped_transformer, self._cached_fit = transformer, None
+            return fit(X, *y, **params)
+        key = FitKey(self._work_token, keys, method, self._key_of_params(params))
+        cached_fit, is_new = cache.get_or_fit(key, transformer, X, lambda: fit(X, *y, **params))
+        self._wrapped_transformer, self._cached_fit = cached_fit.fitted, cached_fit
+        cache.account_time(cached_fit, "fit", cached_fit.seconds, computed_here=is_new)
+        return None if cached_fit.output is None else cache.share(cached_fit.output)
 
-    def _transform(self, X: Any, **params: Any) -> Any:
-        piece, memo = self._piece, self._memo
-        token = None if piece is None or params else self._token(X)
-        if piece is None:
-            return self._inner.transform(X, **params)
-        if token is None:  # nobody else will ask for it
-            return memo.watched(piece, X, lambda: self._inner.transform(X, **params))
-        value, seconds, is_new = memo.transformed(piece, token, X, lambda: self._inner.transform(X))
-        if _is_of_test(token):
-            memo.charge(piece, "score", seconds, paid=is_new)
-        return value
+    def _transform(self, X: ArrayLike, **params: object) -> ArrayLike:
+        cached_fit, cache = self._cached_fit, self._transform_cache
+        transform: Callable[..., ArrayLike] = self._wrapped_transformer.transform
+        if cached_fit is None:
+            return transform(X, **params)
+        key = None if params else self._find_data_key(X)
+        if key is None:  # no other fit transforms the same data
+            return cache.transform_checked(cached_fit, X, lambda: transform(X, **params))
+        output, seconds, is_new = cache.get_or_transform(cached_fit, key, X, lambda: transform(X))
+        if _is_from_test_part(key):
+            cache.account_time(cached_fit, "score", seconds, computed_here=is_new)
+        return output
 
-    def _token(self, X: Any) -> Token | None:
-        token = self._memo.token(X)
-        if token is None and self._columns is not None:
-            return self._memo.columns_of_input(self._columns)
-        return token
+    def _find_data_key(self, X: ArrayLike) -> DataKey | None:
+        key = self._transform_cache.find_data_key(X)
+        if key is None and self._columns_key is not None:
+            return self._transform_cache.find_columns_key(self._columns_key)
+        return key
 
-    def _tokens_of(self, params: dict[str, Any]) -> Any:
+    def _key_of_params(self, params: Mapping[str, object]) -> Hashable:
+        cache = self._transform_cache
         return tuple(
-            (name, self._memo.token(value) or key_of(value)) for name, value in params.items()
+            (name, cache.find_data_key(value) or key_of(value)) for name, value in params.items()
         )
 
-    def set_params(self, **params: Any) -> Any:
-        """Set the transformer's parameters; work is shared on if they are what they were."""
-        self._inner.set_params(**params)
-        if self._key != key_of(self._inner):
-            self._number = None
+    def set_params(self, **params: object) -> CachedTransformer:
+        """Set the transformer's parameters. If this changes them, it shares its work no longer."""
+        self._wrapped_transformer.set_params(**params)
+        if self._parameters_key != key_of(self._wrapped_transformer):
+            self._work_token = None
         return self
 
     def __getattr__(self, name: str) -> Any:
-        if name in _OWN:  # not set yet
+        if name in _OWN_ATTRIBUTES:  # not set yet
             raise AttributeError(name)
-        found = getattr(self._inner, name)
-        return {"fit_transform": self._fit_transform, "transform": self._transform}.get(name, found)
+        attribute = getattr(self._wrapped_transformer, name)  # raises as the transformer would
+        own_methods = {"fit_transform": self._fit_transform, "transform": self._transform}
+        return own_methods.get(name, attribute)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _OWN:
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _OWN_ATTRIBUTES:
             object.__setattr__(self, name, value)
         else:
-            setattr(self._inner, name, value)
+            setattr(self._wrapped_transformer, name, value)
 
     def __delattr__(self, name: str) -> None:
-        # scikit-learn>=1.9 puts a callback's context on an estimator, and takes it away when the
-        # fit has ended: by then this may stand for another
-        vars(self._inner).pop(name, None)
+        # scikit-learn>=1.9 sets a callback's context on an estimator and deletes it after the fit.
+        # The stand-in may then have another transformer, which lacks it
+        vars(self._wrapped_transformer).pop(name, None)
 
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        return type(self._inner)
+    def __class__(self) -> type:
+        return type(self._wrapped_transformer)
 
     @property
-    def __dict__(self) -> Any:  # type: ignore[override]
-        return vars(self._inner)
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        attributes: dict[str, Any] = vars(self._wrapped_transformer)
+        return attributes
 
     def __sklearn_clone__(self) -> Any:
-        inner = clone(self._inner)
-        if self._number is None:
-            return inner
-        return type(self)(inner, self._memo, self._number, self._columns)
+        transformer = clone(self._wrapped_transformer)
+        if self._work_token is None:
+            return transformer
+        stand_in = type(self)
+        return stand_in(transformer, self._transform_cache, self._work_token, self._columns_key)
 
-    def __deepcopy__(self, memo: Any) -> Any:
-        return copy.deepcopy(self._inner, memo)
+    def __deepcopy__(self, memo: dict[int, object]) -> Any:
+        return copy.deepcopy(self._wrapped_transformer, memo)
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return _itself, (self._inner,)
+    def __reduce_ex__(self, protocol: object) -> Any:
+        return _unwrap, (self._wrapped_transformer,)
 
     def __repr__(self) -> str:
-        return repr(self._inner)
+        return repr(self._wrapped_transformer)
 
 
-class _SharedSequence(CachedTransformer):
-    """The same for a Pipeline, whose steps can be counted and had."""
+class _CachedSequence(CachedTransformer):
+    """Stand-in for a transformer with a length and parts, such as a Pipeline."""
 
     __slots__ = ()
 
     def __len__(self) -> int:
-        return len(self._inner)
+        return len(self._wrapped_transformer)
 
-    def __getitem__(self, key: Any) -> Any:
-        return self._inner[key]
-
-
-def _itself(inner: Any) -> Any:
-    return inner
+    def __getitem__(self, key: int | str | slice) -> Any:
+        return self._wrapped_transformer[key]
 
 
-def _is_of_test(token: Token) -> bool:
-    """Whether what ``token`` stands for was made of the test part."""
-    while isinstance(token, tuple) and token:
-        token = token[-1]
-    return bool(token == "test")
+def _unwrap(transformer: _T) -> _T:
+    """Return the transformer: it is what a pickled stand-in becomes."""
+    return transformer
+
+
+def _is_from_test_part(key: DataKey) -> bool:
+    """Return True if the data with ``key`` was made from the test part."""
+    while isinstance(key, tuple) and key:
+        key = key[-1]
+    return bool(key == "test")

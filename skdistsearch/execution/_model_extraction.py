@@ -1,4 +1,4 @@
-"""What is wanted of each fitted model, and how a worker gets it while it has the model."""
+"""Read numbers and predictions from a fitted model, in the process that fitted it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,45 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import config_context
 
 from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
-from skdistsearch.execution._split_data import test_part
+from skdistsearch._typing import ArrayLike
+from skdistsearch.execution._split_data import slice_test_part
 from skdistsearch.storage import MODEL, array_bytes, model_bytes
 
-Extractions: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
-"""Values to extract from a fitted model: an attribute path or a function of the model, by name."""
+Source: TypeAlias = str | Callable[[Any], Any]
+"""Where a value comes from: an attribute path, or a function of the fitted model."""
+Extractions: TypeAlias = Mapping[str, Source]
+"""Values to extract from a fitted model, by name."""
 
-_NAMED = ("named_steps", "named_transformers_", "named_transformers", "named_estimators_")
+MISSING_ATTRIBUTE = "AttributeError: "
+"""Begins an extraction error if the model lacks an attribute, which other models may have."""
+
+_NAMED_PARTS = ("named_steps", "named_transformers_", "named_transformers", "named_estimators_")
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class ModelExtractor:
-    """Notes what is wanted of the model of a fit, while it is there."""
+    """Takes the fitted model out of scikit-learn's result, and reads from it what was asked for."""
 
     extract: Extractions
-    """Numbers: by name an attribute path or a function of the model."""
+    """Numbers to extract."""
     methods: tuple[str, ...]
-    """Predictions for the test part, by these methods."""
-    models: bool
-    """Whether the model itself is kept."""
+    """Methods whose predictions for the test part are kept."""
+    keep_model: bool
+    """True to keep the model itself."""
 
     def __call__(self, batch: Batch, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
-        """The outcome, without the model in scikit-learn's record and with what is wanted."""
+        """Return the outcome without the model, with extracted values and artifacts."""
         if outcome.result is None:
             return outcome
         result = outcome.result.copy()
@@ -45,154 +54,169 @@ class ModelExtractor:
         outcome = replace(outcome, result=result)
         if model is None or result.get("fit_error"):
             return outcome
-        extraction_errors: dict[str, str] = {}
+        errors: dict[str, str] = {}
         with config_context(**batch.sklearn_config):
-            extracted = {
-                name: _tried(extraction_errors, name, partial(number, model, what))
-                for name, what in self.extract.items()
-            }
-            data = _Data(batch, outcome.fit, prepared)
-            files = {
-                method: _tried(extraction_errors, method, partial(_predicted, model, method, data))
-                for method in self.methods
-            }
-            if self.models:
-                files[MODEL] = _tried(extraction_errors, MODEL, lambda: model_bytes(model))
-        return replace(
-            outcome,
-            extracted={
-                name: math.nan if note is None else note for name, note in extracted.items()
-            },
-            extraction_errors=extraction_errors,
-            files={what: data for what, data in files.items() if data is not None},
-        )
+            extracted = self._extract_numbers(model, errors)
+            files = self._make_artifacts(model, _TestData(batch, outcome.fit, prepared), errors)
+        return replace(outcome, extracted=extracted, extraction_errors=errors, files=files)
+
+    def _extract_numbers(self, model: Any, errors: dict[str, str]) -> dict[str, float]:
+        extracted = {
+            name: _collect_error(errors, name, partial(extract_number, model, source))
+            for name, source in self.extract.items()
+        }
+        return {name: math.nan if value is None else value for name, value in extracted.items()}
+
+    def _make_artifacts(
+        self, model: Any, data: _TestData, errors: dict[str, str]
+    ) -> dict[str, bytes]:
+        files = {
+            method: _collect_error(errors, method, partial(_predict_as_bytes, model, method, data))
+            for method in self.methods
+        }
+        if self.keep_model:
+            files[MODEL] = _collect_error(errors, MODEL, lambda: model_bytes(model))
+        return {name: content for name, content in files.items() if content is not None}
 
 
-def _tried(extraction_errors: dict[str, str], name: str, get: Callable[[], Any]) -> Any:
-    """What ``get`` gives; None, and a word in ``extraction_errors``, if it raises."""
+def _collect_error(errors: dict[str, str], name: str, read: Callable[[], _T]) -> _T | None:
+    """Return the result of ``read``. If it raises, add the exception to ``errors``."""
     try:
-        return get()
-    except Exception as exc:  # of the user's code: the fit itself is none the worse
-        extraction_errors[name] = f"{type(exc).__name__}: {exc}"
-        if isinstance(exc, AttributeError):
-            extraction_errors[name] = f"{MISSING_ATTRIBUTE}{exc}"
+        return read()
+    except Exception as exc:  # raised by the user's code: the fit itself is valid
+        is_missing = isinstance(exc, AttributeError)  # or of a subclass with another name
+        prefix = MISSING_ATTRIBUTE if is_missing else f"{type(exc).__name__}: "
+        errors[name] = f"{prefix}{exc}"
         return None
 
 
-MISSING_ATTRIBUTE = "AttributeError: "
-"""A trouble that begins with it is that a model has no such thing: others may have it."""
-
-
-def number(model: Any, what: str | Callable[[Any], Any]) -> float:
-    """A number that a fitted model tells; NaN for None."""
-    value = what(model) if callable(what) else _attribute(model, what)
+def extract_number(model: Any, source: Source) -> float:
+    """Return a number read from a fitted model; NaN for None."""
+    value = source(model) if callable(source) else _resolve_path(model, source)
     if value is None:
         return math.nan
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if not isinstance(value, numbers.Real | np.bool_):
-        raise TypeError(f"it gives {value!r:.80} of type {type(value).__name__}, not a number")
+        raise TypeError(f"the result is {value!r:.80} of type {type(value).__name__}, not a number")
     return float(value)
 
 
-def split_path(path: str) -> list[str]:
-    """The names in an attribute path: ``"regressor___n_iter_"`` is ``regressor_``, ``n_iter_``."""
-    return re.split("__(?!_)", path)
-
-
-def _attribute(model: Any, path: str) -> Any:
+def _resolve_path(model: Any, path: str) -> Any:
     for name in split_path(path):
-        model = _part(model, name)
+        model = _get_part(model, name)
     return model
 
 
-def _part(model: Any, name: str) -> Any:
-    """A named part of a pipeline or the like, or an attribute."""
-    for group in _NAMED:
-        named = getattr(model, group, None)
-        if named is not None and name in named:
-            return named[name]
+def split_path(path: str) -> list[str]:
+    """Return the names in an attribute path.
+
+    >>> split_path("regressor___n_iter_")
+    ['regressor_', 'n_iter_']
+    """
+    return re.split("__(?!_)", path)
+
+
+def _get_part(model: Any, name: str) -> Any:
+    """Return a named step or transformer of a composite model, or an attribute."""
+    for attribute in _NAMED_PARTS:
+        parts = getattr(model, attribute, None)
+        if parts is not None and name in parts:
+            return parts[name]
     return getattr(model, name)
 
 
-class _Data:
-    """The test part of a fit, and what the labels are."""
+class _TestData:
+    """The test part of a fit."""
 
     def __init__(self, batch: Batch, fit: int, prepared: PreparedCall | None) -> None:
         self._batch, self._fit, self._prepared = batch, fit, prepared
 
-    def of(self, model: Any, *, shared: bool) -> Any:
-        """X of the test part: what is shared with other fits, or a copy of the model's own."""
+    def slice_for(self, model: Any, *, shared: bool) -> ArrayLike:
+        """Return X of the test part: the one that fits share, or one for this model only."""
         keywords, arguments = self._batch.keywords_of(self._fit), self._batch.arguments
         if shared and self._prepared is not None:
             keywords |= self._prepared.keywords
             arguments = self._prepared.arguments
-        return test_part(model, arguments, keywords)
+        return slice_test_part(model, arguments, keywords)
 
     @property
-    def is_shared(self) -> bool:
-        """Whether nobody may write to it."""
+    def is_read_only(self) -> bool:
+        """True if the shared X may be read-only."""
         return self._prepared is not None
 
     @property
-    def labels(self) -> list[Any]:
-        """The classes that there are in all of y, for each of its columns."""
+    def classes(self) -> list[NDArray[Any]]:
+        """Classes in each output of the whole y. Empty without y."""
         y = self._batch.arguments[2]
-        return [] if y is None else classes(y)
+        return [] if y is None else classes_per_output(y)
 
 
-def classes(y: Any) -> list[Any]:
-    """The labels in each column of y, sorted."""
+def classes_per_output(y: ArrayLike) -> list[NDArray[Any]]:
+    """Return the sorted classes in each column of y."""
     y = np.asarray(y)
     return [np.unique(column) for column in (y[:, None] if y.ndim == 1 else y).T]
 
 
-def _predicted(model: Any, method: str, data: _Data) -> bytes:
+def _predict_as_bytes(model: Any, method: str, data: _TestData) -> bytes:
+    """Return predictions for the test part, in numpy's file format."""
+    predictions = _predict(model, method, data)
+    if method != "predict":
+        predictions = _align_classes(predictions, model, method, data.classes)
+    if sparse.issparse(predictions):
+        predictions = predictions.toarray()
+    predictions = np.asarray(predictions)
+    if predictions.dtype.hasobject:
+        predictions = _without_objects(predictions)
+    return array_bytes(predictions)
+
+
+def _predict(model: Any, method: str, data: _TestData) -> ArrayLike:
     predict = getattr(model, method)
     try:
-        found = predict(data.of(model, shared=True))
+        return predict(data.slice_for(model, shared=True))
     except Exception:
-        if not data.is_shared:
+        if not data.is_read_only:
             raise
-        found = predict(data.of(model, shared=False))  # it writes to what it gets
-    if method != "predict":
-        found = _in_columns(found, model, method, data.labels)
-    if sparse.issparse(found):
-        found = found.toarray()
-    found = np.asarray(found)
-    if found.dtype.hasobject:
-        found = _without_objects(found)
-    return array_bytes(found)
+        return predict(data.slice_for(model, shared=False))  # the model may modify its input
 
 
-def _without_objects(values: Any) -> Any:
-    """Labels as numpy saves them."""
-    plain = np.array(values.tolist())
-    if plain.dtype.kind not in "biufU" or plain.tolist() != values.tolist():
-        raise TypeError(f"predictions of type {type(values.flat[0]).__name__} cannot be kept")
+def _without_objects(labels: NDArray[np.object_]) -> NDArray[Any]:
+    """Return an array of labels of a type that numpy saves without pickle."""
+    plain = np.array(labels.tolist())
+    if plain.dtype.kind not in "biufU" or plain.tolist() != labels.tolist():
+        raise TypeError(
+            f"predictions of type {type(labels.flat[0]).__name__} cannot be stored; valid are "
+            "numbers, booleans and strings"
+        )
     return plain
 
 
-def _in_columns(found: Any, model: Any, method: str, labels: list[Any]) -> Any:
-    """A column for each label that there is, of several outputs side by side."""
-    if isinstance(found, list):
-        each = zip(found, model.classes_, labels, strict=True)
-        return np.hstack([_for_all(*one, method) for one in each])
-    if len(labels) == 1 and hasattr(model, "classes_"):
-        return _for_all(found, model.classes_, labels[0], method)
-    return found
+def _align_classes(
+    predictions: ArrayLike, model: Any, method: str, classes: list[NDArray[Any]]
+) -> ArrayLike:
+    """Return predictions with a column for each class; columns of several outputs side by side."""
+    if isinstance(predictions, list):
+        outputs = zip(predictions, model.classes_, classes, strict=True)
+        return np.hstack([_add_missing_classes(*output, method) for output in outputs])
+    if len(classes) == 1 and hasattr(model, "classes_"):
+        return _add_missing_classes(predictions, model.classes_, classes[0], method)
+    return predictions
 
 
-def _for_all(found: Any, seen: Any, labels: Any, method: str) -> Any:
-    """As `sklearn.model_selection.cross_val_predict` fills in labels that training lacked."""
-    if len(seen) == len(labels):
-        return found
-    if np.ndim(found) != 2 or found.shape[1] != len(seen):
+def _add_missing_classes(
+    predictions: NDArray[Any], seen: NDArray[Any], classes: NDArray[Any], method: str
+) -> NDArray[Any]:
+    """Add columns for classes that the training part lacks, as `cross_val_predict` does."""
+    if len(seen) == len(classes):
+        return predictions
+    if np.ndim(predictions) != 2 or predictions.shape[1] != len(seen):
         raise ValueError(
-            f"{method} of a model that was trained on {len(seen)} of {len(labels)} classes has "
-            "no column for each class; splits that are stratified would have all"
+            f"the training part has {len(seen)} of {len(classes)} classes, and the model's "
+            f"{method} does not have a column for each of them. Use stratified splits, such as "
+            "cv=StratifiedKFold(5)"
         )
-    fill = np.finfo(found.dtype).min if method == "decision_function" else 0
-    whole = np.full((len(found), len(labels)), fill, dtype=found.dtype)
-    whole[:, np.searchsorted(labels, seen)] = found
-    return whole
+    fill = np.finfo(predictions.dtype).min if method == "decision_function" else 0
+    aligned = np.full((len(predictions), len(classes)), fill, dtype=predictions.dtype)
+    aligned[:, np.searchsorted(classes, seen)] = predictions
+    return aligned

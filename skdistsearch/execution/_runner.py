@@ -4,14 +4,14 @@ scikit-learn's own function runs each fit. Its arguments are prepared: the data 
 sliced once, and in the clone of the estimator cached transformers look up earlier work.
 
 Shared data is read-only, because a fit that wrote to it would change what later fits see. Most
-estimators never notice. One that writes to its input raises an error that says so, in words that
+estimators never notice. One that writes to its input raises an error about it, in words that
 depend on the library (numpy, Cython, numba, pandas). The fit then runs a second time, on data of
 its own, as scikit-learn would have run it in the first place.
 
 Nothing simpler keeps the scores equal to scikit-learn's: copying the data for each fit costs what
 sharing saves, and no attribute says whether an estimator writes to its input. An unknown wording of
-the error would break it: the fit would count as failed. ``tests/execution/test_shared_work.py``
-watches the wordings of the libraries there are.
+the error would break it: the fit would count as failed. ``tests/execution/test_runner.py`` watches
+the wordings of numpy and Cython.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Runner:
             self._users_left[self._batch.fits[fit].split].subtract(self._tokens_of(fit))
         if self._current is not None:
             left = self._users_left[self._current.number]
-            self._current.cache.retain(lambda token: left[token] > 0)
+            self._current.cache.evict_unneeded(lambda token: left[token] > 0)
 
     def _tokens_of(self, fit: int) -> Iterable[int | None]:
         return self._work.tokens[fit] if self._work else ()
@@ -121,7 +121,7 @@ class Runner:
         if self._work is None:
             return None
         current = self._current_split(fit)
-        current.cache.begin()
+        current.cache.begin_fit()
         current.seconds_before = current.data.seconds
         try:
             return self._prepared_call(fit, current)

@@ -1,8 +1,16 @@
-"""The training and test part of one split, as scikit-learn asks for them, made once for many fits.
+"""Training and test data of one split, sliced once for all fits on the split.
 
-scikit-learn's function slices whatever it is given with whatever indices it is given: it asks an
-array for ``array[indices]``. Here it gets a `_View` for each array, and as indices two short arrays
-that say which part is meant (tests/test_runner.py watches that on every release).
+scikit-learn's function slices X, y and each array among the fit and score parameters itself, for
+each fit. The trick is to give it a `_View` instead of each array, and as ``train`` and ``test`` two
+short marker arrays that stand for the real indices. scikit-learn evaluates ``view[marker]``, and
+the view answers with the part of the data, which was sliced once.
+
+Nothing simpler works. The function has no parameter for data that has been sliced, and it applies
+both sets of indices to the same X and y, so that slices cannot be passed in the place of X.
+
+A scikit-learn that looks at the indices, at the type of the data or at more than its ``shape``
+before it slices would break it. ``tests/execution/test_split_data.py`` compares scikit-learn's
+slices of a view with its slices of the data itself, on every release that the tests run on.
 """
 
 from __future__ import annotations
@@ -16,112 +24,119 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 
 from skdistsearch._batch import n_samples
+from skdistsearch._typing import ArrayLike, Indices
 from skdistsearch.execution._transform_cache import ProtectedValue, TransformCache
 
-_MARKS = {"train": np.array([0]), "test": np.array([1])}
-SLICED_PARAMS = ("fit_params", "score_params")  # dicts of what else may be sliced
+_MARKERS = {"train": np.array([0]), "test": np.array([1])}
+SLICED_PARAMS = ("fit_params", "score_params")
+"""Keyword arguments of scikit-learn's function: dicts with values that it may slice."""
 
 
 class SplitData:
-    """What scikit-learn's function gets instead of X, y, train and test.
+    """Arguments for scikit-learn's function that replace X, y, train and test.
 
     Parameters
     ----------
     arguments : tuple
         The function's positional arguments: estimator, X, y.
     keywords : mapping
-        Its keyword arguments.
-    memo : Memo
-        Where the parts are kept.
+        The function's keyword arguments.
+    cache : TransformCache
+        Cache for the parts.
     """
 
     def __init__(
-        self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], memo: TransformCache
+        self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], cache: TransformCache
     ) -> None:
         _, X, y = arguments
-        self._n = n_samples(X)
         indices = {part: keywords[part] for part in ("train", "test")}
-        self._parts = _Parts(indices, memo, self._n or 0)
-        self.data = (self._view(X, ""), None if y is None else self._view(y, "y"))
-        """Instead of X and y."""
-        self.keywords: dict[str, Any] = dict(_MARKS)
-        """Instead of the keyword arguments of the same names."""
+        self._n_rows = n_samples(X)
+        self._slicer = _Slicer(indices, cache, self._n_rows or 0)
+        self.data = (_View(self._slicer, X), None if y is None else _View(self._slicer, y, "y"))
+        """Replacements for X and y."""
+        self.keywords: dict[str, Any] = dict(_MARKERS)
+        """Replacements for keyword arguments."""
         for name in SLICED_PARAMS:
             if keywords.get(name):
-                self.keywords[name] = self._params(name, keywords[name])
+                self.keywords[name] = self._params_with_views(name, keywords[name])
 
-    def _params(self, group: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _params_with_views(self, group: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            name: self._view(value, f"{group} {name}") if n_samples(value) == self._n else value
+            name: (
+                _View(self._slicer, value, f"{group} {name}")
+                if n_samples(value) == self._n_rows
+                else value
+            )
             for name, value in params.items()
         }
 
-    def _view(self, whole: Any, name: str) -> _View:
-        return _View(self._parts, whole, name)
-
     @property
     def seconds(self) -> float:
-        """How long it took to make all parts that were asked for."""
-        return self._parts.seconds
+        """Time spent on slicing so far."""
+        return self._slicer.seconds
 
 
-class _Parts:
-    """Makes the parts. It knows nothing of who asks: what is a cycle stays in memory for long."""
+class _Slicer:
+    """Slices the arrays. Holds no reference to its callers, to avoid reference cycles."""
 
-    def __init__(self, indices: Mapping[str, Any], memo: TransformCache, n_samples: int) -> None:
-        self._indices, self._memo = indices, memo
-        self.n_samples = n_samples
-        """Of the whole."""
+    def __init__(self, indices: Mapping[str, Indices], cache: TransformCache, n_rows: int) -> None:
+        self._indices, self._cache = indices, cache
+        self.n_rows = n_rows
+        """Number of rows of each array."""
         self.seconds = 0.0
+        """Time spent on slicing so far."""
 
-    def part(self, whole: Any, part: str) -> Any:
-        """A part of one of the arrays, anew."""
-        begin = time.perf_counter()
-        found = _safe_indexing(whole, self._indices[part])
-        self.seconds += time.perf_counter() - begin
-        return found
+    def slice(self, array: ArrayLike, part: str) -> ArrayLike:
+        """Return a new slice of an array: its ``"train"`` or ``"test"`` part."""
+        start = time.perf_counter()
+        rows = _safe_indexing(array, self._indices[part])
+        self.seconds += time.perf_counter() - start
+        return rows
 
-    def original(self, value: Any, name: str, part: str) -> ProtectedValue | None:
-        """What was made, kept if it can be shared."""
-        return self._memo.root(value, (name, part) if name else part)
+    def protect(self, rows: ArrayLike, name: str, part: str) -> ProtectedValue | None:
+        """Add a slice to the cache. Return None if fits cannot share it."""
+        return self._cache.add_input(rows, (name, part) if name else part)
 
-    def hand_out(self, original: ProtectedValue, whole: Any, part: str) -> Any:
-        """What is shared, for the fit at hand."""
-        return self._memo.hand_out(original, lambda: self.part(whole, part))
+    def share(self, protected: ProtectedValue, array: ArrayLike, part: str) -> ArrayLike:
+        """Return a shared slice for the current fit."""
+        return self._cache.share(protected, lambda: self.slice(array, part))
 
 
 class _View:
-    """One of the arrays: what ``view[train]`` and ``view[test]`` give is made once."""
+    """Stands for an array. ``view[marker]`` slices the array once, and shares the slice."""
 
-    def __init__(self, parts: _Parts, whole: Any, name: str) -> None:
-        self._parts, self._whole, self._name = parts, whole, name
-        self._made: dict[str, ProtectedValue | None] = {}
+    def __init__(self, slicer: _Slicer, array: ArrayLike, name: str = "") -> None:
+        self._slicer, self._array, self._name = slicer, array, name
+        self._protected: dict[str, ProtectedValue | None] = {}
 
     @property
     def shape(self) -> tuple[int]:
-        """By which scikit-learn knows an array, and its length."""
-        return (self._parts.n_samples,)
+        """Number of rows: the attribute by which scikit-learn recognises an array."""
+        return (self._slicer.n_rows,)
 
-    def __getitem__(self, key: Any) -> Any:
-        part = _part_of(key)
-        if part not in self._made:
-            value = self._parts.part(self._whole, part)
-            self._made[part] = self._parts.original(value, self._name, part)
-            if self._made[part] is None:  # what cannot be protected is made for each fit
-                return value
-        original = self._made[part]
-        if original is None:
-            return self._parts.part(self._whole, part)
-        return self._parts.hand_out(original, self._whole, part)
-
-
-def _part_of(key: Any) -> str:
-    indices = key[0] if isinstance(key, tuple) else key  # scikit-learn>=1.9 asks for [indices, ...]
-    return next(part for part, mark in _MARKS.items() if np.array_equal(mark, indices))
+    def __getitem__(self, key: Any) -> ArrayLike:
+        slicer, part = self._slicer, _find_part(key)
+        if part not in self._protected:
+            rows = slicer.slice(self._array, part)
+            self._protected[part] = slicer.protect(rows, self._name, part)
+            if self._protected[part] is None:
+                return rows
+        protected = self._protected[part]
+        if protected is None:  # not shareable: each fit gets a slice of its own
+            return slicer.slice(self._array, part)
+        return slicer.share(protected, self._array, part)
 
 
-def test_part(estimator: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
-    """X of the test part, as scikit-learn's function gives it to a scorer."""
+def _find_part(key: Any) -> str:
+    """Return the part that a marker stands for."""
+    indices = key[0] if isinstance(key, tuple) else key  # scikit-learn>=1.9: [indices, ...]
+    return next(part for part, marker in _MARKERS.items() if np.array_equal(marker, indices))
+
+
+def slice_test_part(
+    estimator: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> ArrayLike:
+    """Return X of the test part, as scikit-learn's function passes it to a scorer."""
     X = arguments[1]
-    found, _ = _safe_split(estimator, X, None, keywords["test"], keywords["train"])
-    return found
+    X_test, _ = _safe_split(estimator, X, None, keywords["test"], keywords["train"])
+    return X_test

@@ -1,99 +1,133 @@
-"""What the fits on one split share: their data, and the work of the transformers they have alike.
+"""Cache of what the fits on one split share: data, fitted transformers and their outputs.
 
-Values that several fits get are protected, so that no fit can change what another one sees. Arrays
-are read-only. Of data frames and lists each fit gets a copy of its own, which is known again only
-as long as it equals the original.
+Each value in the cache has a `DataKey`, and a transformer is looked up by the keys of its inputs. A
+key is found by the identity of the object, which is valid only while the object is not modified.
+The trick is to share values in a form that keeps this true. Arrays and sparse matrices are made
+read-only, with every array that they are a view of. Each fit gets its own shallow copy of a data
+frame or list. A copy is compared with the original when it comes back as an input: if a fit has
+changed it, it has no key, and nothing is looked up or stored for it.
+
+Nothing simpler works. A hash of each input, as in joblib.Memory, reads all data again for each
+lookup, and identity alone gives wrong scores after a transformer that modifies its input. In pandas
+< 3 a copy of a frame may differ from it in memory layout: slices are made again for each fit there.
+
+A type that can be modified despite a read-only flag or behind an equal copy would break it: only
+the types below are protected, and values of other types are computed again for each fit. So would a
+transformer that makes a read-only array writeable again.
+``tests/execution/test_transform_cache.py`` watches the protection of each type, and
+``tests/execution/test_shared_work.py`` compares scores with scikit-learn's for transformers that
+modify their inputs, their outputs and themselves.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Hashable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from skdistsearch._typing import ArrayLike
 from skdistsearch.execution._transformer_slots import key_of, size_mb
 
-Token = Any
-"""Stands for a value that is known: equal tokens, equal values."""
+DataKey: TypeAlias = Hashable
+"""Identifies a value that fits share: equal keys, equal values. None for a value that is not known.
+The last item of a tuple is the key of the data that the value was made from."""
 
-_IMMUTABLE = {str, bytes, int, float, bool, type(None)}
-_LOOKED_AT = 100  # longest list of which each part is looked at for changes
-_SPARSE = ("data", "indices", "indptr", "row", "col", "coords")
+_IMMUTABLE_TYPES = {str, bytes, int, float, bool, type(None)}
+_CHECKED_LIST_MAX = 100  # longest list whose items are compared to notice changes
+_SPARSE_ARRAYS = ("data", "indices", "indptr", "row", "col", "coords")
+
+
+class FitKey(NamedTuple):
+    """Identifies the fit of a transformer: equal keys, equal results."""
+
+    token: int
+    """Number of the transformer in `skdistsearch._batch.SharedWork`."""
+    inputs: tuple[DataKey, ...]
+    """Keys of X and of y, if there is one."""
+    method: str
+    """``"fit"`` or ``"fit_transform"``."""
+    params: Hashable
+    """Names and keys of the fit parameters."""
 
 
 class ProtectedValue:
     """A value that fits can share, because none of them can change it."""
 
-    def __init__(self, value: Any, token: Token) -> None:
-        self.value, self.token = value, token
-        self._copies = _is_frame(value) or isinstance(value, list)
-
-    @property
-    def must_be_remade(self) -> bool:
-        """Whether a copy would differ from it: in pandas < 3 in how its memory is laid out."""
-        return _is_frame(self.value) and not _copies_on_write()
+    def __init__(self, value: ArrayLike, key: DataKey) -> None:
+        self.value, self.key = value, key
+        self._is_copied = _is_frame(value) or isinstance(value, list)
 
     @classmethod
-    def of(cls, value: Any, token: Token, *, can_be_remade: bool = False) -> ProtectedValue | None:
-        """``value``, protected from now on; None if it cannot be."""
-        protected = (
+    def protect(
+        cls, value: ArrayLike, key: DataKey, *, can_rebuild: bool = False
+    ) -> ProtectedValue | None:
+        """Return the protected value, or None if values of its type cannot be protected.
+
+        ``can_rebuild``: the value can be made again, for a fit that cannot get a copy.
+        """
+        is_protected = (
             _freeze(value)
-            or (_is_frame(value) and (can_be_remade or _copies_on_write()))
+            or (_is_frame(value) and (can_rebuild or _has_copy_on_write()))
             or (isinstance(value, list) and _are_immutable(value))
         )
-        return cls(value, token) if protected else None
+        return cls(value, key) if is_protected else None
 
-    def hand_out(self) -> Any:
-        """The value, for one fit."""
+    @property
+    def needs_rebuild(self) -> bool:
+        """True if a copy would differ from the value: in pandas < 3, in its memory layout."""
+        return _is_frame(self.value) and not _has_copy_on_write()
+
+    def share(self) -> ArrayLike:
+        """Return the value for one fit."""
         if isinstance(self.value, list):
             return list(self.value)
-        return self.value.copy(deep=False) if self._copies else self.value
+        return self.value.copy(deep=False) if self._is_copied else self.value
 
-    def is_still(self, handed_out: Any) -> bool:
-        """Whether what was handed out is what it was then."""
-        if not self._copies:
+    def is_unchanged(self, shared: ArrayLike) -> bool:
+        """Return True if ``shared``, which a fit got, still equals the value."""
+        if not self._is_copied:
             return True
         if isinstance(self.value, list):
-            return bool(self.value == handed_out)
-        return bool(self.value.equals(handed_out))
+            return bool(self.value == shared)
+        return bool(self.value.equals(shared))
 
 
-def _freeze(value: Any) -> bool:
-    """Make an array, dense or sparse, read-only; return whether that could be done."""
+def _freeze(value: ArrayLike) -> bool:
+    """Make an array, dense or sparse, read-only. Return False if that does not protect it."""
     if type(value) in (np.ndarray, np.memmap):
         base: Any = value
-        while isinstance(base, np.ndarray):  # whoever holds what this is a view of
+        while isinstance(base, np.ndarray):  # the array that this is a view of could be modified
             base.flags.writeable = False
             base = base.base
         return not value.dtype.hasobject or _are_immutable(value.ravel().tolist())
     if sparse.issparse(value) and value.format in ("csr", "csc", "coo", "bsr"):
-        for name in _SPARSE:
-            parts = getattr(value, name, ())
-            for part in parts if isinstance(parts, tuple) else (parts,):
-                part.flags.writeable = False
+        for name in _SPARSE_ARRAYS:
+            arrays = getattr(value, name, ())
+            for array in arrays if isinstance(arrays, tuple) else (arrays,):
+                array.flags.writeable = False
         return True
     return False
 
 
 def _are_immutable(values: list[Any]) -> bool:
-    return set(map(type, values)) <= _IMMUTABLE
+    return set(map(type, values)) <= _IMMUTABLE_TYPES
 
 
-def _is_frame(value: Any) -> bool:
+def _is_frame(value: object) -> bool:
     module, name = type(value).__module__.partition(".")[0], type(value).__name__
     return module == "pandas" and name in ("DataFrame", "Series")
 
 
 @cache
-def _copies_on_write() -> bool:
-    """Whether a shallow copy of a frame is one that nobody can write through: in pandas >= 3."""
+def _has_copy_on_write() -> bool:
+    """Return True if no write to a shallow copy of a frame reaches the frame: in pandas >= 3."""
     import pandas as pd
 
     return int(pd.__version__.partition(".")[0]) >= 3
@@ -101,213 +135,254 @@ def _copies_on_write() -> bool:
 
 @dataclass(eq=False)
 class CachedFit:
-    """A transformer that was fitted, and what came of it."""
+    """A fitted transformer and its outputs."""
 
-    key: Any
+    key: FitKey
+    """Key of the fit."""
     fitted: Any
-    output: ProtectedValue | None
-    """Of the training part; None if ``fit`` alone was asked for."""
+    """The fitted transformer."""
     seconds: float
-    transforms: dict[Any, tuple[ProtectedValue, float]] = field(default_factory=dict)
-    """By token of the input: output and seconds."""
-    stays: bool = True
-    """Whether other fits can have it."""
+    """Duration of the fit."""
+    output: ProtectedValue | None = None
+    """Output for the training part. None if only ``fit`` was called."""
+    transforms: dict[DataKey, tuple[ProtectedValue, float]] = field(default_factory=dict)
+    """By key of the input: the output of ``transform``, and its duration in seconds."""
+    is_shareable: bool = True
+    """False if the result is valid for the current fit only."""
 
     @property
-    def mb(self) -> float:
-        """About how much memory it takes."""
+    def memory_mb(self) -> float:
+        """Approximate memory of the transformer and its outputs, in MB."""
         outputs = [self.output, *(output for output, _ in self.transforms.values())]
-        return size_mb(self.fitted) + sum(size_mb(one.value) for one in outputs if one)
+        return size_mb(self.fitted) + sum(size_mb(output.value) for output in outputs if output)
 
 
 @dataclass
-class Times:
-    """What a fit's times have to be corrected by, in seconds."""
+class TimeCorrections:
+    """Seconds to add to the times of a fit, so that fits share the cost of shared work equally."""
 
     fit: float = 0.0
+    """To add to ``fit_time``."""
     score: float = 0.0
+    """To add to ``score_time``."""
 
 
 class TransformCache:
-    """What is shared by the fits on one split, in one process.
+    """Data, fitted transformers and outputs that the fits on one split share, in one process.
 
     Parameters
     ----------
     budget_mb : float
-        How much memory pieces may take, beside those that the fit at hand uses.
-    users : callable
-        Number of fits that need a piece, given its number: each bears an equal part of its cost.
+        Memory for cached fits in MB, in addition to those that the current fit uses.
+    n_users : callable
+        Returns the number of fits that need a transformer, given its token. Each of them is charged
+        an equal part of the transformer's time.
     """
 
-    def __init__(self, budget_mb: float, users: Callable[[int], int]) -> None:
-        self._budget_mb, self._users = budget_mb, users
-        self._known: dict[int, tuple[Any, ProtectedValue]] = {}
-        self._handed_out: dict[int, tuple[Any, ProtectedValue]] = {}
-        self._pieces: dict[Any, CachedFit] = {}
-        self._sizes_mb: dict[Any, float] = {}
-        self._inputs: list[Token] = []
-        self._counted: set[Any] = set()
-        self.times = Times()
-        """Of the fit at hand."""
+    def __init__(self, budget_mb: float, n_users: Callable[[int], int]) -> None:
+        self._budget_mb, self._n_users = budget_mb, n_users
+        self._known: dict[int, tuple[ArrayLike, ProtectedValue]] = {}
+        self._shared_copies: dict[int, tuple[ArrayLike, ProtectedValue]] = {}
+        self._fits: dict[FitKey, CachedFit] = {}  # the least recently used one first
+        self._sizes_mb: dict[FitKey, float] = {}
+        self._computing: list[DataKey] = []
+        self._accounted: set[tuple[FitKey, str]] = set()
+        self.times = TimeCorrections()
+        """Of the current fit."""
 
-    def begin(self) -> None:
-        """A fit begins."""
-        self._handed_out.clear()
-        self._counted.clear()
-        self.times = Times()
+    def begin_fit(self) -> None:
+        """Forget what belongs to the previous fit."""
+        self._shared_copies.clear()
+        self._accounted.clear()
+        self.times = TimeCorrections()
 
-    def retain(self, is_needed: Callable[[int], bool]) -> None:
-        """Free the pieces that no remaining fit needs, by their numbers."""
-        for key in [key for key in self._pieces if not is_needed(key[0])]:
-            self._drop(key)
+    def evict_unneeded(self, is_needed: Callable[[int], bool]) -> None:
+        """Evict the transformers that no remaining fit needs. ``is_needed`` gets their tokens."""
+        for key in [key for key in self._fits if not is_needed(key.token)]:
+            self._evict(key)
 
-    def root(self, value: Any, token: Token) -> ProtectedValue | None:
-        """The data of the split, which is known from the start."""
-        original = ProtectedValue.of(value, token, can_be_remade=True)
-        if original is not None:
-            self._known[id(value)] = value, original
-        return original
+    def add_input(self, value: ArrayLike, key: DataKey) -> ProtectedValue | None:
+        """Protect and add a part of the split's data. Return None if it cannot be protected."""
+        protected = ProtectedValue.protect(value, key, can_rebuild=True)
+        if protected is not None:
+            self._known[id(value)] = value, protected
+        return protected
 
-    def hand_out(self, original: ProtectedValue, remake: Callable[[], Any] | None = None) -> Any:
-        """A shared value, for the fit at hand."""
-        value = remake() if remake and original.must_be_remade else original.hand_out()
-        if value is not original.value:
-            self._handed_out[id(value)] = value, original
+    def share(
+        self, protected: ProtectedValue, rebuild: Callable[[], ArrayLike] | None = None
+    ) -> ArrayLike:
+        """Return a protected value for the current fit, made by ``rebuild`` if necessary."""
+        value = rebuild() if rebuild and protected.needs_rebuild else protected.share()
+        if value is not protected.value:
+            self._shared_copies[id(value)] = value, protected
         return value
 
-    def token(self, value: Any) -> Token | None:
-        """What stands for ``value``; None if it is not known."""
+    def find_data_key(self, value: ArrayLike) -> DataKey | None:
+        """Return the key of a value, or None if it is not known or has been changed."""
         if value is None:
             return "None"
-        _, original = self._handed_out.get(id(value)) or self._known.get(id(value)) or (None, None)
-        if original is None or not original.is_still(value):
+        _, protected = (
+            self._shared_copies.get(id(value)) or self._known.get(id(value)) or (None, None)
+        )
+        if protected is None or not protected.is_unchanged(value):
             return None
-        return original.token
+        return protected.key
 
-    def _is_still(self, value: Any) -> bool:
-        """Whether nobody has changed what was handed out."""
-        found = self._handed_out.get(id(value))
-        return found is None or found[1].is_still(value)
+    def find_columns_key(self, columns: Hashable) -> DataKey | None:
+        """Return the key of columns of the data that a ColumnTransformer is being run on."""
+        return (columns, self._computing[-1]) if self._computing else None
 
-    def columns_of_input(self, columns: Any) -> Token | None:
-        """What stands for columns of the input of the transformer that is being computed."""
-        return (columns, self._inputs[-1]) if self._inputs else None
-
-    def piece(
-        self, key: Any, transformer: Any, X: Any, compute: Callable[[], Any]
+    def get_or_fit(
+        self, key: FitKey, transformer: Any, X: ArrayLike, compute: Callable[[], ArrayLike]
     ) -> tuple[CachedFit, bool]:
-        """The piece with ``key``, and if it is new: ``compute`` fits ``transformer`` on ``X``.
+        """Return the fit with ``key``, and True if ``compute`` had to make it.
 
-        ``key`` begins with the piece's number and the token of ``X``.
+        ``compute`` calls ``fit`` or ``fit_transform`` of ``transformer`` on ``X``.
         """
-        piece = self._pieces.pop(key, None)
-        if piece is not None:
-            self._pieces[key] = piece  # at the end: it was used last
-            return piece, False
-        output, seconds = self._timed(key[1], compute)
-        fitted_only = output is transformer
-        original = self._original(output, key) if self._is_still(X) and not fitted_only else None
-        piece = CachedFit(key, transformer, original, seconds)
-        piece.stays = original is not None or (fitted_only and self._is_still(X))
-        if piece.stays:
-            self._pieces[key] = piece
-            self._keep(piece)
-        elif not fitted_only:
-            piece.output = ProtectedValue(output, None)
-        return piece, True
+        cached_fit = self._fits.pop(key, None)
+        if cached_fit is not None:
+            self._fits[key] = cached_fit  # at the end, as the most recently used one
+            return cached_fit, False
+        output, seconds = self._compute_timed(key.inputs[0], compute)
+        has_output, is_valid = output is not transformer, self._is_unchanged(X)
+        cached_fit = CachedFit(key, transformer, seconds)
+        if has_output and is_valid:
+            cached_fit.output = self._protect(output, key)
+        cached_fit.is_shareable = is_valid and has_output == (cached_fit.output is not None)
+        if cached_fit.is_shareable:
+            self._fits[key] = cached_fit
+            self._enforce_budget(cached_fit)
+        elif has_output:
+            cached_fit.output = ProtectedValue(output, None)
+        return cached_fit, True
 
-    def transformed(
-        self, piece: CachedFit, token: Token, X: Any, compute: Callable[[], Any]
-    ) -> tuple[Any, float, bool]:
-        """The piece's transform of what ``token`` stands for, its seconds, and if it is new."""
-        found = piece.transforms.get(token)
-        if found is not None:
-            return self.hand_out(found[0]), found[1], False
-        value, seconds = self._timed(token, lambda: self.watched(piece, X, compute))
-        kept = piece.key in self._pieces  # it may have gone for want of memory
-        original = self._original(value, (piece.key, token)) if kept else None
-        if original is None:
-            return value, seconds, True
-        piece.transforms[token] = original, seconds
-        self._keep(piece)
-        return self.hand_out(original), seconds, True
+    def get_or_transform(
+        self,
+        cached_fit: CachedFit,
+        key: DataKey,
+        X: ArrayLike,
+        compute: Callable[[], ArrayLike],
+    ) -> tuple[ArrayLike, float, bool]:
+        """Return the transform of ``X``, its seconds, and True if ``compute`` had to make it.
 
-    def watched(self, piece: CachedFit, X: Any, compute: Callable[[], Any]) -> Any:
-        """What ``compute``, a transform of ``X`` by the piece, gives.
-
-        If that changes the transformer or ``X``, it is shared no more: to transform once more
-        would then give something else.
+        ``key`` is the key of ``X``.
         """
-        before = _state(piece.fitted)
-        value = compute()
-        if _state(piece.fitted) != before or not self._is_still(X):
-            piece.stays = False
-            if piece.key in self._pieces:
-                self._drop(piece.key)
-        return value
+        if key in cached_fit.transforms:
+            protected, seconds = cached_fit.transforms[key]
+            return self.share(protected), seconds, False
+        output, seconds = self._compute_timed(
+            key, lambda: self.transform_checked(cached_fit, X, compute)
+        )
+        is_cached = cached_fit.key in self._fits  # it may have been evicted to free memory
+        output_key = (cached_fit.key, key)
+        new = self._protect(output, output_key) if is_cached else None
+        if new is None:
+            return output, seconds, True
+        cached_fit.transforms[key] = new, seconds
+        self._enforce_budget(cached_fit)
+        return self.share(new), seconds, True
 
-    def charge(self, piece: CachedFit, phase: str, seconds: float, *, paid: bool) -> None:
-        """Have the fit at hand bear its part of a cost that it has ``paid`` in whole, or not.
+    def transform_checked(
+        self, cached_fit: CachedFit, X: ArrayLike, compute: Callable[[], ArrayLike]
+    ) -> ArrayLike:
+        """Return the result of ``compute``, a transform of ``X`` by a cached transformer.
 
-        ``phase`` is the time that the cost is a part of: ``"fit"`` or ``"score"``.
+        If that changes the transformer or ``X``, the transformer is no longer shared: another
+        transform of ``X`` would then give another result.
         """
-        if self._inputs or not piece.stays:
-            return  # a part of the cost of the piece around it, or the fit's own alone
-        owed = -seconds if paid else 0.0
-        if (piece.key, phase) not in self._counted:
-            self._counted.add((piece.key, phase))
-            owed += seconds / self._users(piece.key[0])
-        setattr(self.times, phase, getattr(self.times, phase) + owed)
+        state = _snapshot(cached_fit.fitted)
+        output = compute()
+        if _snapshot(cached_fit.fitted) != state or not self._is_unchanged(X):
+            cached_fit.is_shareable = False
+            if cached_fit.key in self._fits:
+                self._evict(cached_fit.key)
+        return output
 
-    def _timed(self, token: Token, compute: Callable[[], Any]) -> tuple[Any, float]:
-        begin = time.perf_counter()
-        with self._input(token):
-            value = compute()
-        return value, time.perf_counter() - begin
+    def account_time(
+        self,
+        cached_fit: CachedFit,
+        phase: Literal["fit", "score"],
+        seconds: float,
+        *,
+        computed_here: bool,
+    ) -> None:
+        """Charge the current fit its part of the time of shared work.
+
+        Parameters
+        ----------
+        cached_fit : CachedFit
+            The transformer that did the work.
+        phase : "fit" or "score"
+            The time of the fit that the work belongs to.
+        seconds : float
+            Duration of the work.
+        computed_here : bool
+            True if the work was done in the current fit, whose measured time then includes it.
+        """
+        if self._computing or not cached_fit.is_shareable:
+            return  # included in the time of the transformer around it, or not shared
+        correction = -seconds if computed_here else 0.0
+        if (cached_fit.key, phase) not in self._accounted:
+            self._accounted.add((cached_fit.key, phase))
+            correction += seconds / self._n_users(cached_fit.key.token)
+        setattr(self.times, phase, getattr(self.times, phase) + correction)
+
+    def _is_unchanged(self, value: ArrayLike) -> bool:
+        """Return True unless ``value`` is a copy for the current fit that has been changed."""
+        _, protected = self._shared_copies.get(id(value), (None, None))
+        return protected is None or protected.is_unchanged(value)
+
+    def _compute_timed(
+        self, key: DataKey, compute: Callable[[], ArrayLike]
+    ) -> tuple[ArrayLike, float]:
+        """Return the result of ``compute``, which works on the data with ``key``, and its time."""
+        start = time.perf_counter()
+        with self._computing_on(key):
+            output = compute()
+        return output, time.perf_counter() - start
 
     @contextmanager
-    def _input(self, token: Token) -> Iterator[None]:
-        self._inputs.append(token)
+    def _computing_on(self, key: DataKey) -> Iterator[None]:
+        self._computing.append(key)
         try:
             yield
         finally:
-            self._inputs.pop()
+            self._computing.pop()
 
-    def _original(self, value: Any, token: Token) -> ProtectedValue | None:
-        found = self._known.get(id(value))
-        if found is not None:  # handed on as it came
-            return found[1]
-        original = ProtectedValue.of(value, token)
-        if original is not None:
-            self._known[id(value)] = value, original
-        return original
+    def _protect(self, value: ArrayLike, key: DataKey) -> ProtectedValue | None:
+        if id(value) in self._known:  # a transformer that returned its input
+            return self._known[id(value)][1]
+        protected = ProtectedValue.protect(value, key)
+        if protected is not None:
+            self._known[id(value)] = value, protected
+        return protected
 
-    def _keep(self, piece: CachedFit) -> None:
-        self._sizes_mb[piece.key] = piece.mb
-        for key in list(self._pieces):  # the one used longest ago first
+    def _enforce_budget(self, current: CachedFit) -> None:
+        """Evict the least recently used fits, but the current one only if it is too large."""
+        self._sizes_mb[current.key] = current.memory_mb
+        for key in list(self._fits):
             if sum(self._sizes_mb.values()) <= self._budget_mb:
                 break
-            if key != piece.key or self._sizes_mb[key] > self._budget_mb:
-                self._drop(key)
+            if key != current.key or self._sizes_mb[key] > self._budget_mb:
+                self._evict(key)
 
-    def _drop(self, key: Any) -> None:
-        piece = self._pieces.pop(key)
+    def _evict(self, key: FitKey) -> None:
+        cached_fit = self._fits.pop(key)
         self._sizes_mb.pop(key, None)
-        made = [
-            (piece.output, key),
-            *((piece.transforms[t][0], (key, t)) for t in piece.transforms),
+        outputs = [(cached_fit.output, key)] + [
+            (output, (key, input_key)) for input_key, (output, _) in cached_fit.transforms.items()
         ]
-        for original, token in made:
-            if original is not None and original.token == token:  # not handed on as it came
-                self._known.pop(id(original.value), None)
+        for output, output_key in outputs:
+            if output is not None and output.key == output_key:  # else it is the input itself
+                self._known.pop(id(output.value), None)
 
 
-def _state(value: Any) -> Any:
-    """What shows that a transformer changes as it transforms, at little cost."""
+def _snapshot(value: object) -> object:
+    """Return a cheap summary of a transformer that differs after most changes to its state."""
     if isinstance(value, BaseEstimator):
-        return [(name, _state(part)) for name, part in vars(value).items()]
+        return [(name, _snapshot(part)) for name, part in vars(value).items()]
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return key_of(value)
-    if isinstance(value, list | tuple) and len(value) <= _LOOKED_AT:
-        return id(value), list(map(_state, value))
+    if isinstance(value, list | tuple) and len(value) <= _CHECKED_LIST_MAX:
+        return id(value), list(map(_snapshot, value))
     return id(value), len(value) if isinstance(value, Sized) else 0

@@ -14,7 +14,7 @@ import numpy as np
 from skdistsearch._batch import Batch, Run, closing_outcomes, n_samples
 from skdistsearch._cv_results import standard_error
 from skdistsearch._outcome import Outcome
-from skdistsearch.execution import MISSING_ATTRIBUTE, classes
+from skdistsearch.execution import MISSING_ATTRIBUTE, classes_per_output
 from skdistsearch.model_outputs._fold_estimators import FoldEstimators
 from skdistsearch.model_outputs._oof_predictions import OofPredictions
 from skdistsearch.model_outputs._output_options import OutputOptions, is_classifying
@@ -72,7 +72,7 @@ class OutputCollector:
         self._predictions.methods = methods
         self._predictions.n_rows = n_samples(X) or 0
         if set(methods) - {"predict"} and y is not None:
-            self._predictions.n_classes = [len(labels) for labels in classes(y)]
+            self._predictions.n_classes = [len(labels) for labels in classes_per_output(y)]
         _check_overlap(batch, methods, self._predictions.n_rows)
 
     def _add_outcome(self, batch: Batch, outcome: Outcome, first_candidate: int) -> None:

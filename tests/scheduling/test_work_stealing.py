@@ -1,4 +1,4 @@
-"""Workers take the next fits themselves: each once, and what shares work stays together."""
+"""Workers claim each unit once, and units of one group stay together."""
 
 import itertools
 import threading
@@ -6,100 +6,100 @@ import time
 
 import pytest
 
-from skdistsearch.scheduling._work_stealing import claim_units, split_into_units
+from skdistsearch.scheduling._work_stealing import all_fits, claim_units, split_into_units
 
 
-def flat(groups):
-    return [fit for cut in groups for unit in cut for fit in unit]
+def ignore(fits):
+    """Ignore the fits that other workers have claimed."""
 
 
-def run(groups, folder, n_lanes, seconds=lambda unit: 0.0):
-    """What each lane took, in its order."""
-    found = [[] for _ in range(n_lanes)]
+def run_workers(groups, folder, n_workers, seconds_of=lambda unit: 0.0):
+    """Return the units that each worker claimed, in order. A unit takes ``seconds_of(unit)``."""
+    claimed = [[] for _ in range(n_workers)]
 
-    def lane(number):
-        for unit in claim_units(groups, folder, lambda fits: None):
-            found[number].append(unit)
-            time.sleep(seconds(unit))
+    def work(worker):
+        for unit in claim_units(groups, folder, ignore):
+            claimed[worker].append(unit)
+            time.sleep(seconds_of(unit))
 
-    threads = [threading.Thread(target=lane, args=(number,)) for number in range(n_lanes)]
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(n_workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return found
+    return claimed
 
 
 @pytest.mark.parametrize("sizes", [[1], [1000], [7, 1, 3], [16] * 9, [1] * 50])
-@pytest.mark.parametrize("workers", [1, 2, 8])
-def test_units_hold_each_fit_once_and_stay_within_a_group(sizes, workers):
+@pytest.mark.parametrize("n_workers", [1, 2, 8])
+def test_units_contain_each_fit_of_a_group_once(sizes, n_workers):
     ends = list(itertools.accumulate(sizes))
     groups = [tuple(range(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
-    cut = split_into_units(groups, workers)
-    assert [tuple(flat([group])) for group in cut] == groups
+    unit_groups = split_into_units(groups, n_workers)
+    assert [tuple(all_fits([units])) for units in unit_groups] == groups
 
 
-def test_units_are_few_and_end_with_single_fits():
-    (cut,) = split_into_units([tuple(range(1000))], 2)
-    assert len(cut) < 60
-    assert [len(unit) for unit in cut[-4:]] == [1, 1, 1, 1]
-    assert len(cut[0]) <= 1000 / 8
+def test_units_shrink_to_single_fits():
+    (units,) = split_into_units([tuple(range(1000))], 2)
+    assert len(units) < 60
+    assert [len(unit) for unit in units[-4:]] == [1, 1, 1, 1]
+    assert len(units[0]) <= 1000 / 8
 
 
-@pytest.mark.parametrize("n_lanes", [1, 2, 5])
-def test_lanes_take_each_unit_once(n_lanes, tmp_path):
+@pytest.mark.parametrize("n_workers", [1, 2, 5])
+def test_each_unit_is_claimed_once(n_workers, tmp_path):
     groups = split_into_units(
-        [tuple(range(40)), tuple(range(40, 43)), tuple(range(43, 100))], n_lanes
+        [tuple(range(40)), tuple(range(40, 43)), tuple(range(43, 100))], n_workers
     )
-    found = run(groups, tmp_path, n_lanes, lambda unit: 0.001 * len(unit))
-    assert sorted(fit for lane in found for unit in lane for fit in unit) == list(range(100))
+    claimed = run_workers(groups, tmp_path, n_workers, lambda unit: 0.001 * len(unit))
+    assert sorted(fit for units in claimed for unit in units for fit in unit) == list(range(100))
 
 
-def test_lanes_begin_with_groups_of_their_own(tmp_path):
+def test_workers_begin_with_different_groups(tmp_path):
     groups = [[(0,), (1,)], [(2,), (3,)]]
-    lanes = [claim_units(groups, tmp_path, lambda fits: None) for _ in range(2)]
-    assert next(lanes[0]) == (0,)
-    assert next(lanes[1]) == (2,)
-    assert next(lanes[0]) == (1,)
-    assert next(lanes[1]) == (3,)
+    workers = [claim_units(groups, tmp_path, ignore) for _ in range(2)]
+    assert next(workers[0]) == (0,)
+    assert next(workers[1]) == (2,)
+    assert next(workers[0]) == (1,)
+    assert next(workers[1]) == (3,)
 
 
-def test_lane_without_a_group_helps_at_the_other_end_of_the_one_with_most_left(tmp_path):
+def test_idle_worker_steals_from_the_far_end_of_the_group_with_most_fits_left(tmp_path):
     groups = [[(0,), (1,)], [(2,), (3,), (4,), (5,)]]
-    lanes = [claim_units(groups, tmp_path, lambda fits: None) for _ in range(3)]
-    assert next(lanes[0]) == (0,)
-    assert next(lanes[1]) == (2,)
-    assert next(lanes[2]) == (5,)
-    assert next(lanes[1]) == (3,)
-    assert next(lanes[2]) == (4,)
-    assert next(lanes[2]) == (1,)
+    workers = [claim_units(groups, tmp_path, ignore) for _ in range(3)]
+    assert next(workers[0]) == (0,)
+    assert next(workers[1]) == (2,)
+    assert next(workers[2]) == (5,)
+    assert next(workers[1]) == (3,)
+    assert next(workers[2]) == (4,)
+    assert next(workers[2]) == (1,)
 
 
-def test_what_a_try_before_has_taken_comes_first(tmp_path):
+def test_units_claimed_earlier_by_the_same_owner_come_first(tmp_path):
     groups = [[(0,), (1,)], [(2,), (3,)]]
-    before = claim_units(groups, tmp_path, lambda fits: None, "mine")
-    assert [next(before), next(before)] == [(0,), (1,)]
-    other = claim_units(groups, tmp_path, lambda fits: None, "other's")
+    earlier = claim_units(groups, tmp_path, ignore, "owner")
+    assert [next(earlier), next(earlier)] == [(0,), (1,)]
+    other = claim_units(groups, tmp_path, ignore, "other owner")
     assert next(other) == (2,)
-    again = claim_units(groups, tmp_path, lambda fits: None, "mine")
-    assert list(again) == [(0,), (1,), (3,)]
+    retried = claim_units(groups, tmp_path, ignore, "owner")
+    assert list(retried) == [(0,), (1,), (3,)]
     assert list(other) == []
 
 
-def test_one_lane_does_not_idle_while_the_other_has_work(tmp_path):
+def test_no_worker_is_idle_while_another_has_work(tmp_path):
     groups = split_into_units([tuple(range(40))], 2)
-    found = run(groups, tmp_path, 2, lambda unit: 0.005 * len(unit))
-    n_fits = [sum(map(len, lane)) for lane in found]
+    claimed = run_workers(groups, tmp_path, 2, lambda unit: 0.005 * len(unit))
+    n_fits = [sum(map(len, units)) for units in claimed]
     assert abs(n_fits[0] - n_fits[1]) <= 6
 
 
-def test_lane_hears_of_what_others_have_taken(tmp_path):
+def test_claims_of_other_workers_are_reported(tmp_path):
     groups = [[(0, 1), (2,)], [(3,)]]
-    heard = []
-    mine = claim_units(groups, tmp_path, heard.extend)
-    other = claim_units(groups, tmp_path, lambda fits: None)
-    assert next(mine) == (0, 1)
+    reported = []
+    worker = claim_units(groups, tmp_path, reported.extend)
+    other = claim_units(groups, tmp_path, ignore)
+    assert next(worker) == (0, 1)
     assert next(other) == (3,)
-    assert next(mine) == (2,)
-    assert heard == [3]
-    assert list(mine) == []
+    assert next(worker) == (2,)
+    assert reported == [3]
+    assert list(worker) == []
