@@ -1,5 +1,7 @@
 """The machinery of the benchmarks: run, judge, write, read back, and make tables. Not timed."""
 
+import ast
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -60,6 +62,22 @@ def test_list_names_each_benchmark_with_its_question(capsys):
     assert [line.split()[0] for line in lines] == results.benchmark_names()
     assert "trivial" in results.benchmark_names()
     assert any("Overhead of trivial fits, compared with GridSearchCV." in line for line in lines)
+
+
+SOURCES = sorted(
+    path for folder in ("benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imported_names_of_the_package_exist(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        if node.module and node.module.partition(".")[0] == "skdistsearch":
+            module = importlib.import_module(node.module)
+            assert [name.name for name in node.names if not hasattr(module, name.name)] == []
+            assert not any(part.startswith("_") for part in node.module.split("."))
 
 
 def test_unknown_benchmark_is_an_error_that_lists_the_known(capsys):
