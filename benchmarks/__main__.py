@@ -1,107 +1,73 @@
-"""All comparisons, in one table: ``python -m benchmarks [NAME ...] [--runs N] [--out FOLDER]``.
+"""Run benchmarks: ``python -m benchmarks [NAME ...]``.
 
-Sides alternate within one run; medians of wall and CPU seconds, the peak of memory that all
-processes of a side have together, and wall ratios to GridSearchCV and to the limit by hand.
+Prints the rows of each benchmark, then one table that says which targets are met, and writes
+``benchmarks/results/<date>-<commit>.json``. `benchmarks.tables` makes the tables of the
+documentation from such files.
 """
 
 import argparse
-import importlib
-import json
-import os
-import platform
-import statistics
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.measure import in_turn
-from benchmarks.sides import BASE, LIMIT, OURS
-
-NAMES = (
-    "bench_trivial",
-    "bench_text",
-    "bench_lightgbm",
-    "bench_lightgbm_one_thread",
-    "bench_large",
-    "bench_keras",
-    "bench_halving",
+from benchmarks.results import (
+    RESULTS,
+    Options,
+    benchmark_names,
+    load_benchmark,
+    read_question,
+    run_benchmark,
+    write_results,
 )
-PACKAGES = ("scikit-learn", "numpy", "joblib", "lightgbm", "tensorflow", "dask-ml", "ray")
+from benchmarks.tables import markdown_table, ratio_table
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=NAMES)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--sides", nargs="*", help="only these, e.g. GridSearchCV")
-    parser.add_argument("--cold", action="store_true", help="no run that does not count before")
-    parser.add_argument("--out", type=Path, help="folder for results.json and results.md")
-    args = parser.parse_args()
-    rows = []
-    for name in args.names:
-        rows += measured(name, args)
-        print(table(rows), flush=True)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        report = {"machine": machine(), "rows": rows}
-        (args.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
-        (args.out / "results.md").write_text(f"{table(rows)}\n{machine()}\n")
+def main(arguments=None):
+    """Run the benchmarks that are named on the command line, or all."""
+    args = _parse(arguments)
+    if args.list:
+        _print_list()
+        return
+    options = Options(
+        n_runs=args.runs,
+        warm_up=not (args.cold or args.quick),
+        quick=args.quick,
+        competitors=tuple(args.competitors),
+    )
+    folder = args.out or (None if args.quick else RESULTS)
+    results = []
+    for name in args.names or benchmark_names():
+        print(name, file=sys.stderr)
+        results.append(run_benchmark(name, load_benchmark(name), options))
+        print(f"\n{results[-1]['question']}\n\n{markdown_table(results[-1]['rows'])}", flush=True)
+        if folder:  # after each, so that none is lost when a later one fails
+            path = write_results(results, folder, quick=args.quick)
+    print(f"\n{ratio_table(results)}")
+    if folder:
+        print(f"\nWritten to {path}")
 
 
-def measured(name, args):
-    """One row a side."""
-    print(name, file=sys.stderr)
-    module = importlib.import_module(f"benchmarks.{name}")
-    sides = {
-        side: call
-        for side, call in module.sides().items()
-        if not args.sides or side in {*args.sides, OURS}
-    }
-    if not args.cold:
-        in_turn(sides, 1)  # workers start, caches fill
-    found = in_turn(sides, args.runs)
-    return [row(name, side, found) for side in found]
+def _parse(arguments):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as trivial; default: all")
+    parser.add_argument("--list", action="store_true", help="list names and questions, run none")
+    parser.add_argument("--quick", action="store_true", help="smallest sizes, to see that it works")
+    parser.add_argument("--runs", type=int, help="number of runs; each benchmark has a default")
+    parser.add_argument("--cold", action="store_true", help="leave out the run that warms up")
+    parser.add_argument("--competitors", nargs="*", default=(), help="run these only")
+    parser.add_argument("--out", type=Path, help="folder for the results; default: results/")
+    args = parser.parse_args(arguments)
+    args.names = [name.removeprefix("bench_") for name in args.names]
+    unknown = sorted(set(args.names) - set(benchmark_names()))
+    if unknown:
+        known = ", ".join(benchmark_names())
+        parser.error(f"no such benchmark: {', '.join(unknown)}. Known: {known}.")
+    return args
 
 
-def row(name, side, found):
-    runs = found[side]
-    medians = {
-        what: statistics.median(getattr(run, what) for run in runs)
-        for what in ("wall_s", "cpu_s", "pss_mb")
-    }
-    ratios = {
-        f"to {other}": statistics.median(
-            mine.wall_s / theirs.wall_s for mine, theirs in zip(runs, found[other], strict=True)
-        )
-        for other in (BASE, LIMIT)
-        if other in found
-    }
-    return {"workload": name.removeprefix("bench_"), "side": side, **medians, **ratios}
-
-
-def table(rows):
-    lines = [
-        f"| workload | side | wall s | CPU s | peak PSS MB | wall, to {BASE} | wall, to {LIMIT} |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for found in rows:
-        ratios = (found.get(f"to {other}") for other in (BASE, LIMIT))
-        shown = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-        lines.append(
-            f"| {found['workload']} | {found['side']} | {found['wall_s']:.2f} | "
-            f"{found['cpu_s']:.2f} | {found['pss_mb']:.0f} | {' | '.join(shown)} |"
-        )
-    return "\n".join(lines)
-
-
-def machine():
-    found = [f"{len(os.sched_getaffinity(0))} cores", f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
+def _print_list():
+    width = max(map(len, benchmark_names()))
+    for name in benchmark_names():
+        print(f"{name:<{width}}  {read_question(name)}")
 
 
 if __name__ == "__main__":

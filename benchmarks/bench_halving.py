@@ -1,10 +1,7 @@
-"""Does successive halving gain too?
+"""Gain of shared work in a successive halving search.
 
-27 candidates of three steps, of which the first two are shared, on growing samples.
-
-Last answer (two cores, medians of 5): 0.87 s, 0.26 x HalvingGridSearchCV(n_jobs=2).
-
-    python -m benchmarks bench_halving
+27 candidates of a pipeline with three steps, the first two of which are shared, on samples that
+grow from round to round.
 """
 
 import numpy as np
@@ -16,7 +13,7 @@ from sklearn.model_selection import HalvingGridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.sides import BASE, JOBS, OURS
+from benchmarks.competitors import BASE, JOBS, OURS, compare
 from skdistsearch import DistributedHalvingGridSearchCV
 
 PIPE = Pipeline(
@@ -27,13 +24,23 @@ PIPE = Pipeline(
     ]
 )
 GRID = {"reduce__n_components": [5, 20, 60], "model__C": list(np.logspace(-3, 1, 9))}
-TARGETS = {"GridSearchCV": 0.9}
+TARGETS = {"wall / GridSearchCV": 0.9}
 
 
-def sides():
-    X, y = make_classification(6000, 200, n_informative=20, random_state=0)
-    options = {"cv": 5, "n_jobs": JOBS, "random_state": 0, "factor": 3, "min_resources": 600}
-    return {
-        name: lambda search=search: search(PIPE, GRID, **options).fit(X, y)
-        for name, search in ((BASE, HalvingGridSearchCV), (OURS, DistributedHalvingGridSearchCV))
+def measure(options):
+    n_rows = 1200 if options.quick else 6000
+    X, y = make_classification(n_rows, 200, n_informative=20, random_state=0)
+    params = {
+        "cv": 5,
+        "n_jobs": JOBS,
+        "random_state": 0,
+        "factor": 3,
+        "min_resources": n_rows // 10,
     }
+    return compare(
+        {
+            BASE: lambda: HalvingGridSearchCV(PIPE, GRID, **params).fit(X, y),
+            OURS: lambda: DistributedHalvingGridSearchCV(PIPE, GRID, **params).fit(X, y),
+        },
+        options,
+    )

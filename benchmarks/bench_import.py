@@ -1,38 +1,24 @@
-"""How much longer does ``import skdistsearch`` take than ``import sklearn.model_selection``?
+"""Time that ``import skdistsearch`` adds to ``import sklearn.model_selection``.
 
-In each fresh process the one is imported after the other: what is left is what ours adds. (Two
-processes side by side differ by more than that from one pair to the next.) Last answer: 33 ms.
-
-    python -m benchmarks.bench_import
+In each fresh process one is imported after the other, so that only the addition is measured. (Two
+processes that import one package each differ by more than that from one pair to the next.)
 """
 
 import statistics
-import subprocess
-import sys
 
-CODE = """
-from time import perf_counter
-begin = perf_counter()
-import sklearn.model_selection
-between = perf_counter()
-import skdistsearch
-print(between - begin, perf_counter() - between)
-"""
+from benchmarks.results import Measurement
+from benchmarks.subprocesses import run_script
+
+FIRST, SECOND = "import sklearn.model_selection", "then import skdistsearch"
 
 
-def main(runs=15):
-    outputs = [
-        subprocess.run([sys.executable, "-c", CODE], check=True, capture_output=True, text=True)
-        for _ in range(runs)
-    ]
-    pairs = [[float(word) for word in output.stdout.split()] for output in outputs]
-    for name, seconds in zip(
-        ("import sklearn.model_selection", "then import skdistsearch"),
-        zip(*pairs, strict=True),
-        strict=True,
-    ):
-        print(f"{name:<32}{statistics.median(seconds) * 1e3:8.0f} ms")
-
-
-if __name__ == "__main__":
-    main()
+def measure(options):
+    n_runs = options.runs(default=15)
+    # Samples of the process would slow the imports down.
+    outputs = [run_script("import_times.py", every_s=60).output for _ in range(n_runs)]
+    medians = {
+        name: statistics.median(output[name] for output in outputs) for name in (FIRST, SECOND)
+    }
+    rows = [{"": name, "median ms": round(1e3 * medians[name])} for name in (FIRST, SECOND)]
+    ratio = round(medians[SECOND] / medians[FIRST], 3)
+    return Measurement(rows, {"skdistsearch / sklearn.model_selection": ratio}, n_runs)

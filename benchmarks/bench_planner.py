@@ -1,107 +1,115 @@
-"""Does sharing work serialise a search on many workers, or leave them without work?
+"""Makespan of plans for searches with shared work, relative to the ideal.
 
-The text workload's own times, measured here, and the plan of its containers for 50 workers, run by
-a simulation: a worker takes the next chunk, fits each prefix of it once, then its fits. Compared
-with the ideal, which no plan can beat: all distinct work spread evenly, or the longest chain of one
-fit. Startup of tasks is left out. (On one machine there is no plan: workers take their fits
-themselves, see bench_text.)
+A simulation with 10 and 50 workers. It takes the times of the text workload, measured here, and the
+plan that remote workers would get for it. A worker takes the next chunk and runs each distinct part
+of the work once. The ideal, which no plan can beat: all distinct work spread evenly, or the longest
+fit with all that comes before it. The start-up of tasks is left out. (Workers on one machine need
+no plan, because they claim their fits: see bench_text.)
 
-Last answer, text of 5,000 documents: 1.17 x the ideal with 50 workers. With 10 it is 1.79: there
-are 9 groups, nobody knows that some are worth cutting in two, and what was measured of earlier fits
-does not tell the transformers' part. The tournament: 1.00 with 50 workers, which is a fit each, and
-1.07 with 10.
-
-    python -m benchmarks.bench_planner [results/<run>/leaderboard.csv of the tournament]
+If examples/tournament.py has left ``results/*/leaderboard.csv`` in this folder, its plan is
+simulated too, with the fit times of the newest of these tables.
 """
 
 import heapq
-import sys
 from collections import Counter
-from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import bench_text
-from skdistsearch import DistributedSearchCV, MetaflowBackend
+from benchmarks import bench_text, tournament
+from benchmarks.results import Measurement
+from skdistsearch import DistributedSearchCV
+from skdistsearch.scheduling import make_container_chunks
+
+TEXT_PARAMS = ("vect__ngram_range", "tfidf__use_idf", "clf__alpha")
 
 
-def recorded():
-    """Seconds of each fit's parts: by (split, vectorizer), of tf-idf and of the classifier."""
-    texts, y = bench_text.data()
-    found = {}
-    splits = enumerate(bench_text.SPLITS.split(texts, y))
-    for (number, split), ngrams in product(splits, bench_text.GRID["vect__ngram_range"]):
-        _, (vect_s, rest) = bench_text.group(texts, y, *split, ngrams)
-        for at, (use_idf, alpha) in enumerate(
-            product(bench_text.GRID["tfidf__use_idf"], bench_text.GRID["clf__alpha"])
-        ):
-            tfidf_s, clf_s = rest[at]
-            found[number, ngrams, use_idf, alpha] = (vect_s, tfidf_s, clf_s)
-    return found
+def measure(options):
+    measured = simulate("text", *make_text_workload(options))
+    leaderboards = sorted(
+        Path("results").glob("*/leaderboard.csv"), key=lambda p: p.stat().st_mtime
+    )
+    for leaderboard in leaderboards[-1:]:
+        more = simulate("tournament", *make_tournament_workload(leaderboard))
+        measured = Measurement(measured.rows + more.rows, measured.ratios | more.ratios)
+    return measured
 
 
-def text():
-    """The batch of the text workload, and per fit ``[(what, seconds), ...]``, shared ones alike."""
-    times, (texts, y) = recorded(), bench_text.data()
-    search = DistributedSearchCV(bench_text.PIPE, bench_text.GRID, cv=bench_text.SPLITS)
+def make_text_workload(options):
+    """Return the batch of the text workload and, for each fit, ``{part of work: seconds}``."""
+    texts, y = bench_text.make_data(options)
+    seconds = time_text_parts(texts, y)
+    search = DistributedSearchCV(bench_text.PIPE, bench_text.GRID, cv=bench_text.CV)
     batch = search.plan(texts, y).batch
-    names = ("vect__ngram_range", "tfidf__use_idf", "clf__alpha")
+    parts = []
+    for fit in batch.fits:
+        key = (fit.split, *(fit.parameters[name] for name in TEXT_PARAMS))
+        # A part is named by all that it depends on: fits that share it use the same name.
+        parts.append({key[: 2 + depth]: part_s for depth, part_s in enumerate(seconds[key])})
+    return batch, parts
 
-    def parts(fit):
-        key = (fit.split, *(fit.parameters[name] for name in names))
-        return [(key[: 2 + number], seconds) for number, seconds in enumerate(times[key])]
 
-    return batch, list(map(parts, batch.fits))
+def time_text_parts(texts, y):
+    """Return the seconds of vectorizer, tf-idf and classifier, by split and parameters."""
+    seconds = {}
+    splits = enumerate(bench_text.CV.split(texts, y))
+    rest = list(product(*(bench_text.GRID[name] for name in TEXT_PARAMS[1:])))
+    for (number, split), ngrams in product(splits, bench_text.GRID["vect__ngram_range"]):
+        _, (vect_s, rest_s) = bench_text.fit_group(texts, y, *split, ngrams)
+        for params, (tfidf_s, clf_s) in zip(rest, rest_s, strict=True):
+            seconds[(number, ngrams, *params)] = (vect_s, tfidf_s, clf_s)
+    return seconds
 
 
-def tournament(leaderboard):
-    """The same of the tournament, whose fits took as long as the table that it left tells."""
-    from benchmarks import bench_tournament
-
-    estimator, chosen, X, y = bench_tournament.job()
-    batch = DistributedSearchCV(estimator, chosen, cv=bench_tournament.SPLITS).plan(X, y).batch
+def make_tournament_workload(leaderboard):
+    """Return the same for the tournament, whose fits share only the quick preprocessing."""
+    estimator, candidates, X, y = tournament.make_workload()
+    batch = DistributedSearchCV(estimator, candidates, cv=tournament.CV).plan(X, y).batch
     seconds = pd.read_csv(leaderboard, index_col="candidate")["fit_time_s"]
     return batch, [
-        [((fit.candidate, fit.split), float(seconds[fit.candidate]))] for fit in batch.fits
+        {(fit.candidate, fit.split): float(seconds[fit.candidate])} for fit in batch.fits
     ]
 
 
-def makespan(parts, chunks, workers):
-    """When the last of the workers ends."""
-    ends = [0.0] * workers
+def simulate(workload, batch, parts):
+    """Simulate the plans of a batch with unknown and with known times of its fits."""
+    fits = range(len(batch))
+    users = Counter(part for fit in fits for part in parts[fit])
+    known = {fit: sum(s / users[part] for part, s in parts[fit].items()) for fit in fits}
+    rows, ratios = [], {}
+    for n_workers, (times, seconds) in product((10, 50), (("unknown", {}), ("known", known))):
+        planned = batch.with_context(expected_seconds=seconds)
+        chunks = make_container_chunks(planned, fits, n_workers)
+        took_s, ideal_s = makespan(parts, chunks, n_workers), ideal(parts, n_workers)
+        rows.append(
+            {
+                "workload": workload,
+                "workers": n_workers,
+                "fit times": times,
+                "tasks": len(chunks),
+                "makespan s": round(took_s, 2),
+                "ideal s": round(ideal_s, 2),
+                "makespan / ideal": round(took_s / ideal_s, 2),
+            }
+        )
+        ratios[f"{workload}, {n_workers} workers, times {times}: makespan / ideal"] = rows[-1][
+            "makespan / ideal"
+        ]
+    return Measurement(rows, ratios)
+
+
+def makespan(parts, chunks, n_workers):
+    """Return the time at which the last worker ends."""
+    ends = [0.0] * n_workers
     for chunk in chunks:
-        distinct = dict(part for fit in chunk for part in parts[fit])
+        distinct = {part: seconds for fit in chunk for part, seconds in parts[fit].items()}
         heapq.heapreplace(ends, ends[0] + sum(distinct.values()))
     return max(ends)
 
 
-def ideal(parts, workers):
-    """All distinct work, spread evenly; or the longest fit with all that comes before it."""
-    distinct = {what: seconds for fit in parts for what, seconds in fit}
-    longest = max(sum(seconds for _, seconds in fit) for fit in parts)
-    return max(sum(distinct.values()) / workers, longest)
-
-
-def compare(name, batch, parts):
-    fits = range(len(batch))
-    users = Counter(what for fit in fits for what, _ in parts[fit])
-    known = {fit: sum(s / users[what] for what, s in parts[fit]) for fit in fits}
-    print(f"{name:<11}{'workers':>8}{'tasks':>7}{'makespan s':>12}{'ideal s':>9}{'ratio':>7}")
-    for workers, seconds in product((10, 50), (None, known)):
-        backend = MetaflowBackend(compute="batch", max_workers=workers)
-        chunks = backend.chunks(fits, replace(batch, seconds=seconds))
-        took, best = makespan(parts, chunks, workers), ideal(parts, workers)
-        told = "times known" if seconds else ""
-        row = f"{workers:>19}{len(chunks):>7}{took:>12.2f}{best:>9.2f}{took / best:>7.2f}"
-        print(f"{row}  {told}")
-
-
-def main():
-    compare("text", *text())
-    for leaderboard in sys.argv[1:]:
-        compare("tournament", *tournament(leaderboard))
-
-
-if __name__ == "__main__":
-    main()
+def ideal(parts, n_workers):
+    """Return a lower bound of the makespan."""
+    distinct = {part: seconds for fit in parts for part, seconds in fit.items()}
+    longest = max(sum(fit.values()) for fit in parts)
+    return max(sum(distinct.values()) / n_workers, longest)

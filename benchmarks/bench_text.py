@@ -1,17 +1,8 @@
-"""How near is a search over a text pipeline to doing each distinct piece of work once?
+"""Cost of a search over a text pipeline, compared with doing each distinct piece of work once.
 
 CountVectorizer (3 settings), TfidfTransformer (2), SGDClassifier (8), 3 folds, 5,000 documents of
-words with Zipf's frequencies: 144 fits, 9 distinct fits of the vectorizer.
-By hand: two processes that take (split, vectorizer) groups, the longest first.
-
-Last answer (two cores, nothing else on the machine): 25.6 s, by hand 23.5 (1.09 x, median of 2,
-warm workers). One run in which our workers had to start, and not those by hand: 25.8 s, by hand
-20.6 (1.25 x), GridSearchCV 197 (0.13 x wall and CPU). Of an earlier hour, beside GridSearchCV's
-253 to 316 s: 0.12 x, with ``memory=`` 131 s, dask-ml 94, joblib over dask 286, over ray 425, one
-process 488.
-What is left beside the limit: fits whose prefix the other process has too, at the end.
-
-    python -m benchmarks bench_text
+words with Zipf's frequencies: 144 fits, 9 distinct fits of the vectorizer. By hand: two processes
+that take (split, vectorizer) groups, the longest first.
 """
 
 import time
@@ -25,9 +16,9 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from benchmarks.sides import JOBS, LIMIT, searches
+from benchmarks.competitors import BY_HAND, JOBS, compare, make_searches
 
-DOCUMENTS, SPLITS = 5000, StratifiedKFold(3)
+CV = StratifiedKFold(3)
 PIPE = Pipeline(
     [
         ("vect", CountVectorizer()),
@@ -40,16 +31,22 @@ GRID = {
     "tfidf__use_idf": [True, False],
     "clf__alpha": list(np.logspace(-6, -2, 8)),
 }
-TARGETS = {"GridSearchCV": 0.2, LIMIT: 1.1}
+TARGETS = {"wall / GridSearchCV": 0.2, "wall / by hand": 1.1}
 
 
-def data():
-    """Documents, and the class that ten words of each are typical of."""
+def measure(options):
+    texts, y = make_data(options)
+    searches = make_searches(PIPE, GRID, (texts, y), cv=CV, with_memory=True)
+    return compare({**searches, BY_HAND: lambda: fit_by_hand(texts, y)}, options)
+
+
+def make_data(options):
+    """Return documents and their classes; ten words of each document are typical of its class."""
     rng = np.random.default_rng(0)
     words = np.array([f"w{number}" for number in range(30_000)])
     frequencies = 1 / np.arange(1, len(words) + 1)
     frequencies /= frequencies.sum()
-    y = rng.integers(0, 4, DOCUMENTS)
+    y = rng.integers(0, 4, 60 if options.quick else 5000)
     texts = []
     for label in y:
         usual = rng.choice(words, size=rng.integers(50, 200), p=frequencies)
@@ -58,44 +55,44 @@ def data():
     return texts, y
 
 
-def group(texts, y, train, test, ngram_range):
-    """Scores of the fits that share a vectorizer, and how long each part took."""
-    clock = Clock()
-    vect = CountVectorizer(ngram_range=ngram_range)
-    counts = vect.fit_transform([texts[at] for at in train])
-    counts_test = vect.transform([texts[at] for at in test])
-    vect_s, scores, rest_s = clock(), [], []
-    for use_idf in GRID["tfidf__use_idf"]:
-        tfidf = TfidfTransformer(use_idf=use_idf)
-        X, X_test = tfidf.fit_transform(counts), tfidf.transform(counts_test)
-        tfidf_s = clock()
-        for alpha in GRID["clf__alpha"]:
-            clf = clone(PIPE["clf"]).set_params(alpha=alpha).fit(X, y[train])
-            scores.append(clf.score(X_test, y[test]))
-            rest_s.append((tfidf_s, clock()))
-    return scores, (vect_s, rest_s)
-
-
-class Clock:
-    """CPU seconds of this process since the last call of it."""
-
-    def __init__(self):
-        self.last = time.process_time()
-
-    def __call__(self):
-        self.last, before = time.process_time(), self.last
-        return self.last - before
-
-
-def by_hand(texts, y):
-    splits = list(SPLITS.split(texts, y))
-    groups = sorted(product(splits, GRID["vect__ngram_range"]), key=lambda of: -of[1][1])
+def fit_by_hand(texts, y):
+    splits = list(CV.split(texts, y))
+    groups = sorted(
+        product(splits, GRID["vect__ngram_range"]), key=lambda group: group[1][1], reverse=True
+    )
     return joblib.Parallel(JOBS, batch_size=1)(
-        joblib.delayed(group)(texts, y, *split, ngram_range) for split, ngram_range in groups
+        joblib.delayed(fit_group)(texts, y, *split, ngram_range) for split, ngram_range in groups
     )
 
 
-def sides():
-    texts, y = data()
-    found = searches(PIPE, GRID, (texts, y), cv=SPLITS, memory=True)
-    return {**found, LIMIT: lambda: by_hand(texts, y)}
+def fit_group(texts, y, train, test, ngram_range):
+    """Return the scores of the fits that share a vectorizer, and the CPU seconds of each part.
+
+    The seconds are those of the vectorizer, and pairs for the tf-idf and the classifier.
+    """
+    stopwatch = CPUStopwatch()
+    vect = CountVectorizer(ngram_range=ngram_range)
+    counts = vect.fit_transform([texts[at] for at in train])
+    counts_test = vect.transform([texts[at] for at in test])
+    vect_s, scores, rest_s = stopwatch.lap(), [], []
+    for use_idf in GRID["tfidf__use_idf"]:
+        tfidf = TfidfTransformer(use_idf=use_idf)
+        X, X_test = tfidf.fit_transform(counts), tfidf.transform(counts_test)
+        tfidf_s = stopwatch.lap()
+        for alpha in GRID["clf__alpha"]:
+            clf = clone(PIPE["clf"]).set_params(alpha=alpha).fit(X, y[train])
+            scores.append(clf.score(X_test, y[test]))
+            rest_s.append((tfidf_s, stopwatch.lap()))
+    return scores, (vect_s, rest_s)
+
+
+class CPUStopwatch:
+    """CPU seconds of this process."""
+
+    def __init__(self):
+        self._last = time.process_time()
+
+    def lap(self):
+        """Return the seconds since the last call."""
+        self._last, before = time.process_time(), self._last
+        return self._last - before

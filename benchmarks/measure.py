@@ -1,4 +1,4 @@
-"""Wall and CPU seconds of sides that take turns; peaks of a tree of processes."""
+"""Run competitors alternately and measure the wall time, CPU time and memory of each."""
 
 import os
 import sys
@@ -6,107 +6,134 @@ import threading
 import time
 from dataclasses import dataclass
 
-_PSS_SHARE = 0.02  # of the time
+_PSS_SHARE = 0.02
+"""The share of the time that may go into reading PSS."""
 
 
 @dataclass
 class Run:
-    """What one call took."""
+    """Cost of one call."""
 
     wall_s: float
+    """Wall time in seconds."""
     cpu_s: float
-    """Of this process and its descendants."""
+    """CPU seconds of this process and its descendants."""
     pss_mb: float
-    """The most that they had together."""
+    """Peak of the memory that all of these processes had together (PSS)."""
 
 
-def in_turn(sides, runs):
-    """``{name: [Run, ...]}`` of calls in turn: A B, then B A, and so on."""
-    found = {name: [] for name in sides}
-    for number in range(runs):
-        order = list(sides.items())
+def run_interleaved(competitors, n_runs):
+    """Call all competitors ``n_runs`` times, in the order A B, B A, A B, ...
+
+    Parameters
+    ----------
+    competitors : dict of str to callable
+        Functions without arguments.
+    n_runs : int
+        Number of calls of each.
+
+    Returns
+    -------
+    runs : dict of str to list of Run
+    """
+    runs = {name: [] for name in competitors}
+    for number in range(n_runs):
+        order = list(competitors.items())
         for name, call in order if number % 2 == 0 else reversed(order):
-            found[name].append(_one(call))
-            print(f"  {name}: {found[name][-1].wall_s:.2f} s", file=sys.stderr)
-    return found
+            runs[name].append(_measure(call))
+            print(f"  {name}: {runs[name][-1].wall_s:.2f} s", file=sys.stderr)
+    return runs
 
 
-def _one(call):
-    with Watch(os.getpid()) as watch:
+def _measure(call):
+    with ProcessTreeMonitor(os.getpid()) as monitor:
         begin = time.perf_counter()
         call()
-        wall = time.perf_counter() - begin
-    return Run(wall, watch.cpu_s, watch.all_pss_mb)
+        wall_s = time.perf_counter() - begin
+    return Run(wall_s, monitor.cpu_s, monitor.total_pss_mb)
 
 
 @dataclass
-class Peaks:
-    """The most that was seen of a process."""
+class PeakUsage:
+    """Peak resources of one process."""
 
     command: str
+    """Its command line."""
     rss_mb: float = 0.0
-    """Resident memory, from the kernel's own high-water mark."""
+    """Peak of the resident memory: the kernel's own high-water mark."""
     pss_mb: float = 0.0
-    """... where what several processes share counts in parts."""
+    """Peak of the proportional set size, in which shared pages count in parts."""
     written_mb: float = 0.0
-    """What it wrote to files, pipes and sockets."""
+    """Bytes written to files, pipes and sockets."""
     cpu_s: float = 0.0
-    """CPU seconds, its own."""
-    seen_s: float = 0.0
-    """How long it was there."""
+    """CPU seconds, without those of child processes."""
+    age_s: float = 0.0
+    """Seconds between its start and the last sample."""
 
 
-class Watch:
-    """Peaks of a process and all its descendants, sampled while a block runs (Linux).
+class ProcessTreeMonitor:
+    """Sample a process and all its descendants while a block runs (Linux only).
 
-    PSS is looked at ever less often where it takes long: the kernel counts the pages one by one
-    and holds up the process meanwhile. Ten times a second it made fits with TensorFlow 1.4 times as
-    slow.
+    PSS is sampled less often where it takes long, because the kernel counts the pages one by one
+    and stops the process while it does so. Sampled ten times a second, it made fits with
+    TensorFlow take 1.4 times as long.
+
+    Parameters
+    ----------
+    pid : int
+        The root of the tree.
+    every_s : float, default=0.1
+        Seconds between samples.
+
+    Attributes
+    ----------
+    processes : dict of int to PeakUsage
+        Peaks by process id.
+    total_pss_mb : float
+        Peak of the memory of all processes together.
     """
 
     def __init__(self, pid, every_s=0.1):
-        self._pid, self._every_s, self._end = pid, every_s, threading.Event()
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
-        self._before_s = {}  # CPU seconds by process id, of those that were there already
+        self._pid, self._every_s, self._stop = pid, every_s, threading.Event()
+        self._thread = threading.Thread(target=self._sample_until_stopped, daemon=True)
+        self._cpu_s_before = {}  # by process id, of the processes that ran before the block
         self.processes = {}
-        """`Peaks` by process id."""
-        self.all_pss_mb = 0.0
-        """The most that all had together."""
+        self.total_pss_mb = 0.0
 
     @property
     def cpu_s(self):
-        """CPU seconds of all, as far as they were seen, while the block ran."""
+        """CPU seconds of all sampled processes while the block ran."""
         return sum(
-            seen.cpu_s - self._before_s.get(pid, 0.0) for pid, seen in self.processes.items()
+            usage.cpu_s - self._cpu_s_before.get(pid, 0.0) for pid, usage in self.processes.items()
         )
 
     def __enter__(self):
-        self._look_at_all()
-        self._before_s = {pid: seen.cpu_s for pid, seen in self.processes.items()}
+        self._sample_tree()
+        self._cpu_s_before = {pid: usage.cpu_s for pid, usage in self.processes.items()}
         self._thread.start()
         return self
 
     def __exit__(self, *exc_info):
-        self._end.set()
+        self._stop.set()
         self._thread.join()
-        self._look_at_all()
+        self._sample_tree()
 
-    def _go_on(self):
-        looked_s, took_s = time.perf_counter(), 0.0
-        while not self._end.wait(self._every_s):
-            begin_s = time.perf_counter()
-            if begin_s - looked_s < took_s / _PSS_SHARE:
-                self._look_at_all(pss=False)
+    def _sample_until_stopped(self):
+        sampled_at, duration_s = time.perf_counter(), 0.0
+        while not self._stop.wait(self._every_s):
+            begin = time.perf_counter()
+            if begin - sampled_at < duration_s / _PSS_SHARE:
+                self._sample_tree(with_pss=False)
             else:
-                self._look_at_all()
-                looked_s = time.perf_counter()
-                took_s = looked_s - begin_s
+                self._sample_tree()
+                sampled_at = time.perf_counter()
+                duration_s = sampled_at - begin
 
-    def _look_at_all(self, pss=True):
-        all_pss_mb = sum(self._look_at(pid, pss) for pid in self._tree())
-        self.all_pss_mb = max(self.all_pss_mb, all_pss_mb)
+    def _sample_tree(self, with_pss=True):
+        pss_mb = sum(self._sample_process(pid, with_pss) for pid in self._process_ids())
+        self.total_pss_mb = max(self.total_pss_mb, pss_mb)
 
-    def _tree(self):
+    def _process_ids(self):
         stack = [self._pid]
         while stack:
             pid = stack.pop()
@@ -114,26 +141,26 @@ class Watch:
             try:
                 for task in os.listdir(f"/proc/{pid}/task"):
                     stack += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
-            except OSError:  # ended meanwhile
+            except OSError:  # the process has ended
                 continue
 
-    def _look_at(self, pid, pss):
-        """Take note of a process; its PSS now, if it is asked for."""
+    def _sample_process(self, pid, with_pss):
+        """Update the peaks of a process; return its current PSS, or 0 if that is not sampled."""
         try:
             command = _read(f"/proc/{pid}/cmdline").replace("\0", " ")
-            rss_mb = _field(f"/proc/{pid}/status", "VmHWM") / 1e3
-            pss_mb = _field(f"/proc/{pid}/smaps_rollup", "Pss") / 1e3 if pss else 0.0
-            written_mb = _field(f"/proc/{pid}/io", "wchar") / 1e6
+            rss_mb = read_field(f"/proc/{pid}/status", "VmHWM") / 1e3
+            pss_mb = read_field(f"/proc/{pid}/smaps_rollup", "Pss") / 1e3 if with_pss else 0.0
+            written_mb = read_field(f"/proc/{pid}/io", "wchar") / 1e6
             fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-        except (OSError, KeyError):  # ended meanwhile
+        except (OSError, KeyError):  # the process has ended
             return 0.0
-        seen = self.processes.setdefault(pid, Peaks(command))
+        usage = self.processes.setdefault(pid, PeakUsage(command))
         ticks = os.sysconf("SC_CLK_TCK")
-        seen.cpu_s = (int(fields[11]) + int(fields[12])) / ticks
-        seen.seen_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / ticks
-        seen.command = command  # of a fork's, the last
-        seen.rss_mb, seen.written_mb = rss_mb, written_mb
-        seen.pss_mb = max(seen.pss_mb, pss_mb)
+        usage.cpu_s = (int(fields[11]) + int(fields[12])) / ticks
+        usage.age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / ticks
+        usage.command = command  # a forked process changes it when it executes a program
+        usage.rss_mb, usage.written_mb = rss_mb, written_mb
+        usage.pss_mb = max(usage.pss_mb, pss_mb)
         return pss_mb
 
 
@@ -142,10 +169,10 @@ def _read(path):
         return file.read()
 
 
-def _field(path, name):
-    """A number of a file of "name: number" lines; kB where the kernel says so."""
+def read_field(path, name):
+    """Return a number from a file of "name: number" lines, in kB where the kernel says kB."""
     for line in _read(path).splitlines():
-        found, _, value = line.partition(":")
-        if found == name:
+        key, _, value = line.partition(":")
+        if key == name:
             return int(value.split()[0])
     raise KeyError(name)

@@ -1,11 +1,11 @@
-"""A search that may be stopped at any moment, and goes on where it was.
+"""A search that can be stopped at any time and continued later.
 
-    python examples/overnight.py                     # worker processes of this machine
+    python examples/overnight.py                     # worker processes on this machine
     python examples/overnight.py --backend metaflow  # tasks of a Metaflow run on this machine
-    python examples/overnight.py --backend batch     # containers of AWS Batch: see the README
+    python examples/overnight.py --backend batch     # containers on AWS Batch: see the README
 
-Press Ctrl-C when some fits are done, or kill it, and start it again: what was finished is not
-run again. A third time it takes no time at all. With ``--widen`` only the new candidates run.
+Press Ctrl-C after some fits, or kill the process, and start it again: finished fits are not
+repeated. With ``--widen``, only the new candidates run.
 """
 
 # %% Settings
@@ -26,7 +26,7 @@ parser.add_argument("--checkpoint", default="overnight", help="a name, a folder 
 parser.add_argument("--widen", action="store_true", help="two more values of C")
 options = parser.parse_args()
 
-# %% What is done, and the best so far, on the screen every ten seconds
+# %% Log the progress and the best candidate every ten seconds
 
 logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
 logging.getLogger("skdistsearch").setLevel(logging.INFO)
@@ -44,7 +44,7 @@ search = DistributedSearchCV(
 ).fit(X, y)
 print(f"Best mean accuracy {search.best_score_:.4f} with {search.best_params_}")
 
-# %% What is kept
+# %% The checkpoint
 
 print(checkpoints.inspect(options.checkpoint, backend=options.backend))
-print("To forget it: skdistsearch.checkpoints.delete(...)")
+print("To delete it: skdistsearch.checkpoints.delete(...)")

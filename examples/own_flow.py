@@ -1,11 +1,11 @@
-"""A Metaflow flow of your own whose middle is a search: plan, fit in a foreach, assemble.
+"""A Metaflow flow of your own that contains a search: plan, fit in a foreach, assemble.
 
     python own_flow.py run
 
-Each task of the step *fit* runs one chunk of five fits. To send them elsewhere, decorate that
-step, and only that one: for AWS Batch with ``@batch(cpu=1, memory=4000)`` above its ``@step``.
-The other steps are quick, except *join* that refits the best candidate on all data. Metaflow
-keeps the run: ``metaflow.Flow("OwnFlow").latest_run["end"].task.data.search`` is the fitted search.
+Each task of the step *fit* runs one chunk of five fits. To run them on AWS Batch, decorate that
+step, and only that one: ``@batch(cpu=1, memory=4000)`` above its ``@step``. The other steps are
+quick, except for *join*, which refits the best candidate on all data. Metaflow keeps the run:
+``metaflow.Flow("OwnFlow").latest_run["end"].task.data.search`` is the fitted search.
 """
 
 from metaflow import FlowSpec, step
@@ -20,7 +20,7 @@ class OwnFlow(FlowSpec):
 
     @step
     def start(self):
-        """Make the fits, and run none."""
+        """Plan the fits."""
         X, y = load_diabetes(return_X_y=True)
         self.search = DistributedSearchCV(
             RandomForestRegressor(n_estimators=30, random_state=0),
@@ -32,23 +32,23 @@ class OwnFlow(FlowSpec):
         self.chunks = list(range(len(self.plan)))
         self.next(self.fit, foreach="chunks")
 
-    # @batch(cpu=1, memory=4000) would go here
+    # @batch(cpu=1, memory=4000) goes here
     @step
     def fit(self):
-        """Run one chunk."""
+        """Run one chunk of fits."""
         self.outcomes = self.plan.run(self.input)
         self.next(self.join)
 
     @step
     def join(self, inputs):
-        """Make the fitted search of all outcomes."""
+        """Assemble the fitted search from all outcomes."""
         first = inputs[0]
         self.search = first.search.assemble(first.plan, [task.outcomes for task in inputs])
         self.next(self.end)
 
     @step
     def end(self):
-        """Show the winner."""
+        """Print the winner."""
         print(f"Best score: {self.search.best_score_:.4f}")
         print(f"Best parameters: {self.search.best_params_}")
 

@@ -1,4 +1,4 @@
-"""The examples, run as a user runs them: in a folder of one's own, in which nothing is left."""
+"""The examples, run as a user runs them: in a folder of their own, in which they leave nothing."""
 
 import importlib
 import importlib.util
@@ -9,9 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from skdistsearch import contenders_from_spec
+from skdistsearch.early_stopping import replace_early_stopping
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
+SCRIPTS = Path(__file__).parent / "scripts"
 RIVALS = ("lightgbm", "tensorflow", "scikeras", "matplotlib", "pandas")
 MISSING = [name for name in RIVALS if importlib.util.find_spec(name) is None]  # unimported: slow
 
@@ -28,7 +33,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def run(folder, tmp_path):
-    """Runs an example in ``folder``, with Metaflow's runs kept elsewhere; gives its output."""
+    """A function that runs an example in ``folder`` and returns its output."""
     metaflow = {"METAFLOW_USER": "tests", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path)}
 
     def run(name, *arguments, timeout_s=250):
@@ -47,33 +52,12 @@ def run(folder, tmp_path):
     return run
 
 
-LOOK = rf"""
-import base64, json, re, sys
-
-import metaflow
-from metaflow.cards import get_cards
-
-sys.path.insert(0, {str(EXAMPLES / "configs")!r})  # the model's function is there
-metaflow.namespace(None)
-run = metaflow.Flow("TournamentFlow").latest_run
-found = run.data
-names = sorted(found.files)
-pictures = [name for name in names if name.endswith(".png")]
-(data,) = re.findall(r'__MF_DATA__\["[^"]+"\] = "([^"]+)"', get_cards(run["judge"].task)[0].get())
-card = base64.b64decode(data).decode()
-shown = card.count("data:image/png") == len(pictures) and "that nothing has seen" in card
-ranks, predicted = found.leaderboard["rank"].tolist(), found.final.predict(found.X)
-others = [name for name in names if name not in pictures]
-print(json.dumps([pictures, others, ranks, len(predicted), shown]))
-"""
-
-
 def files_in(folder):
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.slow
-def test_quickstart_finds_the_same_three_ways(run, folder):
+def test_quickstart_finds_the_same_candidate_three_times(run, folder):
     output = run("quickstart.py")
     best = re.findall(r"^(?:GridSearchCV|DistributedSearchCV|on Metaflow) +(.*)$", output, re.M)
     assert len(best) == 3
@@ -84,22 +68,22 @@ def test_quickstart_finds_the_same_three_ways(run, folder):
 
 
 @pytest.mark.slow
-def test_overnight_goes_on_where_it_was(run, folder, tmp_path):
-    checkpoint = str(tmp_path / "kept")
+def test_overnight_repeats_no_finished_fit(run, folder, tmp_path):
+    checkpoint = str(tmp_path / "checkpoint")
     first = run("overnight.py", "--checkpoint", checkpoint)
     again = run("overnight.py", "--checkpoint", checkpoint, "--backend", "metaflow")
     best = [line for line in first.splitlines() if line.startswith("Best mean accuracy 0.956")]
     assert best
     assert best[0] in again
     assert ": 100 fits;" in first
-    assert "DistributedSearch" not in again  # nothing was left to run
+    assert "DistributedSearch" not in again  # no fits were left for a Metaflow run
     wider = run("overnight.py", "--checkpoint", checkpoint, "--widen")
     assert ": 150 fits;" in wider
     assert not files_in(folder)
 
 
 @pytest.mark.slow
-def test_own_flow_plans_fits_and_assembles(run, folder):
+def test_flow_of_the_user_plans_fits_and_assembles(run, folder):
     output = run("own_flow.py", "run")
     assert "Foreach yields 3 child steps" in output
     assert re.search(r"Best score: 0\.4\d+", output)
@@ -108,7 +92,7 @@ def test_own_flow_plans_fits_and_assembles(run, folder):
 
 
 @pytest.mark.slow
-def test_early_stopping_stops_in_a_search(run, folder):
+def test_early_stopping_rescales_iterations_in_a_search(run, folder):
     output = run("early_stopping.py")
     best = re.findall(r"It stopped at (\d+) and was fitted for (\d+) iterations", output)
     stopped, fitted = map(int, best[0])
@@ -117,18 +101,18 @@ def test_early_stopping_stops_in_a_search(run, folder):
 
 
 @pytest.mark.slow
-def test_ensemble_is_shown_beside_the_best_candidate(run, folder):
+def test_ensemble_is_compared_with_the_best_candidate(run, folder):
     rows = re.findall(r"^(\S.*?) +(0\.\d{4}) +(0\.\d{4}) +0\.\d{4} +\d+$", run("ensemble.py"), re.M)
-    found = {name: (float(out_of_fold), float(nested)) for name, out_of_fold, nested in rows}
-    best = found.pop("best candidate")
-    assert set(found) == {"greedy", "mean", "stack", "weighted"}
-    assert all(out_of_fold >= best[0] for out_of_fold, _ in found.values())
-    assert found["greedy"][1] > best[1]
+    scores = {name: (float(out_of_fold), float(nested)) for name, out_of_fold, nested in rows}
+    best = scores.pop("best candidate")
+    assert set(scores) == {"greedy", "mean", "stack", "weighted"}
+    assert all(out_of_fold >= best[0] for out_of_fold, _ in scores.values())
+    assert scores["greedy"][1] > best[1]
     assert not files_in(folder)
 
 
-def written_by(output, folder):
-    """The tournament's files, by name; nothing else is in the folder."""
+def result_files(output, folder):
+    """Return the files of the tournament by name; the folder has no others."""
     files = files_in(folder)
     (run,) = {path.parent for path in files}
     assert run.parent == folder / "results"
@@ -143,25 +127,25 @@ def written_by(output, folder):
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 @pytest.mark.parametrize(
     ("config", "backend"),
-    [("test_grid", "local"), ("test_randomized", "metaflow")],
+    [("small_grid", "local"), ("small_randomized", "metaflow")],
 )
 def test_tournament_ranks_tests_and_writes(run, folder, tmp_path, config, backend):
-    given = ("--config", config, "--backend", backend, "--n-jobs", "2")
-    output = run("tournament.py", *given, timeout_s=550)
-    rows = re.findall(r"^ +(\d) (LGBM|Keras)Regressor +.* -?\d\.\d{4} ", output, re.M)
+    options = ("--config", config, "--backend", backend, "--n-jobs", "2")
+    output = run("tournament.py", *options, timeout_s=550)
+    rows = re.findall(r"^ +(\d) +(LGBM|Keras)Regressor +.*-?\d\.\d{4} ", output, re.M)
     assert sorted(rank for rank, _ in rows) == ["1", "2"]
     assert sorted(contender for _, contender in rows) == ["Keras", "LGBM"]
-    assert re.search(r"; -?\d\.\d{4} on 20 rows that nothing has seen\.$", output, re.M)
+    assert re.search(r"; -?\d\.\d{4} on 20 held-out rows\.$", output, re.M)
     assert re.search(r"^Final model: fitted on all rows for \d+ iterations\.$", output, re.M)
 
-    files = written_by(output, folder)
+    files = result_files(output, folder)
     assert {"predictions.png", "report.html", "scores.png", "timeline.png"} < files.keys()
     assert files["model.joblib"].stat().st_size > 1000
     assert len(files["leaderboard.csv"].read_text(encoding="utf-8").splitlines()) == 3
-    text = files["summary.txt"].read_text(encoding="utf-8")
-    assert f"seed=0, config={config}, backend={backend}" in text
-    assert "scikit-learn 1." in text
-    assert text.partition("\n\nSettings")[0] in output
+    assert files["summary.txt"].read_text(encoding="utf-8") in output
+    report = files["report.html"].read_text(encoding="utf-8")
+    for name, value in (("random_state", "0"), ("backend", backend), ("scikit-learn", "1.")):
+        assert f'<th scope="row">{name}</th><td><pre>{value}' in report
     metaflow_run = tmp_path / ".metaflow" / "DistributedSearch" / files["scores.png"].parent.name
     assert metaflow_run.is_dir() == (backend == "metaflow")
 
@@ -169,39 +153,51 @@ def test_tournament_ranks_tests_and_writes(run, folder, tmp_path, config, backen
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-def test_tournament_as_a_flow_keeps_its_results_in_the_run(run, folder):
-    output = run("tournament_flow.py", "run", "--config", "test_grid", timeout_s=550)
-    assert "rows that nothing has seen." in output
+def test_tournament_flow_keeps_its_results_in_the_run(run, folder):
+    output = run("tournament_flow.py", "run", "--config", "small_grid", timeout_s=550)
+    assert "on 20 held-out rows." in output
     assert not files_in(folder)
-    (folder / "look.py").write_text(LOOK)
-    pictures, *seen = json.loads(run(folder / "look.py").splitlines()[-1])
-    assert set(pictures) >= {"predictions.png", "scores.png", "timeline.png"}
-    assert seen == [
-        ["model.joblib", "report.html", "leaderboard.csv", "summary.txt"],
-        [1, 2],
-        100,
-        True,
-    ]
+    seen = json.loads(run(SCRIPTS / "inspect_tournament_run.py", EXAMPLES).splitlines()[-1])
+    assert seen == {
+        "files": [
+            "leaderboard.csv",
+            "model.joblib",
+            "predictions.png",
+            "report.html",
+            "scores.png",
+            "summary.txt",
+            "timeline.png",
+        ],
+        "ranks": [1, 2],
+        "n_predictions": 100,
+        "pictures_in_card": 3,
+        "conclusion_in_card": True,
+    }
 
 
 @pytest.fixture
-def tournament(monkeypatch):
-    """The module."""
-    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
-    yield importlib.import_module("tournament")
-    for name in ("tournament", "models"):
-        sys.modules.pop(name, None)
+def examples(monkeypatch):
+    """A function that imports a module of the examples."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("configs", "mock_data", "plots", "tournament"):
+            del sys.modules[name]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-def test_configurations_load_and_their_data_is_the_same_each_time(tournament):
+def test_configurations_make_the_same_data_each_time(examples):
+    configs, make_data = examples("configs"), examples("mock_data").make_data
+    files = {path.stem for path in (EXAMPLES / "configs").glob("*.py")}
+    assert set(configs.NAMES) == files - {"__init__", "base", "models"}
     shapes = {}
-    for name in tournament.CONFIG_NAMES:
-        config = tournament.configuration(name)
-        tournament.contenders_from_spec(config["contenders_spec"])
-        (X, y), (again, y_again) = tournament.mock_data(config), tournament.mock_data(config)
-        assert X.equals(again)
+    for name in configs.NAMES:
+        config = configs.load_config(name)
+        contenders_from_spec(config["contenders_spec"])
+        (X, y), (X_again, y_again) = make_data(config), make_data(config)
+        assert X.equals(X_again)
         assert (y == y_again).all()
         shapes[name] = X.shape[0], X["category"].nunique(), *y.shape[1:]
     assert shapes == {
@@ -209,22 +205,37 @@ def test_configurations_load_and_their_data_is_the_same_each_time(tournament):
         "grid": (1000, 1),
         "multilabel": (2000, 2, 4),
         "randomized": (10_000, 2),
-        "test_grid": (100, 1),
-        "test_randomized": (100, 1),
+        "small_grid": (100, 1),
+        "small_randomized": (100, 1),
     }
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-def test_final_model_watches_nothing_and_has_the_iterations_it_is_given(tournament):
+def test_final_model_does_not_stop_early(examples):
     from lightgbm import LGBMRegressor
 
-    config = tournament.configuration("test_randomized")
-    X, y = tournament.mock_data(config)
-    estimator, grid = tournament.contenders_from_spec(
-        config["contenders_spec"][:1], preprocessing=tournament.preprocessing(X)
-    )
-    final = tournament.for_so_many(7, estimator.set_params(model=grid[0]["model"][0])).fit(X, y)
+    config = examples("configs").load_config("small_randomized")
+    X, y = examples("mock_data").make_data(config)
+    search = examples("tournament").make_search(config, X)
+    trees = search.param_grid[0]["model"][0]
+    final = replace_early_stopping(search.estimator.set_params(model=trees), 7).fit(X, y)
     model = final["model"].estimator_
     assert type(model) is LGBMRegressor
     assert model.n_estimators_ == 7
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+@pytest.mark.parametrize(
+    ("truth", "n_panels"),
+    [
+        (np.linspace(0, 1, 30), 1),
+        (np.arange(30) % 3, 1),
+        (np.stack([np.arange(30) % 2, np.arange(30) % 5 == 0], axis=1).astype(int), 2),
+    ],
+    ids=["numbers", "classes", "labels"],
+)
+def test_predictions_have_a_picture_for_each_kind_of_target(examples, truth, n_panels):
+    figure = examples("plots").draw_predictions(truth, truth[::-1])
+    assert len(figure.axes) == n_panels
+    examples("matplotlib.pyplot").close(figure)

@@ -1,52 +1,30 @@
-"""Five candidates of each contender at random, three classes in two categories."""
+"""Five random candidates of each contender, for three classes in two categories of rows."""
 
-from models import classification_net
-from scipy.stats import loguniform, randint
+from configs import randomized
+from configs.models import classification_net
 
-n_numeric_features = 10
-n_informative_numeric_features = 5
-n_categorical_features = 2
-task = "classification"
-n_classes = 3
-n_rows_per_category = 1000
-test_size = 0.2
-n_splits = 5
-score_path = "sklearn.metrics.accuracy_score"
-contenders_spec = [
-    {
-        "__model": ["lightgbm.LGBMClassifier"],
-        # These go to the model.
-        "__model__init_kwargs__learning_rate": loguniform(1e-2, 1e-1),
-        "__model__init_kwargs__max_depth": randint(1, 4),
-        "__model__init_kwargs__n_estimators": [10_000],
-        "__model__init_kwargs__n_jobs": [1],
-        # These go to its fit.
-        "__model__fit_kwargs__eval_metric": ["multi_logloss"],
-        "__model__fit_kwargs__early_stopping_rounds": [10],
-        "__model__fit_kwargs__verbose": [-1],
-        # The presence of this key samples candidates instead of trying all.
-        "__n_iter": 5,
-    },
-    {
-        "__model": ["scikeras.wrappers.KerasClassifier"],
-        # These go to the model, and what it has no name for to the function that makes the net.
-        "__model__init_kwargs__model": [classification_net],
-        "__model__init_kwargs__loss": ["sparse_categorical_crossentropy"],
-        "__model__init_kwargs__optimizer": ["adam"],
-        "__model__init_kwargs__random_state": [0],
-        "__model__init_kwargs__verbose": [0],
-        "__model__init_kwargs__dense_layer_widths": [(), (15,), (15, 15), (225,)],
-        "__model__init_kwargs__activation": ["relu"],
-        "__model__init_kwargs__l1_factor": loguniform(1e-8, 1e-2),
-        "__model__init_kwargs__l2_factor": loguniform(1e-8, 1e-2),
-        # These go to its fit.
-        "__model__fit_kwargs__batch_size": [None],
-        "__model__fit_kwargs__epochs": [10_000],
-        "__model__fit_kwargs__validation_split": [0.2],
-        "__model__fit_kwargs__monitor": ["val_loss"],
-        "__model__fit_kwargs__patience": [10],
-        "__model__fit_kwargs__min_delta": [1e-3],
-        # The presence of this key samples candidates instead of trying all.
-        "__n_iter": 5,
-    },
-]
+LIGHTGBM, KERAS = randomized.CONFIG["contenders_spec"]
+
+CONFIG = {
+    **randomized.CONFIG,
+    "task": "classification",
+    "scoring": "accuracy",
+    "n_classes": 3,
+    "n_rows_per_category": 1000,
+    "contenders_spec": [
+        {
+            **LIGHTGBM,
+            "__model": ["lightgbm.LGBMClassifier"],
+            "__model__fit_kwargs__eval_metric": ["multi_logloss"],
+        },
+        {
+            **KERAS,
+            "__model": ["scikeras.wrappers.KerasClassifier"],
+            "__model__init_kwargs__model": [classification_net],
+            "__model__init_kwargs__loss": ["sparse_categorical_crossentropy"],
+            "__model__init_kwargs__metrics": [None],
+            "__model__fit_kwargs__monitor": ["val_loss"],
+            "__model__fit_kwargs__min_delta": [1e-3],
+        },
+    ],
+}

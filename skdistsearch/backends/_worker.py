@@ -130,7 +130,7 @@ class MemoryGrowth:
 
     TensorFlow never returns 3 to 4 MB of native memory for each model. Neither a garbage
     collection nor ``keras.utils.clear_session`` frees them, and the latter changes settings of the
-    user (benchmarks/bench_leak.py).
+    user (benchmarks/bench_keras_memory.py).
     """
 
     def __init__(self) -> None:

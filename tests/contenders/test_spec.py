@@ -1,7 +1,7 @@
 """`contenders_from_spec`: grids from specifications, and errors in these."""
 
+import importlib
 import importlib.util
-import runpy
 import sys
 from pathlib import Path
 
@@ -18,10 +18,10 @@ from sklearn.preprocessing import StandardScaler
 from skdistsearch import DistributedSearchCV, EarlyStopping, contenders_from_spec
 from skdistsearch.contenders._fit_params import WithFitParams
 from skdistsearch.exceptions import SpecError
-from skdistsearch.model_selection._param_grid import candidates, check
+from skdistsearch.model_selection._param_grid import check_param_grid, make_candidates
 
 DIABETES = load_diabetes(return_X_y=True)
-CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 RIDGE = "sklearn.linear_model.Ridge"
 TREES = "sklearn.ensemble.HistGradientBoostingRegressor"
 OPTIONAL = ("lightgbm", "scikeras", "tensorflow")
@@ -110,7 +110,7 @@ def test_values_may_be_lists_or_single(value, expected):
 def test_n_iter_candidates_are_sampled():
     spec = {"__model": RIDGE, "__model__init_kwargs__alpha": loguniform(0.1, 1), "__n_iter": 4}
     _, grid = contenders_from_spec(spec)
-    assert len(candidates(grid, 0)) == 4
+    assert len(make_candidates(grid, 0)) == 4
 
 
 @pytest.mark.parametrize("name", ["early_stopping_rounds", "patience"])
@@ -277,21 +277,22 @@ def test_all_errors_are_raised_at_once():
 def config(monkeypatch, request):
     if MISSING:
         pytest.skip(f"not installed: {', '.join(MISSING)}")
-    monkeypatch.syspath_prepend(CONFIGS)
-    yield runpy.run_path(str(CONFIGS / f"{request.param}.py"))
-    sys.modules.pop("nets", None)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    yield importlib.import_module("configs").load_config(request.param)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "configs"]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize(
     ("config", "n"),
-    [("grid", 3 + 4), ("randomized", 5 + 5), ("test_grid", 2), ("test_randomized", 2)],
+    [("grid", 3 + 4), ("randomized", 5 + 5), ("small_grid", 2), ("small_randomized", 2)],
     indirect=["config"],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_example_configurations_give_candidates(config, n):
     estimator, grid = contenders_from_spec(config["contenders_spec"])
-    check(grid, estimator)
-    sampled = candidates(grid, 0)
+    check_param_grid(grid, estimator)
+    sampled = make_candidates(grid, 0)
     assert len(sampled) == n
     for candidate in sampled:
         model = clone(estimator).set_params(**candidate)["model"]

@@ -8,7 +8,7 @@ from helpers.all_outputs import assert_all_outputs, search_with_all_outputs
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistsearch.exceptions import RecordError
+from skdistsearch.exceptions import CorruptDataError
 
 X, y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(random_state=0)
@@ -40,5 +40,5 @@ def test_changed_file_is_an_error(tmp_path):
     search = search_with_all_outputs(TREE, GRID, checkpoint=tmp_path / "checkpoint").fit(X, y)
     for path in (tmp_path / "checkpoint").glob("fits/*/*.pkl"):
         path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(RecordError, match="its checksum is another"):
+    with pytest.raises(CorruptDataError, match="corrupt|checksum"):
         search.fold_estimators_[0][0]
