@@ -24,6 +24,6 @@ def transfer(call):
 output = {
     "bytes": data.nbytes,
     "upload": transfer(lambda: store.put("X", data)),
-    "download": transfer(lambda: store.file("X", Path())),
+    "download": transfer(lambda: store.local_path("X", Path())),
 }
 print(json.dumps(output))

@@ -8,14 +8,14 @@ from sklearn.linear_model import Ridge
 
 from benchmarks.own_usage import timed
 from skdistsearch.backends import Batch
-from skdistsearch.storage import FolderStore, dump, load
+from skdistsearch.storage import FolderStore, dump_batch, load_batch
 
 X, y = np.load("X.npy"), np.load("y.npy")
 batch = Batch("key", print, (Ridge(), X, y), {}, [])
 store = FolderStore(Path("store").absolute())
-first, dumped = timed(lambda: dump(batch, store, addressed=True))
-second, _ = timed(lambda: dump(batch, store, addressed=True))
-read, _ = timed(lambda: load(store.url, dumped.head))
+first, stored = timed(lambda: dump_batch(batch, store, content_addressed=True))
+second, _ = timed(lambda: dump_batch(batch, store, content_addressed=True))
+read, _ = timed(lambda: load_batch(store.url, stored.manifest))
 costs = {
     "store: first time": first,
     "store: the same again": second,
