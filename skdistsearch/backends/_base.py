@@ -23,15 +23,10 @@ class Backend(ABC):
     ends, is closed or raises.
     """
 
-    @property
-    def fits_per_task(self) -> int | str:
-        """Number of fits in a chunk of `DistributedSearchCV.plan`, or ``"auto"``."""
-        return "auto"
-
-    @property
-    def is_remote(self) -> bool:
-        """True if fits run on machines that do not see the files of this one."""
-        return False
+    fits_per_task: int | str = "auto"
+    """Number of fits in a chunk of `DistributedSearchCV.plan`, or ``"auto"``."""
+    is_remote: bool = False
+    """True if fits run on machines that do not see the files of this one."""
 
     @abstractmethod
     def run(self, batch: Batch) -> Iterator[Outcome]:

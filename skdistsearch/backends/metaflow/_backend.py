@@ -40,7 +40,7 @@ _log = logging.getLogger("skdistsearch")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetaflowBackend(MetaflowSettings, Backend):
+class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
     """Runs fits as tasks of a Metaflow run: a foreach over chunks of fits.
 
     The run is an ordinary run of the flow ``DistributedSearch``. It is stored where Metaflow's
