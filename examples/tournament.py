@@ -9,7 +9,7 @@ and the final model (to load it, have this folder on the path).
     python tournament.py --config small_randomized    # within a minute
     python tournament.py --backend metaflow           # the same fits as tasks of a Metaflow run
 
-Needs ``pip install "skdistsearch[tournament]"``. The folder ``configs`` has the configurations.
+Needs ``pip install "skdistsearch[all]"``. The folder ``configs`` has the configurations.
 """
 
 import argparse

@@ -10,7 +10,7 @@ step keeps them as artifacts, and shows the ranking and the pictures in its card
     python tournament_flow.py card view judge
     metaflow.Flow("TournamentFlow").latest_run.data.final     # the model
 
-Needs ``pip install "skdistsearch[tournament]"``, in the image of the tasks too.
+Needs ``pip install "skdistsearch[all]"``, in the image of the tasks too.
 """
 
 import tempfile

@@ -131,7 +131,7 @@ class Outcome:
     """Values that ``extract=`` asked for, by name."""
     extraction_errors: Mapping[str, str] = field(default_factory=dict)
     """Exceptions, as text, of values and artifacts that could not be extracted, by name."""
-    files: Mapping[str, bytes | ArtifactRef] = field(default_factory=dict, repr=False)
+    artifacts: Mapping[str, bytes | ArtifactRef] = field(default_factory=dict, repr=False)
     """Artifacts: predictions by the name of the method that made them, and ``"estimator"``. Bytes
     until they are stored."""
 
@@ -147,13 +147,13 @@ class Outcome:
             fields["raised"] = dict(vars(self.raised))
         if self.result is not None:
             fields["result"] = _to_json(self.result)
-        for name in ("extracted", "extraction_errors", "files"):
+        for name in ("extracted", "extraction_errors", "artifacts"):
             if not fields[name]:
                 del fields[name]
-        if self.files:
-            fields["files"] = {
+        if self.artifacts:
+            fields["artifacts"] = {
                 name: [file.name, file.crc32]
-                for name, file in self.files.items()
+                for name, file in self.artifacts.items()
                 if isinstance(file, ArtifactRef)
             }
         return fields
@@ -167,10 +167,11 @@ class Outcome:
         raised = fields.get("raised")
         if raised is not None:
             raised = Raised(tuple(raised["types"]), raised["message"], raised["traceback"])
-        files = {
-            name: ArtifactRef.from_fields(file) for name, file in fields.get("files", {}).items()
+        artifacts = {
+            name: ArtifactRef.from_fields(file)
+            for name, file in fields.get("artifacts", {}).items()
         }
-        outcome = cls(**{**fields, "raised": raised, "is_persisted": False, "files": files})
+        outcome = cls(**{**fields, "raised": raised, "is_persisted": False, "artifacts": artifacts})
         if outcome.status not in _STATUSES:
             raise ValueError(f"status {outcome.status!r}")
         if outcome.status == "ok" and not isinstance(outcome.result, dict):

@@ -29,7 +29,7 @@ def test_score_that_is_not_a_number_is_rejected():
 @pytest.mark.parametrize("name", ["../0-a.npy", "0-a/b.npy", "0-a.exe", "a.npy"])
 def test_invalid_artifact_name_is_rejected(name):
     with pytest.raises(ValueError, match="is not the name of an artifact"):
-        Outcome.from_fields({"fit": 0, "status": "ok", "result": {}, "files": {"a": [name, 1]}})
+        Outcome.from_fields({"fit": 0, "status": "ok", "result": {}, "artifacts": {"a": [name, 1]}})
 
 
 class _UnusualError(Exception):

@@ -93,10 +93,10 @@ def _saved_outcomes(store: Store, keys: list[str]) -> dict[int, Outcome]:
             stored_names = cache(partial(_artifact_names_in, store, location))
             for key, outcome in iter_finished(folder):
                 if key in fits and (
-                    not outcome.files or _artifact_names(outcome) <= stored_names()
+                    not outcome.artifacts or _artifact_names(outcome) <= stored_names()
                 ):
-                    files = with_store_url(outcome.files, f"{store.url}/{location}")
-                    outcome = replace(outcome, files=files, is_persisted=True)
+                    artifacts = with_store_url(outcome.artifacts, f"{store.url}/{location}")
+                    outcome = replace(outcome, artifacts=artifacts, is_persisted=True)
                     outcomes.setdefault(fits[key], outcome)
     return dict(sorted(outcomes.items()))
 
@@ -106,7 +106,7 @@ def _artifact_names_in(store: Store, location: str) -> set[str]:
 
 
 def _artifact_names(outcome: Outcome) -> set[str]:
-    return {file.name for file in outcome.files.values() if isinstance(file, ArtifactRef)}
+    return {file.name for file in outcome.artifacts.values() if isinstance(file, ArtifactRef)}
 
 
 def iter_finished(folder: Path) -> Iterator[tuple[str, Outcome]]:
@@ -145,11 +145,11 @@ def _run_and_save(run: Run, url: str, batch: Batch, missing: list[int]) -> Itera
 
 def _with_saved_artifacts(outcome: Outcome, saved: Outcome, journal_url: str) -> Outcome:
     """Refer to the saved artifacts; keep the bytes of predictions that were saved to S3."""
-    files = with_store_url(saved.files, journal_url)
+    artifacts = with_store_url(saved.artifacts, journal_url)
     if journal_url.startswith("s3://"):
-        models = {name: file for name, file in files.items() if name == MODEL}
-        files = {**outcome.files, **models}
-    return replace(outcome, files=files, is_persisted=True)
+        models = {name: file for name, file in artifacts.items() if name == MODEL}
+        artifacts = {**outcome.artifacts, **models}
+    return replace(outcome, artifacts=artifacts, is_persisted=True)
 
 
 def _create_folder(journal_url: str) -> None:

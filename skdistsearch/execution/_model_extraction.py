@@ -57,8 +57,8 @@ class ModelExtractor:
         errors: dict[str, str] = {}
         with config_context(**batch.sklearn_config):
             extracted = self._extract_numbers(model, errors)
-            files = self._make_artifacts(model, _TestData(batch, outcome.fit, prepared), errors)
-        return replace(outcome, extracted=extracted, extraction_errors=errors, files=files)
+            artifacts = self._make_artifacts(model, _TestData(batch, outcome.fit, prepared), errors)
+        return replace(outcome, extracted=extracted, extraction_errors=errors, artifacts=artifacts)
 
     def _extract_numbers(self, model: Any, errors: dict[str, str]) -> dict[str, float]:
         extracted = {
@@ -70,13 +70,13 @@ class ModelExtractor:
     def _make_artifacts(
         self, model: Any, data: _TestData, errors: dict[str, str]
     ) -> dict[str, bytes]:
-        files = {
+        artifacts = {
             method: _collect_error(errors, method, partial(_predict_as_bytes, model, method, data))
             for method in self.methods
         }
         if self.keep_model:
-            files[MODEL] = _collect_error(errors, MODEL, lambda: dump_model(model))
-        return {name: content for name, content in files.items() if content is not None}
+            artifacts[MODEL] = _collect_error(errors, MODEL, lambda: dump_model(model))
+        return {name: content for name, content in artifacts.items() if content is not None}
 
 
 def _collect_error(errors: dict[str, str], name: str, read: Callable[[], _T]) -> _T | None:

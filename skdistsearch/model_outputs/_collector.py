@@ -45,7 +45,7 @@ class OutputCollector:
                     for name, error in outcome.extraction_errors.items():
                         errors[name].append(f"{batch.fits[outcome.fit]}: {error}")
                     n_models += _has_model(outcome)
-                    yield replace(outcome, files={})
+                    yield replace(outcome, artifacts={})
             for name, messages in errors.items():
                 self._report_errors(name, messages, n_models)
 
@@ -80,7 +80,7 @@ class OutputCollector:
         candidate = first_candidate + fit.candidate
         for name, value in outcome.extracted.items():
             self._extracted[name][candidate, fit.split] = value
-        for name, file in outcome.files.items():
+        for name, file in outcome.artifacts.items():
             if name == MODEL:
                 is_lasting = outcome.is_persisted
                 self._estimators.add((candidate, fit.split), file, is_lasting=is_lasting)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999")
 _HATCHES = ("", "///", "...", "xxx")
 _MARKERS = "osD^vP*X"
-_MISSING_MATPLOTLIB = 'Pictures need matplotlib: pip install "skdistsearch[tournament]"'
+_MISSING_MATPLOTLIB = 'Pictures need matplotlib: pip install "skdistsearch[plot]"'
 _LARGEST_FONT = 10.0  # points
 
 SMALLEST_FONT = 5.0

@@ -78,10 +78,10 @@ def read_verified(file: bytes | ArtifactRef) -> bytes:
 
 
 def with_store_url(
-    files: Mapping[str, bytes | ArtifactRef], url: str
+    artifacts: Mapping[str, bytes | ArtifactRef], url: str
 ) -> dict[str, bytes | ArtifactRef]:
     """Return the artifacts with the URL of the store that holds them."""
     return {
         kind: ArtifactRef(file.name, file.crc32, url) if isinstance(file, ArtifactRef) else file
-        for kind, file in files.items()
+        for kind, file in artifacts.items()
     }

@@ -68,11 +68,11 @@ class JournalWriter:
     def write_outcome(self, outcome: Outcome) -> Outcome:
         """Write the outcome of a fit. Return it with its artifacts as files in the folder."""
         # Artifacts first: a reader of the line finds the files that it names
-        files = {
+        artifacts = {
             kind: self._put_artifact(outcome.fit, kind, file)
-            for kind, file in outcome.files.items()
+            for kind, file in outcome.artifacts.items()
         }
-        outcome = replace(outcome, files=files)
+        outcome = replace(outcome, artifacts=artifacts)
         fields = {"outcome": outcome.to_fields()}
         if keys := self._batch.context.fit_keys:
             self._write({"key": keys[outcome.fit], **fields}, is_checkpoint=True)
@@ -226,8 +226,8 @@ class JournalReader:
                 outcome = Outcome.from_fields(fields["outcome"])
                 worker.running_fit = None
                 self._check_fit(outcome.fit)
-                files = self._locate_artifacts(outcome)
-                yield replace(outcome, is_persisted=self._is_checkpoint, files=files)
+                artifacts = self._locate_artifacts(outcome)
+                yield replace(outcome, is_persisted=self._is_checkpoint, artifacts=artifacts)
             elif "started" in fields:
                 worker.running_fit = self._check_fit(fields["started"])
             elif (fields["format"], fields["batch"]) == (FORMAT, self._batch):
@@ -238,12 +238,12 @@ class JournalReader:
             raise CorruptDataError(f"{path} is corrupt: {exc!r}") from exc
 
     def _locate_artifacts(self, outcome: Outcome) -> dict[str, bytes | ArtifactRef]:
-        if not outcome.files:
+        if not outcome.artifacts:
             return {}
-        files = with_store_url(outcome.files, str(self._folder))
+        artifacts = with_store_url(outcome.artifacts, str(self._folder))
         return {
             kind: replace(file, url=self._models_url) if is_model_name(file.name) else file
-            for kind, file in files.items()
+            for kind, file in artifacts.items()
             if isinstance(file, ArtifactRef)
         }
 
@@ -313,11 +313,13 @@ def artifact_names(lines: bytes) -> list[str]:
     """Return the names of the artifacts in lines of a journal. Corrupt lines are skipped."""
     names = []
     for line in lines.splitlines():
-        if b'"files": {' in line:
+        if b'"artifacts": {' in line:
             with suppress(*_PARSE_ERRORS):  # the reader of the journal raises them
                 outcome = Outcome.from_fields(json.loads(line)["outcome"])
                 names += [
-                    file.name for file in outcome.files.values() if isinstance(file, ArtifactRef)
+                    file.name
+                    for file in outcome.artifacts.values()
+                    if isinstance(file, ArtifactRef)
                 ]
     return names
 

@@ -33,14 +33,14 @@ def test_artifacts_arrive_before_the_lines_that_name_them(with_models, batch, tm
         JournalUploader(tmp_path / "worker", remote),
         JournalWriter(tmp_path / "worker", batch) as writer,
     ):
-        writer.write_outcome(Outcome(0, "ok", {"test_scores": 1.0}, files=files))
+        writer.write_outcome(Outcome(0, "ok", {"test_scores": 1.0}, artifacts=files))
     downloader = JournalDownloader(remote, local, with_artifacts=True, with_models=with_models)
     downloader.download_new(list_all=True)
     models_url = "" if with_models else remote.url
     (outcome,) = JournalReader(local, "key", 1, models_url=models_url).read_new()
-    assert {kind: read_verified(file) for kind, file in outcome.files.items()} == files
-    assert outcome.files[MODEL].url == (str(local) if with_models else remote.url)
-    assert outcome.files["predict"].url == str(local)
+    assert {kind: read_verified(file) for kind, file in outcome.artifacts.items()} == files
+    assert outcome.artifacts[MODEL].url == (str(local) if with_models else remote.url)
+    assert outcome.artifacts["predict"].url == str(local)
 
 
 def test_downloads_continue_the_journals(batch, tmp_path):
