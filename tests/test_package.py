@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,15 @@ def test_imports_have_no_cycle():
         leaves = {module for module, targets in imports.items() if not targets & imports.keys()}
         assert leaves, f"a cycle among {sorted(imports)}"
         imports = {m: targets for m, targets in imports.items() if m not in leaves}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/**/__init__.py")), ids=lambda p: p.parent.name)
+def test_docstring_of_a_package_lists_its_modules(path):
+    named = set(re.findall(r"`(\w+)`", ast.get_docstring(ast.parse(path.read_text()))))
+    modules = {file.stem for file in path.parent.glob("*.py")} - {"__init__"}
+    packages = {file.parent.name for file in path.parent.glob("*/__init__.py")}
+    assert modules | packages <= named
+    assert {name for name in named if name.startswith("_")} <= modules
 
 
 def test_folders_have_at_most_twelve_modules():

@@ -11,6 +11,7 @@ Contents
 - `_plan`: a search in three steps, for a Metaflow flow of the user's own.
 - `_progress_log`, `_signals`: the log of a search, and its end by a signal.
 - `_one_standard_error`: a rule for ``refit=``.
+- `_docstring`: parts of docstrings that all searches share.
 
 Imports `skdistsearch.backends`, `skdistsearch.checkpoints`, `skdistsearch.model_outputs` and what
 these import. Names are imported when they are first used, because importing the halving searches

@@ -44,7 +44,7 @@ def test_new_figure_has_room_for_all_labels(small_search, monkeypatch):
     assert display.figure_.get_figheight() > 8 * 0.3
     plt.close(display.figure_)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r'pip install "skdistsearch\[tournament\]"'):
+    with pytest.raises(ImportError, match=r'pip install "skdistsearch\[plot\]"'):
         CVScoresDisplay.from_search(small_search)
 
 

@@ -3,8 +3,8 @@
 Contents
 --------
 - `_backend`: `MetaflowBackend`, its settings and its ``run``.
-- `_compute`, `_validation`, `_decorators`: settings of the machines, their checks, and the
-  Metaflow decorators that they become.
+- `_settings`, `_validation`, `_decorators`: the settings, their checks, and the Metaflow
+  decorators that they become.
 - `_preflight`: checks that the cloud is configured, before any work starts.
 - `_workspace`: the batch, the task manifest and the journal of one round, in folders or in S3.
 - `_packaging`, `_environment`: the code and the environment variables of a run.
