@@ -80,7 +80,7 @@ def test_unreliable_network_only_delays_the_search(aws, run):
 def test_incompatible_environment_is_one_error(aws, run):
     output = run("search_with_another_version", code=1)
     assert "BackendError: The tasks' environment cannot run this search: scikit-learn is " in output
-    assert "not 0.1. Give the tasks an image (image=...)" in output
+    assert "not 0.1. Use an image (image=...) or an environment" in output
 
 
 def test_missing_configuration_is_one_error_before_any_request(aws, run):
