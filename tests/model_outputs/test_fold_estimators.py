@@ -40,5 +40,5 @@ def test_changed_file_is_an_error(tmp_path):
     search = search_with_all_outputs(TREE, GRID, checkpoint=tmp_path / "checkpoint").fit(X, y)
     for path in (tmp_path / "checkpoint").glob("fits/*/*.pkl"):
         path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(CorruptDataError, match="is corrupt"):
+    with pytest.raises(CorruptDataError, match="is corrupt: its checksum does not match"):
         search.fold_estimators_[0][0]
