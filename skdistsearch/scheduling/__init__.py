@@ -15,15 +15,11 @@ reading at `_chunks`, then `_retries`.
 from skdistsearch.scheduling._chunks import Chunk, consecutive_chunks, interleaved_chunks
 from skdistsearch.scheduling._factoring import factoring_chunks, seconds_by_candidate
 from skdistsearch.scheduling._grouping import (
-    balanced_chunks,
-    chunk_per_group,
     group_by_shared_work,
     make_chunks,
     make_container_chunks,
-    shares_transformers,
 )
 from skdistsearch.scheduling._retries import (
-    Attempt,
     AttemptFailure,
     PendingFits,
     WorkerDeath,
@@ -34,19 +30,15 @@ from skdistsearch.scheduling._work_stealing import (
     all_fits,
     claim_units,
     make_units,
-    split_into_units,
 )
 
 __all__ = [
-    "Attempt",
     "AttemptFailure",
     "Chunk",
     "PendingFits",
     "UnitGroups",
     "WorkerDeath",
     "all_fits",
-    "balanced_chunks",
-    "chunk_per_group",
     "claim_units",
     "consecutive_chunks",
     "factoring_chunks",
@@ -57,6 +49,4 @@ __all__ = [
     "make_units",
     "run_until_done",
     "seconds_by_candidate",
-    "shares_transformers",
-    "split_into_units",
 ]

@@ -87,6 +87,7 @@ def test_search_needs_no_user_name(tmp_path, home):
 
 def test_search_in_a_thread(tmp_path, home):
     run_script(tmp_path, "fit_in_thread")
+    assert len(runs_in(home)) == 1
 
 
 def test_script_needs_no_main_guard(tmp_path, home):
