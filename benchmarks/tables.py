@@ -1,9 +1,9 @@
 """Make Markdown tables from results: ``python -m benchmarks.tables [FILE.json ...]``.
 
 Without files, the newest result of each benchmark counts. A document holds a table between the
-lines ``<!-- results:NAME -->`` and ``<!-- /results -->``, where NAME is a benchmark or ``ratios``,
-the ratios and targets of all. ``--check DOCUMENT`` fails if a table differs from the results;
-``--update DOCUMENT`` rewrites the tables.
+lines ``<!-- results:NAME -->`` and ``<!-- /results -->``, where NAME is a benchmark, ``ratios`` (the
+ratios and targets of all) or ``summary`` (wall times relative to GridSearchCV). ``--check DOCUMENT``
+fails if a table differs from the results; ``--update DOCUMENT`` rewrites the tables.
 """
 
 import argparse
@@ -14,6 +14,15 @@ from pathlib import Path
 
 from benchmarks.results import RESULTS, read_results
 
+SUMMARY = {
+    "text": "a grid over a text pipeline",
+    "halving": "successive halving over a pipeline",
+    "lightgbm": "LightGBM behind shared preprocessing, one thread per model",
+    "trivial": "1,000 trivial fits",
+    "tournament": "the tournament",
+    "large": "a million rows",
+    "keras": "Keras models: little to share",
+}
 _BLOCK = re.compile(r"(?<=<!-- results:)(\S+)( -->\n)(.*?)(?=<!-- /results -->)", re.DOTALL)
 
 
@@ -53,9 +62,10 @@ def newest_results(paths):
 
 
 def make_blocks(results):
-    """Return the Markdown of each benchmark, and of ``ratios``, by name."""
+    """Return the Markdown of each benchmark, of ``ratios`` and of ``summary``, by name."""
     blocks = {name: _make_block(result) for name, result in results.items()}
-    return {"ratios": f"{ratio_table(results.values())}\n", **blocks}
+    tables = {"ratios": ratio_table(results.values()), "summary": summary_table(results)}
+    return {name: f"{table}\n" for name, table in tables.items()} | blocks
 
 
 def _make_block(result):
@@ -88,6 +98,17 @@ def ratio_table(results):
                     "target": _verdict(target),
                 }
             )
+    return markdown_table(rows)
+
+
+def summary_table(results):
+    """Return a table of the wall times relative to GridSearchCV, of the results in `SUMMARY`."""
+    rows = [
+        {"search": search, "wall / GridSearchCV": ratio}
+        for name, search in SUMMARY.items()
+        for key, ratio in results.get(name, {"ratios": {}})["ratios"].items()
+        if key in ("wall / GridSearchCV", "one thread: wall / GridSearchCV")
+    ]
     return markdown_table(rows)
 
 

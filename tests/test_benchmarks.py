@@ -188,6 +188,15 @@ def test_table_has_a_column_for_each_key_and_aligns_numbers():
     ]
 
 
+def test_summary_has_the_wall_times_relative_to_grid_search():
+    halving = make_result("halving")
+    lightgbm = {"ratios": {"one thread: wall / GridSearchCV": 0.7, "wall / by hand": 1.0}}
+    assert tables.summary_table({"halving": halving, "lightgbm": lightgbm}).splitlines()[2:] == [
+        "| successive halving over a pipeline | 0.5 |",
+        "| LightGBM behind shared preprocessing, one thread per model | 0.7 |",
+    ]
+
+
 @pytest.fixture
 def document(tmp_path):
     """A document with an empty table, and the file that it is made from."""
@@ -213,7 +222,9 @@ def test_check_notices_a_changed_table(document, capsys):
 def test_marker_of_unknown_benchmark_is_an_error(document):
     page, source = document
     page.write_text("<!-- results:other -->\n<!-- /results -->\n")
-    with pytest.raises(SystemExit, match=r"No results for 'other'\. Known: ratios, tiny\."):
+    with pytest.raises(
+        SystemExit, match=r"No results for 'other'\. Known: ratios, summary, tiny\."
+    ):
         tables.main([str(source), "--check", str(page)])
 
 
@@ -224,7 +235,6 @@ def test_marker_without_end_is_an_error(document):
         tables.main([str(source), "--check", str(page)])
 
 
-def test_tables_of_the_documentation_are_those_of_the_results(capsys):
-    assert tables.main(["--check", str(ROOT / "docs" / "performance.md")]) == 0, (
-        capsys.readouterr().out
-    )
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_tables_of_the_documentation_are_those_of_the_results(page, capsys):
+    assert tables.main(["--check", str(ROOT / page)]) == 0, capsys.readouterr().out
