@@ -1,9 +1,9 @@
 """Make Markdown tables from results: ``python -m benchmarks.tables [FILE.json ...]``.
 
 Without files, the newest result of each benchmark counts. A document holds a table between the
-lines ``<!-- results:NAME -->`` and ``<!-- /results -->``, where NAME is a benchmark, ``ratios`` (the
-ratios and targets of all) or ``summary`` (wall times relative to GridSearchCV). ``--check DOCUMENT``
-fails if a table differs from the results; ``--update DOCUMENT`` rewrites the tables.
+lines ``<!-- results:NAME -->`` and ``<!-- /results -->``. NAME is a benchmark, ``ratios`` (ratios
+and targets of all) or ``summary`` (wall times relative to GridSearchCV). ``--check DOCUMENT`` fails
+if a table differs from the results; ``--update DOCUMENT`` rewrites the tables.
 """
 
 import argparse
