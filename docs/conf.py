@@ -6,7 +6,7 @@ import warnings
 
 import skdistsearch
 
-sys.path.insert(0, os.path.dirname(__file__))  # gallery_order
+sys.path.insert(0, os.path.dirname(__file__))  # dataclass_fields, gallery_order
 os.environ["METAFLOW_USER"] = "reader"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
@@ -17,6 +17,7 @@ copyright = f"2026, {author} (BSD-3-Clause)"
 version = release = skdistsearch.__version__
 
 extensions = [
+    "dataclass_fields",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -39,7 +40,9 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections have them in words
 autodoc_member_order = "bysource"
+maximum_signature_line_length = 70  # longer signatures get one parameter per line
 numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"
 
 # Links to other projects. Where their site cannot be reached, the copy in this repository is read.
 intersphinx_timeout = 5

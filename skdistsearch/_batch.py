@@ -23,7 +23,24 @@ _REPR.maxstring = _REPR.maxother = 80  # characters of a parameter's value in a 
 
 @dataclass(frozen=True)
 class Fit:
-    """One candidate on one split."""
+    """One candidate on one split.
+
+    Examples
+    --------
+    The fits of a batch:
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
+    >>> batch = search.plan(X, y).batch
+    >>> fit = batch.fits[3]
+    >>> fit.candidate, fit.split, fit.parameters
+    (1, 1, {'alpha': 1.0})
+    >>> print(fit)
+    candidate 1 (alpha=1.0), split 1
+    """
 
     candidate: int
     """Number of the candidate within its round."""
@@ -35,7 +52,13 @@ class Fit:
     """Keyword arguments that scikit-learn passes to this fit and not to all fits alike."""
 
     def describe_candidate(self) -> str:
-        """Return the candidate's number and parameters as text."""
+        """Return the candidate's number and parameters as text.
+
+        Returns
+        -------
+        text : str
+            For example ``"candidate 1 (alpha=1.0)"``. Long values are shortened.
+        """
         values = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in self.parameters.items())
         return f"candidate {self.candidate} ({values})"
 
@@ -146,6 +169,27 @@ class Batch:
 
     A backend needs four things of it: ``len(batch)``, ``batch.run(i)``, ``batch.n_jobs`` and, to
     send it elsewhere, ``batch.portable()``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
+    >>> batch = search.plan(X, y).batch
+    >>> len(batch)
+    4
+    >>> outcome = batch.run(0)
+    >>> outcome.status
+    'ok'
+
+    Send it to another process:
+
+    >>> import cloudpickle
+    >>> content = cloudpickle.dumps(batch.portable())
+    >>> len(cloudpickle.loads(content))
+    4
     """
 
     key: str
@@ -177,11 +221,33 @@ class Batch:
         return len(self.fits)
 
     def keywords_of(self, fit: int) -> dict[str, Any]:
-        """Return all keyword arguments of a fit."""
+        """Return all keyword arguments of a fit.
+
+        Parameters
+        ----------
+        fit : int
+            Number of the fit, from 0 to ``len(batch) - 1``.
+
+        Returns
+        -------
+        keywords : dict of str to object
+            Those of all fits, and those of this one.
+        """
         return {**self.common_keywords, **self.fits[fit].keywords}
 
     def subset(self, fits: Sequence[int]) -> Batch:
-        """Return a batch of some of these fits, renumbered from 0."""
+        """Return a batch of some of these fits, renumbered from 0.
+
+        Parameters
+        ----------
+        fits : sequence of int
+            Numbers of the fits.
+
+        Returns
+        -------
+        batch : Batch
+            ``batch.fits[n]`` is the fit ``fits[n]`` of this batch.
+        """
         return replace(
             self,
             fits=[self.fits[fit] for fit in fits],
@@ -190,11 +256,29 @@ class Batch:
         )
 
     def with_context(self, **changes: Any) -> Batch:
-        """Return the batch with some fields of its `FitContext` replaced."""
+        """Return the batch with some fields of its context replaced.
+
+        Parameters
+        ----------
+        **changes
+            The new values by the names of the fields.
+
+        Returns
+        -------
+        batch : Batch
+            A copy.
+        """
         return replace(self, context=replace(self.context, **changes))
 
     def summary(self) -> dict[str, Any]:
-        """Return candidates and fits as text and numbers, for reports."""
+        """Return candidates and fits as text and numbers, for reports.
+
+        Returns
+        -------
+        summary : dict of str to object
+            ``"search"``: class of the estimator; ``"candidates"``: parameters as text;
+            ``"n_splits"``: number of splits; ``"fits"``: candidate and split of each fit.
+        """
         candidates = {fit.candidate: fit.parameters for fit in self.fits}
         numbers = {candidate: number for number, candidate in enumerate(sorted(candidates))}
         return {
@@ -210,7 +294,16 @@ class Batch:
     def portable(self, *, same_machine: bool = False) -> Batch:
         """Return the batch without what only this process can use.
 
-        Unless ``same_machine``, also without what only this machine can use.
+        Parameters
+        ----------
+        same_machine : bool, default=False
+            Whether the fits run on this machine. If False, the batch is also without what only this
+            machine can use.
+
+        Returns
+        -------
+        batch : Batch
+            A copy to pickle with cloudpickle.
         """
         callbacks = self.local.callbacks if same_machine else None
         return replace(self, local=LocalCalls(callbacks=callbacks))
@@ -255,7 +348,18 @@ class Batch:
     def run_in_process(
         self, fit: int, prepared: PreparedCall | None = None, *, fire_callbacks: bool = True
     ) -> Outcome:
-        """Run a fit in the caller's process. Exceptions pass through. Parameters as for `run`."""
+        """Run a fit in the caller's process. Exceptions pass through.
+
+        Parameters
+        ----------
+        fit, prepared, fire_callbacks
+            As for `run`.
+
+        Returns
+        -------
+        outcome : Outcome
+            Status ``"ok"``.
+        """
         assert self.local.calls is not None, "this batch has left the caller's process"
         started_at = time.time()
         result = self.local.calls[fit](prepared, fire_callbacks=fire_callbacks)

@@ -18,7 +18,17 @@ _STATUSES = ("ok", "raised", "lost")
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception that left a fit, as data. Reading it runs no code."""
+    """An exception that left a fit, as data. Reading it runs no code.
+
+    Examples
+    --------
+    >>> from skdistsearch.backends import Raised
+    >>> raised = Raised.from_exception(ValueError("alpha must be positive"))
+    >>> raised.types
+    ('builtins:ValueError', 'builtins:Exception', 'builtins:BaseException')
+    >>> isinstance(raised.to_exception(), ValueError)
+    True
+    """
 
     types: tuple[str, ...]
     """The exception's class and its bases, most derived first, as ``module:qualname``."""
@@ -29,7 +39,18 @@ class Raised:
 
     @classmethod
     def from_exception(cls, exc: BaseException) -> Raised:
-        """Describe ``exc``."""
+        """Describe an exception.
+
+        Parameters
+        ----------
+        exc : BaseException
+            The exception.
+
+        Returns
+        -------
+        raised : Raised
+            Its types, message and traceback.
+        """
         types = tuple(f"{t.__module__}:{t.__qualname__}" for t in type(exc).__mro__[:-1])
         return cls(types, str(exc), "".join(traceback.format_exception(exc)))
 
@@ -38,6 +59,11 @@ class Raised:
 
         Considers only classes that this process has already imported, so that reading an outcome
         imports nothing.
+
+        Returns
+        -------
+        exception : BaseException
+            Its text has the message and the traceback.
         """
         known = filter(None, map(_imported_exception, self.types))
         return _remote_exception(next(known, RuntimeError), str(self))
@@ -98,7 +124,26 @@ class ArtifactRef:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of one fit. Plain data: safe to read from anywhere."""
+    """Result of one fit. Plain data: safe to read from anywhere.
+
+    See Also
+    --------
+    skdistsearch.Plan : Returns outcomes, to be assembled.
+    skdistsearch.backends.Backend : Yields outcomes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> plan = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=5).plan(X, y)
+    >>> (outcome,) = plan.run(0)
+    >>> outcome.fit, outcome.status
+    (0, 'ok')
+    >>> print(f"{outcome.result['test_scores']:.3f}")
+    0.411
+    """
 
     fit: int
     """Number of the fit within its batch."""
@@ -141,7 +186,13 @@ class Outcome:
         return None if self.result is None else self.result.get("fit_error")
 
     def to_fields(self) -> dict[str, Any]:
-        """Return the outcome as a dict that JSON can represent. Artifacts must be stored."""
+        """Return the outcome as a dict that JSON can represent. Artifacts must be stored.
+
+        Returns
+        -------
+        fields : dict of str to object
+            Strings, numbers, lists, dicts and None.
+        """
         fields = {name: value for name, value in vars(self).items() if name != "is_persisted"}
         if self.raised is not None:
             fields["raised"] = dict(vars(self.raised))
@@ -162,7 +213,20 @@ class Outcome:
     def from_fields(cls, fields: dict[str, Any]) -> Outcome:
         """Read an outcome from what `to_fields` returned.
 
-        Raises `ValueError` or `TypeError` if ``fields`` is not that.
+        Parameters
+        ----------
+        fields : dict of str to object
+            What `to_fields` returned, also after a round trip through JSON.
+
+        Returns
+        -------
+        outcome : Outcome
+            An equal outcome.
+
+        Raises
+        ------
+        ValueError, TypeError
+            ``fields`` is not the content of an outcome.
         """
         raised = fields.get("raised")
         if raised is not None:

@@ -18,6 +18,24 @@
     └── StoreError (OSError)               a store cannot be read or written
 
 Exceptions from the user's own estimators and scorers keep their type.
+
+Examples
+--------
+Catch one kind of error, or `SkDistSearchError` for all of them:
+
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn.linear_model import Ridge
+>>> from skdistsearch import DistributedSearchCV
+>>> from skdistsearch.exceptions import BackendConfigError
+>>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, backend="metflow")
+>>> try:
+...     search.fit(*load_diabetes(return_X_y=True))
+... except BackendConfigError as error:
+...     print(str(error).partition(".")[0])
+backend='metflow' is not a backend
+
+Those with a standard exception in parentheses derive from it too: ``except ValueError`` catches a
+`BackendConfigError`.
 """
 
 from __future__ import annotations

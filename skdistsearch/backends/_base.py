@@ -15,12 +15,31 @@ from skdistsearch.exceptions import BackendConfigError
 class Backend(ABC):
     """Base class of backends: where the fits of a search run.
 
-    Only `run` must be written; the other members have defaults. ``docs/custom_backend.md`` writes
-    a backend in about 80 lines, and `skdistsearch.testing.BackendSuite` tests one.
+    Only `run` must be written; the other members have defaults. The page *Write a backend* of the
+    documentation writes one in about 40 lines, and `skdistsearch.testing.BackendSuite` tests one.
 
     A backend is a value: make it a frozen dataclass of settings, which can be compared, cloned and
     pickled. Open processes, clients and folders within `run`, and close them when the iterator
     ends, is closed or raises.
+
+    Examples
+    --------
+    A backend that runs the fits in this process, one after the other:
+
+    >>> from dataclasses import dataclass
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> from skdistsearch.backends import Backend
+    >>> @dataclass(frozen=True)
+    ... class SerialBackend(Backend):
+    ...     def run(self, batch):
+    ...         for fit in range(len(batch)):
+    ...             yield batch.run(fit)
+    >>> grid = {"alpha": [0.1, 1.0, 10.0]}
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, backend=SerialBackend())
+    >>> search.fit(*load_diabetes(return_X_y=True)).best_params_
+    {'alpha': 0.1}
     """
 
     fits_per_task: int | str = "auto"
@@ -62,9 +81,12 @@ class Backend(ABC):
         """
 
     def checkpoint_root(self) -> str:
-        """Return the folder or S3 URL of checkpoints that are given by name.
+        """Return the location of checkpoints that are given by name.
 
-        Empty for the default folder on this machine.
+        Returns
+        -------
+        root : str
+            A folder or S3 URL. Empty for the default folder on this machine.
         """
         return ""
 
@@ -81,10 +103,28 @@ _NAMES = {
 def get_backend(backend: str | Backend) -> Backend:
     """Return the backend with a name, or ``backend`` itself.
 
+    Parameters
+    ----------
+    backend : {"local", "metaflow", "batch", "kubernetes"} or Backend
+        What a search takes as ``backend``.
+
+    Returns
+    -------
+    backend : Backend
+        A backend with default settings, or the given one.
+
     Raises
     ------
     BackendConfigError
         It is neither the name of a backend nor a backend.
+
+    Examples
+    --------
+    >>> from skdistsearch.backends import get_backend
+    >>> get_backend("local")
+    LocalBackend()
+    >>> get_backend("batch").compute
+    'batch'
     """
     if isinstance(backend, Backend):
         return backend

@@ -55,10 +55,40 @@ class LocalBackend(Backend):
     the caller's. With more, worker processes memory-map the data; a worker that dies costs its own
     fit only. Other joblib backends that a `joblib.parallel_config` names (threading, dask, ray,
     spark, ...) get the fits through joblib.
+
+    ``backend="local"``, the default of all searches, stands for ``LocalBackend()``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV, LocalBackend
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.1, 1.0]}
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, backend=LocalBackend())
+    >>> search.fit(X, y).best_params_
+    {'alpha': 0.1}
+
+    Run the fits in threads, with the backend of joblib:
+
+    >>> import joblib
+    >>> with joblib.parallel_config("threading", n_jobs=2):
+    ...     search = search.fit(X, y)
     """
 
     def run(self, batch: Batch) -> Iterator[Outcome]:
-        """Run every fit of ``batch``; see `Backend.run`."""
+        """Run every fit of a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            The fits of one round.
+
+        Returns
+        -------
+        outcomes : iterator of Outcome
+            One for each fit, as soon as it is finished.
+        """
         active, _ = get_active_backend()
         n_workers = joblib.effective_n_jobs(batch.n_jobs)
         if n_workers == 1:

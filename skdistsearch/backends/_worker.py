@@ -49,6 +49,22 @@ class ChunkRunner:
     """Runs fits of a batch that `store_batch` has written to a folder.
 
     For backends whose workers see that folder. It can be pickled, and is called in a worker.
+
+    Examples
+    --------
+    >>> import pickle, tempfile
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> from skdistsearch.backends import store_batch
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
+    >>> batch = search.plan(X, y).batch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run_fits = pickle.loads(pickle.dumps(store_batch(batch, folder)))
+    ...     outcomes = run_fits([2, 3])
+    >>> [outcome.fit for outcome in outcomes]
+    [2, 3]
     """
 
     folder: str
@@ -57,7 +73,18 @@ class ChunkRunner:
     """Name of the batch in the folder."""
 
     def __call__(self, fits: Iterable[int]) -> list[Outcome]:
-        """Run fits in this process. Exceptions and printed text become part of the outcomes."""
+        """Run fits in this process. Exceptions and printed text become part of the outcomes.
+
+        Parameters
+        ----------
+        fits : iterable of int
+            Numbers of the fits.
+
+        Returns
+        -------
+        outcomes : list of Outcome
+            One for each fit, in their order.
+        """
         batch, chunk = load_batch(self.folder, self.manifest), list(fits)
         runner = Runner(batch, chunk)
         return [_run_capturing_stdout(batch, runner, fit, io.StringIO()) for fit in chunk]
@@ -86,6 +113,23 @@ def store_batch(
     ------
     NotPicklableError
         A part of the batch cannot be pickled. The message names it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> from skdistsearch.backends import store_batch
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
+    >>> batch = search.plan(X, y).batch
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+    ...     run_fits = store_batch(batch, folder, n_processes=2)
+    ...     outcomes = [*pool.map(run_fits, [(0, 1), (2, 3)])]
+    >>> [outcome.status for chunk in outcomes for outcome in chunk]
+    ['ok', 'ok', 'ok', 'ok']
     """
     portable = divide_cache(batch, n_processes).portable(same_machine=True)
     stored = dump_batch(portable, FolderStore(Path(folder)), content_addressed=False)

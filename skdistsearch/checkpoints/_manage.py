@@ -1,21 +1,4 @@
-"""List, inspect and delete checkpoints.
-
-A search with ``checkpoint=`` saves its finished fits. They stay until they are deleted.
-
-Examples
---------
->>> import tempfile
->>> from sklearn.datasets import load_diabetes
->>> from sklearn.linear_model import Ridge
->>> from skdistsearch import DistributedSearchCV, checkpoints
->>> folder = tempfile.mkdtemp()
->>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=5, checkpoint=folder)
->>> search = search.fit(*load_diabetes(return_X_y=True))
->>> checkpoint = checkpoints.inspect(folder)
->>> checkpoint.n_fits, checkpoint.searches[0].search
-(10, 'Ridge on ndarray of shape (442, 10), candidates: 2, splits: 5')
->>> checkpoints.delete(folder)
-"""
+"""List, inspect and delete checkpoints."""
 
 from __future__ import annotations
 
@@ -54,7 +37,23 @@ _TEMPORARY_NAME = re.compile(rf"{ABOUT}/\.[0-9a-f]{{16}}")
 
 @dataclass(frozen=True, repr=False)
 class SearchGroup:
-    """Searches that used a checkpoint and differ in their candidates only."""
+    """Searches that used a checkpoint and differ in their candidates only.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV, checkpoints
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.1, 1.0]}
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, checkpoint="saturday")
+    >>> search = search.fit(X, y)
+    >>> wider = search.set_params(param_grid={"alpha": [0.1, 1.0, 10.0]}).fit(X, y)
+    >>> (group,) = checkpoints.inspect("saturday").searches
+    >>> group.count, group.search
+    (2, 'Ridge on ndarray of shape (442, 10), candidates: 3, splits: 5')
+    >>> checkpoints.delete("saturday")
+    """
 
     search: str
     """Estimator, data, and the numbers of candidates and splits of the last search."""
@@ -77,7 +76,27 @@ class SearchGroup:
 
 @dataclass(frozen=True, repr=False)
 class Checkpoint:
-    """Content of a checkpoint."""
+    """Content of a checkpoint. ``print`` shows it with its searches.
+
+    See Also
+    --------
+    skdistsearch.checkpoints.inspect : Return the content of a checkpoint.
+    skdistsearch.checkpoints.list : Return all named checkpoints, without their searches.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV, checkpoints
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.1, 1.0]}
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, checkpoint="friday")
+    >>> search = search.fit(X, y)
+    >>> content = checkpoints.inspect("friday")
+    >>> content.name, content.n_fits, content.problem
+    ('friday', 10, '')
+    >>> checkpoints.delete("friday")
+    """
 
     name: str
     """Its name, or its location if it has no name."""
@@ -122,6 +141,25 @@ def list(backend: str | Backend = "local") -> builtins.list[Checkpoint]:  # noqa
     -------
     checkpoints : list of Checkpoint
         Checkpoints that cannot be read have a ``problem``.
+
+    Raises
+    ------
+    BackendConfigError
+        The backend is not valid, or its datastore is not configured.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV, checkpoints
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.1, 1.0]}
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, checkpoint="tuesday")
+    >>> search = search.fit(X, y)
+    >>> latest = checkpoints.list()[0]
+    >>> latest.name, latest.n_fits
+    ('tuesday', 10)
+    >>> checkpoints.delete("tuesday")
     """
     root = _find_root(backend)
     checkpoints = [
@@ -151,6 +189,22 @@ def inspect(checkpoint: str | os.PathLike[str], backend: str | Backend = "local"
         If no search has used the checkpoint.
     CorruptDataError, StoreError
         If it is corrupt or cannot be read.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV, checkpoints
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.1, 1.0]}
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, checkpoint="wednesday")
+    >>> search = search.fit(X, y)
+    >>> content = checkpoints.inspect("wednesday")
+    >>> content.n_fits, content.n_failed
+    (10, 0)
+    >>> content.searches[0].search
+    'Ridge on ndarray of shape (442, 10), candidates: 2, splits: 5'
+    >>> checkpoints.delete("wednesday")
     """
     store = _open_existing(checkpoint, backend)
     searches = tuple(map(_search_group, earlier_searches(store, None)))
@@ -177,6 +231,19 @@ def delete(checkpoint: str | os.PathLike[str], backend: str | Backend = "local")
         deleted.
     StoreError
         If it cannot be deleted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV, checkpoints
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.1, 1.0]}
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, checkpoint="thursday")
+    >>> search = search.fit(X, y)
+    >>> checkpoints.delete("thursday")
+    >>> "thursday" in [checkpoint.name for checkpoint in checkpoints.list()]
+    False
     """
     store = _open_existing(checkpoint, backend)
     names = store.list_names()

@@ -89,20 +89,23 @@ def contenders_from_spec(
 
     Examples
     --------
-    >>> from scipy.stats import loguniform
+    >>> from scipy.stats import uniform
     >>> from sklearn.datasets import load_diabetes
     >>> from skdistsearch import DistributedSearchCV, contenders_from_spec
     >>> spec = [
-    ...     {"__model": ["sklearn.linear_model.Ridge"], "__model__init_kwargs__alpha": [0.1, 1.0]},
+    ...     {
+    ...         "__model": ["sklearn.linear_model.Ridge"],
+    ...         "__model__init_kwargs__alpha": [0.1, 1.0],
+    ...     },
     ...     {
     ...         "__model": ["sklearn.ensemble.HistGradientBoostingRegressor"],
-    ...         "__model__init_kwargs__learning_rate": loguniform(1e-2, 1e-1),
-    ...         "__model__fit_kwargs__early_stopping_rounds": [10],
+    ...         "__model__init_kwargs__learning_rate": uniform(0.2, 0.2),
+    ...         "__model__fit_kwargs__early_stopping_rounds": [3],
     ...         "__n_iter": 2,
     ...     },
     ... ]
     >>> estimator, param_grid = contenders_from_spec(spec, random_state=0)
-    >>> search = DistributedSearchCV(estimator, param_grid, random_state=0)
+    >>> search = DistributedSearchCV(estimator, param_grid, cv=2, random_state=0)
     >>> search.fit(*load_diabetes(return_X_y=True)).best_estimator_["model"]
     Ridge(alpha=0.1)
     """

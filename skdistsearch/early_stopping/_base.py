@@ -11,7 +11,20 @@ from skdistsearch._typing import ArrayLike
 
 @dataclass(frozen=True)
 class FitData:
-    """Rows for one call of ``fit``, or validation rows."""
+    """Rows for one call of ``fit``, or validation rows.
+
+    Examples
+    --------
+    What a `Family` gets, and passes to its model:
+
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch.early_stopping import FitData
+    >>> X, y = np.arange(6.0).reshape(3, 2), np.arange(3.0)
+    >>> train = FitData(X, y, {"sample_weight": np.ones(3)})
+    >>> Ridge().fit(train.X, train.y, **train.params)
+    Ridge()
+    """
 
     X: ArrayLike
     """Array-like of shape (n_samples, n_features), as the model receives it: in a pipeline, after

@@ -82,7 +82,7 @@ class EarlyStopping(DelegatingEstimator):
         The class labels, if ``estimator`` is a classifier.
     n_features_in_ : int
         Number of features seen during ``fit``, if ``estimator_`` has it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features_in,)
         Names of features seen during ``fit``, if ``estimator_`` has them.
 
     See Also
@@ -107,15 +107,27 @@ class EarlyStopping(DelegatingEstimator):
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.ensemble import HistGradientBoostingRegressor
-    >>> from sklearn.model_selection import cross_val_score
     >>> from skdistsearch import EarlyStopping
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> trees = HistGradientBoostingRegressor(learning_rate=0.05, max_iter=1000, random_state=0)
-    >>> model = EarlyStopping(trees, patience=10, random_state=0)
-    >>> print(cross_val_score(model, X, y, cv=5).mean() > 0.35)
+    >>> trees = HistGradientBoostingRegressor(max_iter=1000, learning_rate=0.3)
+    >>> model = EarlyStopping(trees, patience=3, random_state=0).fit(X, y)
+    >>> model.best_iteration_ < 100
     True
-    >>> print(model.fit(X, y).best_iteration_ < 100)
-    True
+    >>> model.predict(X[:2]).shape
+    (2,)
+
+    In a search, each fit stops on validation data from its own training rows. Parameters of the
+    model have the prefix ``estimator__``:
+
+    >>> from skdistsearch import DistributedSearchCV
+    >>> search = DistributedSearchCV(
+    ...     model,
+    ...     {"estimator__max_depth": [1, 2]},
+    ...     cv=2,
+    ...     extract={"n_iter": "best_iteration_"},
+    ... ).fit(X, y)
+    >>> search.cv_results_["mean_n_iter"].shape
+    (2,)
     """
 
     _required_parameters = ["estimator"]  # scikit-learn < 1.6 asks for it

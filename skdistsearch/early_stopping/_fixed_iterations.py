@@ -49,9 +49,11 @@ def replace_early_stopping(estimator: Estimator, n_iter: int) -> Any:
     >>> from skdistsearch import DistributedSearchCV, EarlyStopping
     >>> from skdistsearch.early_stopping import replace_early_stopping
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = EarlyStopping(HistGradientBoostingRegressor(random_state=0), random_state=0)
-    >>> grid = {"estimator__learning_rate": [0.05, 0.1]}
-    >>> search = DistributedSearchCV(model, grid, extract={"n_iter": "best_iteration_"}).fit(X, y)
+    >>> trees = HistGradientBoostingRegressor(learning_rate=0.3, random_state=0)
+    >>> model = EarlyStopping(trees, patience=3, random_state=0)
+    >>> grid = {"estimator__max_depth": [1, 2]}
+    >>> extract = {"n_iter": "best_iteration_"}
+    >>> search = DistributedSearchCV(model, grid, cv=2, extract=extract).fit(X, y)
     >>> n_iter = round(search.best_n_iter_)
     >>> final = replace_early_stopping(search.best_estimator_, n_iter).fit(X, y)
     >>> type(final).__name__, final.n_iter_ == n_iter

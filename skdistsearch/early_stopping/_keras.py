@@ -32,7 +32,21 @@ def keras_family(monitor: str = "val_loss", min_delta: float = 0.0) -> Family:
     Returns
     -------
     family : Family
-        Pass it to ``EarlyStopping(model, family=keras_family(min_delta=0.1))``.
+        For the parameter ``family`` of `~skdistsearch.EarlyStopping`.
+
+    Examples
+    --------
+    >>> from skdistsearch.early_stopping import keras_family
+    >>> keras_family(min_delta=0.1).name
+    'Keras (scikeras)'
+
+    Stop a network by its mean absolute error on the validation data:
+
+    .. code-block:: python
+
+        network = KerasRegressor(build_network, metrics=["mean_absolute_error"], epochs=200)
+        family = keras_family(monitor="val_mean_absolute_error", min_delta=0.1)
+        model = EarlyStopping(network, patience=10, family=family)
     """
     return Family(
         "Keras (scikeras)",

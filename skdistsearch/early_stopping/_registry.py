@@ -30,6 +30,18 @@ def register_family(family: Family) -> None:
     ------
     FamilyError
         ``family`` is not a `Family`.
+
+    Examples
+    --------
+    Let all neural networks of this process stop by their accuracy:
+
+    >>> from skdistsearch.early_stopping import all_families, keras_family, register_family
+    >>> family = keras_family(monitor="val_accuracy")
+    >>> register_family(family)
+    >>> all_families()[0] is family
+    True
+
+    See `Family` for a family of other models.
     """
     if not isinstance(family, Family):
         raise FamilyError(f"Not a skdistsearch.early_stopping.Family: {family!r}.")
@@ -44,6 +56,12 @@ def all_families() -> list[Family]:
     -------
     families : list of Family
         In the order in which `find_family` tries them.
+
+    Examples
+    --------
+    >>> from skdistsearch.early_stopping import all_families
+    >>> "LightGBM" in [family.name for family in all_families()]
+    True
     """
     return [*_REGISTERED, *_built_in_families()]
 
@@ -65,6 +83,13 @@ def find_family(estimator: Estimator) -> Family:
     ------
     FamilyError
         No family matches. The message lists all families and says how to add one.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import HistGradientBoostingRegressor
+    >>> from skdistsearch.early_stopping import find_family
+    >>> find_family(HistGradientBoostingRegressor()).name
+    'HistGradientBoosting'
     """
     for family in all_families():
         if family.matches(estimator):

@@ -43,7 +43,32 @@ _log = logging.getLogger("skdistsearch")
 
 
 def run_chunk(batch: Batch, fits: Sequence[int]) -> list[Outcome]:
-    """Run fits of a batch in this process, wherever it is. Exceptions become outcomes."""
+    """Run fits of a batch in this process, wherever it is.
+
+    Parameters
+    ----------
+    batch : Batch
+        The batch, or ``batch.portable()`` in another process.
+    fits : sequence of int
+        Numbers of the fits. Those with shared work do it once.
+
+    Returns
+    -------
+    outcomes : list of Outcome
+        One for each fit, in their order. Exceptions become part of outcomes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> from skdistsearch.backends import run_chunk
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
+    >>> batch = search.plan(X, y).batch
+    >>> [outcome.status for outcome in run_chunk(batch, [0, 1])]
+    ['ok', 'ok']
+    """
     return list(map(Runner(batch, fits).run, fits))
 
 

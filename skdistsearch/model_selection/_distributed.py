@@ -91,17 +91,17 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
     _subsamples_rows = False  # each round uses all rows
 
     def fit(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Self:
-        """Run fit with all sets of parameters.
+        """Run all fits on the backend, then fit the best candidate on all rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
             Training vectors, or a precomputed kernel or distance matrix.
-        y : array-like of shape (n_samples, n_output) or (n_samples,), default=None
-            Target relative to X; None for unsupervised learning.
+        y : array-like of shape (n_samples, n_outputs) or (n_samples,), default=None
+            Targets; None for unsupervised learning.
         **params : dict of str -> object
-            Parameters passed to the ``fit`` method of the estimator, the scorer and the CV
-            splitter, as in `sklearn.model_selection.GridSearchCV`.
+            Parameters for the ``fit`` of the estimator, the scorer and the splitter, as for
+            `~sklearn.model_selection.GridSearchCV`.
 
         Returns
         -------
@@ -137,19 +137,23 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
     def plan(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Plan:
         """Make the splits, the candidates and the chunks, and fit nothing.
 
-        For a Metaflow flow of your own: ``plan.run(i)`` runs chunk ``i`` and returns its
-        outcomes, in any task on any machine. `assemble` makes the fitted search from them.
+        For a Metaflow flow of your own: `Plan.run <skdistsearch.Plan.run>` runs a chunk and returns
+        its outcomes, in any task on any machine. `assemble` makes the fitted search from them.
         ``len(plan)`` is the number of chunks: one per fit for up to 100 fits (Metaflow's own
         limit of a foreach), else 100, unless ``backend`` has another ``fits_per_task``.
 
         Parameters
         ----------
-        X, y, **params
-            As for `fit`.
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+            Training vectors, as for ``fit``.
+        y : array-like of shape (n_samples, n_outputs) or (n_samples,), default=None
+            Targets; None for unsupervised learning.
+        **params : dict of str -> object
+            Parameters of ``fit``.
 
         Returns
         -------
-        plan : Plan
+        plan : skdistsearch.Plan
             Holds the data and survives pickling, and so Metaflow's artifacts.
 
         Raises
@@ -190,9 +194,9 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
 
         Parameters
         ----------
-        plan : Plan
-            What `plan` of this search, or of one with equal parameters, returned.
-        outcomes : iterable of outcomes, or of lists of outcomes
+        plan : skdistsearch.Plan
+            The plan of this search, or of one with equal parameters.
+        outcomes : iterable of Outcome, or of lists of Outcome
             What ``plan.run(i)`` returned, for each ``i``, in any order.
 
         Returns

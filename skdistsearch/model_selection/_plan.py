@@ -33,23 +33,38 @@ _NAMED_MAX = 5  # fits that an error message names
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The fits of a search before they run. Survives pickling, and so Metaflow's artifacts.
+    """The fits of a search before they run, cut into chunks.
 
-    Attributes
-    ----------
-    chunks : tuple of tuples of int
-        Numbers of the fits that run together. ``len(plan)`` is the number of chunks.
-    candidates : list of dict
-        The candidates' parameters.
-    splits : list of (train, test)
-        The indices of each split.
+    For a Metaflow flow of your own: `DistributedSearchCV.plan` makes the plan, `run` runs a chunk
+    of it in any task, and `DistributedSearchCV.assemble` makes the fitted search from the
+    outcomes. A plan survives pickling, and so Metaflow's artifacts. ``len(plan)`` is the number of
+    chunks.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=5)
+    >>> plan = search.plan(X, y)
+    >>> plan
+    Plan(15 fits in 15 chunks: 5 splits)
+    >>> outcomes = [plan.run(chunk) for chunk in range(len(plan))]
+    >>> search.assemble(plan, outcomes).best_params_
+    {'alpha': 0.1}
     """
 
     batch: Batch
+    """The fits, with the data."""
     chunks: tuple[Chunk, ...]
+    """Numbers of the fits that run together, for each chunk."""
     X: ArrayLike
+    """Training vectors, as given to ``plan``."""
     y: ArrayLike
+    """Targets, as given to ``plan``."""
     params: Mapping[str, Any]
+    """Parameters of ``fit``, as given to ``plan``."""
 
     def __len__(self) -> int:
         return len(self.chunks)
@@ -66,6 +81,11 @@ class Plan:
         -------
         outcomes : list of Outcome
             Plain data. An exception that a fit raised is in its outcome.
+
+        Raises
+        ------
+        PlanError
+            The plan has no chunk of this number.
         """
         if not 0 <= chunk < len(self):
             raise PlanError(f"The plan has chunks 0 to {len(self) - 1}, got chunk {chunk}.")
@@ -73,12 +93,12 @@ class Plan:
 
     @property
     def candidates(self) -> list[dict[str, Any]]:
-        """The candidates' parameters."""
+        """The parameters of each candidate, a list of dict."""
         return [dict(fit.parameters) for fit in self.batch.fits if fit.split == 0]
 
     @property
     def splits(self) -> list[tuple[Indices, Indices]]:
-        """The indices of each split: train, test."""
+        """The indices (train, test) of each split, a list of pairs."""
         keywords = [
             self.batch.keywords_of(number)
             for number, fit in enumerate(self.batch.fits)
@@ -87,7 +107,10 @@ class Plan:
         return [(words["train"], words["test"]) for words in keywords]
 
     def use_planned_candidates(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap scikit-learn's ``evaluate_candidates`` so that it gets the planned candidates."""
+        """Wrap scikit-learn's ``evaluate_candidates`` so that it gets the planned candidates.
+
+        For `DistributedSearchCV.assemble`.
+        """
 
         def evaluate_planned_candidates(candidate_params: Any, *args: Any, **kwargs: Any) -> Any:
             return evaluate_candidates(self.candidates, *args, **kwargs)

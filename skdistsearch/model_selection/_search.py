@@ -28,41 +28,37 @@ from skdistsearch.model_selection._param_grid import check_param_grid, make_cand
 class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore[misc]
     """Exhaustive and randomized search over parameters, with its fits on a backend.
 
-    Takes the place of `sklearn.model_selection.GridSearchCV`: the same parameters, attributes
-    and numbers. Each (candidate, split) fit runs on ``backend``.
+    Takes the place of `~sklearn.model_selection.GridSearchCV`: the same parameters, attributes
+    and numbers. Each fit of a candidate on a split runs on ``backend``. The methods ``predict``,
+    ``predict_proba``, ``score``, ``transform`` and so on are those of
+    `~sklearn.model_selection.GridSearchCV`.
 
     Parameters
     ----------
-    estimator : estimator object
-        As for `~sklearn.model_selection.GridSearchCV`.
+    {estimator}
     param_grid : dict or list of dict
         Parameter names as keys, lists of values as values. A dict of lists is a grid. A dict
         with the key ``"__n_iter"`` is sampled that many times, from lists and from
         distributions (objects with an ``rvs`` method, such as those of `scipy.stats`). So one
         search can hold a grid over one model family and samples of another.
-    scoring, n_jobs, refit, cv, verbose, error_score, return_train_score
-        As for `~sklearn.model_selection.GridSearchCV`. ``n_jobs`` is the number of worker
-        processes of ``backend="local"``, and of Metaflow's workers unless the backend has
-        ``max_workers``.
-    pre_dispatch : int or str, default="2*n_jobs"
-        Accepted for compatibility with `~sklearn.model_selection.GridSearchCV`, and ignored: fits
-        share one copy of the data.
+    {scoring}
+    {n_jobs}
+    {refit}
+    {cv}
+    {verbose}
+    {pre_dispatch}
+    {error_score}
+    {return_train_score}
     random_state : int, RandomState instance or None, default=None
         Seed of the sampled dicts. Each of them uses the same seed and gives the candidates of
         `~sklearn.model_selection.ParameterSampler`, independently of the other dicts.
     {backend_parameters}
-    keep : str or tuple of str, default=()
-        Predictions and models to keep. ``"predict"``, ``"predict_proba"`` and
-        ``"decision_function"``: the out-of-fold predictions of that method. ``"predictions"``:
-        those of ``predict_proba`` for a classifier, else of ``predict``. ``"estimators"``: the
-        fitted models.
+    {keep}
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
-    refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
-        As of `~sklearn.model_selection.GridSearchCV`.
-    {shared_attributes}
+    {fitted_attributes}
+    {own_attributes}
     oof_predictions_ : dict of str to ndarray
         Out-of-fold predictions by method, of shape (n_candidates, n_samples) or (n_candidates,
         n_samples, n_classes or n_outputs): for each candidate, the result of
@@ -73,7 +69,10 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
 
     See Also
     --------
+    skdistsearch.DistributedRandomizedSearchCV : Sample candidates from one space.
+    skdistsearch.DistributedHalvingGridSearchCV : Give most candidates few resources.
     skdistsearch.report.leaderboard : Ranked table of the candidates.
+    skdistsearch.Ensemble : One model that combines candidates.
 
     Notes
     -----
@@ -97,12 +96,47 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.linear_model import Lasso, Ridge
+    >>> from sklearn.pipeline import Pipeline
+    >>> from sklearn.preprocessing import StandardScaler
     >>> from skdistsearch import DistributedSearchCV
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=5).fit(X, y)
+    >>> pipe = Pipeline([("scaler", StandardScaler()), ("model", Ridge())])
+    >>> grid = {"model__alpha": [1.0, 10.0, 100.0]}
+    >>> search = DistributedSearchCV(pipe, grid, cv=5).fit(X, y)
     >>> search.best_params_
-    {'alpha': 0.1}
+    {'model__alpha': 1.0}
+    >>> print(f"{search.best_score_:.3f}")
+    0.482
+
+    Search two model families at once, one with a grid, the other with three samples:
+
+    >>> from scipy.stats import loguniform
+    >>> grid = [
+    ...     {"model": [Ridge()], "model__alpha": [1.0, 10.0, 100.0]},
+    ...     {"model": [Lasso()], "model__alpha": loguniform(0.1, 10.0), "__n_iter": 3},
+    ... ]
+    >>> search = DistributedSearchCV(pipe, grid, cv=5, random_state=0).fit(X, y)
+    >>> len(search.cv_results_["params"])
+    6
+
+    Read a number from each model, and keep the out-of-fold predictions:
+
+    >>> search = DistributedSearchCV(
+    ...     pipe,
+    ...     grid,
+    ...     extract={"n_used": lambda pipe: (pipe["model"].coef_ != 0).sum()},
+    ...     keep="predictions",
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> search.cv_results_["mean_n_used"][:3]
+    array([10., 10., 10.])
+    >>> search.oof_predictions_["predict"].shape
+    (6, 442)
+
+    Run the fits in containers on AWS Batch, with ``search.fit(X, y)``:
+
+    >>> search = DistributedSearchCV(pipe, grid, backend="batch", checkpoint="tuesday")
     """
 
     _required_parameters = ["estimator", "param_grid"]  # scikit-learn < 1.6 asks for it
@@ -172,25 +206,60 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
 
 @fill_docstring
 class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):  # type: ignore[misc]
-    """`sklearn.model_selection.RandomizedSearchCV` with its fits on a backend.
+    """Randomized search over parameters, with its fits on a backend.
+
+    Takes the place of `~sklearn.model_selection.RandomizedSearchCV`: the same parameters,
+    attributes and numbers. The methods ``predict``, ``predict_proba``, ``score``, ``transform``
+    and so on are those of `~sklearn.model_selection.RandomizedSearchCV`.
 
     Parameters
     ----------
-    estimator, param_distributions, n_iter, scoring, n_jobs, refit, cv, verbose, pre_dispatch, \
-    random_state, error_score, return_train_score
-        As for `~sklearn.model_selection.RandomizedSearchCV`.
+    {estimator}
+    param_distributions : dict or list of dict
+        Parameter names as keys, and lists of values or distributions (objects with an ``rvs``
+        method, such as those of `scipy.stats`) as values. Of a list of dicts, one is drawn for
+        each candidate.
+    n_iter : int, default=10
+        Number of candidates.
+    {scoring}
+    {n_jobs}
+    {refit}
+    {cv}
+    {verbose}
+    {pre_dispatch}
+    random_state : int, RandomState instance or None, default=None
+        Seed of the samples.
+    {error_score}
+    {return_train_score}
     {backend_parameters}
-    keep : str or tuple of str, default=()
-        Predictions and models to keep; see `DistributedSearchCV`.
+    {keep}
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
-    refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
-        As of `~sklearn.model_selection.RandomizedSearchCV`.
-    {shared_attributes}
+    {fitted_attributes}
+    {own_attributes}
     oof_predictions_ : dict of str to ndarray
-        Out-of-fold predictions by method; see `DistributedSearchCV`.
+        Out-of-fold predictions by method; see `~skdistsearch.DistributedSearchCV`.
+
+    See Also
+    --------
+    skdistsearch.DistributedSearchCV : Grids and samples of several model families.
+    skdistsearch.DistributedHalvingRandomSearchCV : Give most candidates few resources.
+    skdistsearch.report.leaderboard : Ranked table of the candidates.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedRandomizedSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> space = {"alpha": loguniform(0.01, 10.0), "fit_intercept": [True, False]}
+    >>> search = DistributedRandomizedSearchCV(Ridge(), space, n_iter=5, random_state=0)
+    >>> search.fit(X, y).best_params_["fit_intercept"]
+    True
+    >>> len(search.cv_results_["params"])
+    5
     """
 
     _parameter_constraints: dict[str, Any] = {

@@ -25,25 +25,63 @@ from skdistsearch.model_selection._docstring import fill_docstring
 
 @fill_docstring
 class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV):  # type: ignore[misc]
-    """`sklearn.model_selection.HalvingGridSearchCV` with the fits of each round on a backend.
+    """Successive halving over a grid, with the fits of each round on a backend.
+
+    Takes the place of `~sklearn.model_selection.HalvingGridSearchCV`: the same parameters,
+    attributes and numbers. No import from ``sklearn.experimental`` is needed. The methods
+    ``predict``, ``predict_proba``, ``score``, ``transform`` and so on are those of
+    `~sklearn.model_selection.HalvingGridSearchCV`.
+
+    The first round fits all candidates with few resources, such as few rows. Each round after it
+    fits the best of the candidates with more. A round waits for the fits of the round before, so
+    these searches have no `~skdistsearch.Plan`, and on AWS Batch or Kubernetes each round starts a
+    run.
 
     Parameters
     ----------
-    estimator, param_grid, factor, resource, max_resources, min_resources, \
-    aggressive_elimination, cv, scoring, refit, error_score, return_train_score, random_state, \
-    n_jobs, verbose
-        As for `~sklearn.model_selection.HalvingGridSearchCV`.
+    {estimator}
+    param_grid : dict or list of dict
+        Parameter names as keys, lists of values as values.
+    {halving_parameters}
+    min_resources : int, "exhaust" or "smallest", default="exhaust"
+        Amount of the resource in the first round. "smallest": a small number, of rows two for
+        each split (and class). "exhaust": such that the last round uses as much as possible.
+    {aggressive_elimination}
+    {halving_cv}
+    {single_scoring}
+    {single_refit}
+    {error_score}
+    {halving_train_score}
+    random_state : int, RandomState instance or None, default=None
+        Seed of the subsamples of rows.
+    {n_jobs}
+    {verbose}
     {backend_parameters}
     {halving_keep}
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
-    refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_, n_resources_, \
-    n_candidates_, n_remaining_candidates_, max_resources_, min_resources_, n_iterations_, \
-    n_possible_iterations_, n_required_iterations_
-        As of `~sklearn.model_selection.HalvingGridSearchCV`.
-    {shared_attributes}
+    {halving_attributes}
+    {fitted_attributes}
+    {own_attributes}
+
+    See Also
+    --------
+    skdistsearch.DistributedSearchCV : Give all candidates all rows, in one round.
+    skdistsearch.DistributedHalvingRandomSearchCV : Sample the candidates.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedHalvingGridSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [0.01, 0.1, 1.0, 10.0]}
+    >>> search = DistributedHalvingGridSearchCV(Ridge(), grid, factor=2, random_state=0)
+    >>> search.fit(X, y).n_candidates_
+    [4, 2, 1]
+    >>> search.n_resources_
+    [110, 220, 440]
     """
 
     _is_single_round = False
@@ -103,25 +141,71 @@ class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV
 
 @fill_docstring
 class DistributedHalvingRandomSearchCV(DistributedSearchMixin, HalvingRandomSearchCV):  # type: ignore[misc]
-    """`sklearn.model_selection.HalvingRandomSearchCV` with the fits of each round on a backend.
+    """Successive halving over sampled parameters, with the fits of each round on a backend.
+
+    Takes the place of `~sklearn.model_selection.HalvingRandomSearchCV`: the same parameters,
+    attributes and numbers. No import from ``sklearn.experimental`` is needed. The methods
+    ``predict``, ``predict_proba``, ``score``, ``transform`` and so on are those of
+    `~sklearn.model_selection.HalvingRandomSearchCV`.
+
+    The first round fits all candidates with few resources, such as few rows. Each round after it
+    fits the best of the candidates with more. A round waits for the fits of the round before, so
+    these searches have no `~skdistsearch.Plan`, and on AWS Batch or Kubernetes each round starts a
+    run.
 
     Parameters
     ----------
-    estimator, param_distributions, n_candidates, factor, resource, max_resources, \
-    min_resources, aggressive_elimination, cv, scoring, refit, error_score, \
-    return_train_score, random_state, n_jobs, verbose
-        As for `~sklearn.model_selection.HalvingRandomSearchCV`.
+    {estimator}
+    param_distributions : dict or list of dict
+        Parameter names as keys, and lists of values or distributions (objects with an ``rvs``
+        method, such as those of `scipy.stats`) as values. Of a list of dicts, one is drawn for
+        each candidate.
+    n_candidates : int or "exhaust", default="exhaust"
+        Number of candidates in the first round. "exhaust": as many as let the last round use as
+        much of the resource as possible. Then ``min_resources`` cannot be "exhaust".
+    {halving_parameters}
+    min_resources : int, "exhaust" or "smallest", default="smallest"
+        Amount of the resource in the first round. "smallest": a small number, of rows two for
+        each split (and class). "exhaust": such that the last round uses as much as possible.
+    {aggressive_elimination}
+    {halving_cv}
+    {single_scoring}
+    {single_refit}
+    {error_score}
+    {halving_train_score}
+    random_state : int, RandomState instance or None, default=None
+        Seed of the samples, and of the subsamples of rows.
+    {n_jobs}
+    {verbose}
     {backend_parameters}
     {halving_keep}
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
-    refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_, n_resources_, \
-    n_candidates_, n_remaining_candidates_, max_resources_, min_resources_, n_iterations_, \
-    n_possible_iterations_, n_required_iterations_
-        As of `~sklearn.model_selection.HalvingRandomSearchCV`.
-    {shared_attributes}
+    {halving_attributes}
+    {fitted_attributes}
+    {own_attributes}
+
+    See Also
+    --------
+    skdistsearch.DistributedSearchCV : Give all candidates all rows, in one round.
+    skdistsearch.DistributedHalvingGridSearchCV : Try all candidates of a grid.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedHalvingRandomSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> space = {"alpha": loguniform(0.01, 10.0)}
+    >>> search = DistributedHalvingRandomSearchCV(
+    ...     Ridge(), space, n_candidates=6, min_resources="exhaust", random_state=0
+    ... )
+    >>> search.fit(X, y).n_candidates_
+    [6, 2]
+    >>> search.n_resources_
+    [147, 441]
     """
 
     _is_single_round = False

@@ -34,6 +34,25 @@ def make_chunks(
         Number of chunks, with ``fits_per_chunk="auto"``: fewer if there are fewer fits.
     fits_per_chunk : int or "auto", default="auto"
         Size of a chunk.
+
+    Returns
+    -------
+    chunks : list of tuple of int
+        Numbers of fits that should run together.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
+    >>> from skdistsearch.backends import make_chunks
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=2)
+    >>> batch = search.plan(X, y).batch
+    >>> make_chunks(batch, range(len(batch)), 2)
+    [(0, 3, 4), (1, 2, 5)]
+    >>> make_chunks(batch, [0, 1, 2, 3, 4], 2, fits_per_chunk=3)
+    [(0, 1, 2), (3, 4)]
     """
     if isinstance(fits_per_chunk, numbers.Integral):
         return consecutive_chunks(_in_shared_order(batch, fits), int(fits_per_chunk))

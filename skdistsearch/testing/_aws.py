@@ -116,13 +116,15 @@ class LocalAWS:
 
     Examples
     --------
-    .. code-block:: python
+    Entering the context is too slow for a test of this docstring, so it is skipped there:
 
-        with LocalAWS(slots=2) as aws:
-            aws.fail_jobs(match="-fit-", fault="spot", times=1)
-            env = {**os.environ, **aws.environment()}
-            subprocess.run([sys.executable, "flow.py", "run", "--with", "batch"], env=env)
-            assert aws.faults() == [1]
+    >>> import os, subprocess, sys
+    >>> from skdistsearch.testing import LocalAWS
+    >>> flow = [sys.executable, "flow.py", "run", "--with", "batch"]
+    >>> with LocalAWS(slots=2) as aws:  # doctest: +SKIP
+    ...     aws.fail_jobs(match="-fit-", fault="spot", times=1)
+    ...     subprocess.run(flow, env={**os.environ, **aws.environment()}, check=True)
+    ...     assert aws.faults() == [1]
     """
 
     bucket = BUCKET
@@ -217,7 +219,13 @@ class LocalAWS:
         return self._log.read()
 
     def environment(self) -> dict[str, str]:
-        """Return environment variables that connect Metaflow and boto3 to these services only."""
+        """Return environment variables that connect Metaflow and boto3 to these services only.
+
+        Returns
+        -------
+        variables : dict of str to str
+            To be added to the environment of a process.
+        """
         folder = str(self._folder)  # without a configuration of Metaflow
         return {
             **CREDENTIALS,
@@ -248,6 +256,11 @@ class LocalAWS:
         **options
             Passed to boto3. For example, a fault that boto3 would hide by retrying is raised with
             ``config=botocore.config.Config(retries={"total_max_attempts": 1})``.
+
+        Returns
+        -------
+        client : boto3 client
+            Connected to this instance.
         """
         import boto3
 
@@ -336,21 +349,50 @@ class LocalAWS:
         self._call("fail_requests", match=match, kind=fault, times=times, **options)
 
     def faults(self) -> list[int]:
-        """Return how often each fault has occurred, in the order in which they were requested."""
+        """Return how often each fault has occurred.
+
+        Returns
+        -------
+        counts : list of int
+            One for each call of `fail_jobs` and `fail_requests`, in their order.
+        """
         return list(self._call("faults"))
 
     def jobs(self) -> list[BatchJob]:
-        """Return all jobs, in the order in which they were submitted."""
+        """Return all jobs.
+
+        Returns
+        -------
+        jobs : list of BatchJob
+            In the order in which they were submitted, with ``id``, ``name``, ``status``,
+            ``status_reason``, ``reason``, ``exit_code``, ``wall_s``, ``log`` and ``live``.
+        """
         return [BatchJob(**job) for job in self._call("jobs")]
 
     def live_jobs(self) -> list[BatchJob]:
-        """Return the jobs that have not ended."""
+        """Return the jobs that have not ended.
+
+        Returns
+        -------
+        jobs : list of BatchJob
+            As of `jobs`.
+        """
         return [job for job in self.jobs() if job.live]
 
     def requests(self, *, url: str = "", user_agent: str = "") -> Counter[str]:
-        """Count the requests of each operation, such as ``"s3.PutObject"``.
+        """Count the requests of each operation.
 
-        Failed requests count, and so do those of `client`. See `traffic` for the parameters.
+        Failed requests count, and so do those of `client`.
+
+        Parameters
+        ----------
+        url, user_agent : str, default=""
+            As for `traffic`.
+
+        Returns
+        -------
+        counts : Counter
+            Numbers of requests by operation, such as ``"s3.PutObject"``.
         """
         rows = self.traffic(url=url, user_agent=user_agent)
         return Counter({name: row.requests for name, row in rows.items()})
@@ -366,12 +408,28 @@ class LocalAWS:
         user_agent : str, default=""
             Count only requests whose User-Agent header matches this regular expression. The
             requests of a process that runs with ``AWS_SDK_UA_APP_ID=name`` match ``app/name``.
+
+        Returns
+        -------
+        traffic : dict of str to Traffic
+            By operation: ``requests``, ``bytes_in`` and ``bytes_out``, of the bodies.
         """
         rows = self._call("traffic", url=url, user_agent=user_agent)
         return {name: Traffic(**row) for name, row in rows.items()}
 
     def objects(self, prefix: str = "") -> dict[str, int]:
-        """Return the keys in the bucket and the sizes of their objects in bytes."""
+        """Return the objects in the bucket.
+
+        Parameters
+        ----------
+        prefix : str, default=""
+            Return only objects whose key begins with it.
+
+        Returns
+        -------
+        sizes : dict of str to int
+            Sizes in bytes, by key.
+        """
         return dict(self._call("objects", prefix=prefix))
 
     def reset(self) -> None:

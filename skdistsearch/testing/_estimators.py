@@ -66,6 +66,18 @@ class FaultyRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> FaultyRegressor:
         """Fit the model, or fail as ``behavior`` says.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Ignored.
+        y : array-like of shape (n_samples,)
+            Targets.
+
+        Returns
+        -------
+        self : FaultyRegressor
+            The fitted model.
+
         Raises
         ------
         ZeroDivisionError
@@ -87,10 +99,34 @@ class FaultyRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Sized) -> list[float]:
-        """Return the mean of the training y times ``factor``, for each row of X."""
+        """Return the mean of the training y times ``factor``, for each row of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : list of float
+            ``n_samples`` equal values.
+        """
         return [self.mean_] * len(X)
 
     @staticmethod
     def fits_begun(folder: str | None, behavior: str) -> int:
-        """Return how often `fit` was called with this folder and behavior, in all processes."""
+        """Return how often `fit` was called with this folder and behavior, in all processes.
+
+        Parameters
+        ----------
+        folder : str or None
+            The ``folder`` of the estimators. None counts nothing.
+        behavior : str
+            The ``behavior`` of the estimators.
+
+        Returns
+        -------
+        n_fits : int
+            Calls that have begun, whether or not they ended.
+        """
         return 0 if folder is None else len(list(Path(folder).glob(f"{behavior}-*")))

@@ -46,13 +46,12 @@ class BackendSuite:
 
     Examples
     --------
-    .. code-block:: python
+    In a file of tests, for pytest to run:
 
-        from skdistsearch.testing import BackendSuite
-
-
-        class TestMyBackend(BackendSuite):
-            backend = MyBackend()
+    >>> from skdistsearch import LocalBackend
+    >>> from skdistsearch.testing import BackendSuite
+    >>> class TestMyBackend(BackendSuite):
+    ...     backend = LocalBackend()
     """
 
     backend: Backend
@@ -62,7 +61,22 @@ class BackendSuite:
     def search(
         self, estimator: Estimator, param_grid: _ParamGrid, **params: Any
     ) -> DistributedSearchCV:
-        """Return a search on the backend under test."""
+        """Return a search on the backend under test.
+
+        Parameters
+        ----------
+        estimator : estimator object
+            The estimator.
+        param_grid : dict or list of dict
+            The parameter grid.
+        **params
+            Other parameters of `~skdistsearch.DistributedSearchCV`. Default: two splits.
+
+        Returns
+        -------
+        search : DistributedSearchCV
+            Not fitted.
+        """
         return DistributedSearchCV(
             estimator,
             param_grid,

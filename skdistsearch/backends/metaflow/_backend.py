@@ -47,6 +47,32 @@ class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
     configuration says (profile, service, datastore). If nothing is configured and there is no
     folder ``.metaflow``, it is stored in ``~/.local/share/skdistsearch``, and not in the working
     directory.
+
+    The names ``"metaflow"``, ``"batch"`` and ``"kubernetes"`` stand for a `MetaflowBackend` with
+    default settings and ``compute`` of ``"local"``, ``"batch"`` or ``"kubernetes"``.
+
+    Raises
+    ------
+    BackendConfigError
+        Settings are not valid. The message names all of them.
+
+    Examples
+    --------
+    Up to 100 containers on AWS Batch at a time:
+
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV, MetaflowBackend
+    >>> backend = MetaflowBackend(
+    ...     compute="batch", cpu=4, memory_mb=16_000, max_workers=100, tags="mine"
+    ... )
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, backend=backend)
+
+    Try it on this machine first, with a Metaflow task for each fit:
+
+    >>> backend = MetaflowBackend(fits_per_task=1, max_workers=2)
+    >>> search = search.set_params(backend=backend)
+
+    ``search.fit(X, y)`` starts the run, whose pathspec is then in ``search.runs_``.
     """
 
     def __post_init__(self) -> None:
@@ -57,19 +83,56 @@ class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
             raise BackendConfigError("MetaflowBackend: " + "; ".join(errors))
 
     def checkpoint_root(self) -> str:
-        """Return the S3 URL of checkpoints that are given by name; empty on this machine."""
+        """Return the location of checkpoints that are given by name.
+
+        Returns
+        -------
+        root : str
+            An S3 URL. Empty if tasks run on this machine.
+
+        Raises
+        ------
+        BackendConfigError
+            The datastore is not configured.
+        """
         if not self.is_remote:
             return ""
         check_store(self)
         return f"{s3_root()}/checkpoints"
 
     def check(self) -> None:
-        """Raise `BackendConfigError`, which names everything that is missing to start tasks."""
+        """Check that everything is there to start tasks.
+
+        Raises
+        ------
+        BackendConfigError
+            Something is missing. The message names all of it.
+        """
         _require_metaflow()
         check_configured(self)
 
     def run(self, batch: Batch) -> Iterator[Outcome]:
-        """Run every fit of ``batch``; see `Backend.run`."""
+        """Run every fit of a batch, in one Metaflow run, or in several if tasks die.
+
+        Parameters
+        ----------
+        batch : Batch
+            The fits of one round.
+
+        Yields
+        ------
+        outcome : Outcome
+            One for each fit, as soon as it is finished.
+
+        Raises
+        ------
+        BackendConfigError
+            Something is missing to start tasks.
+        BackendError
+            The run failed as a whole.
+        NotPicklableError
+            A part of the search cannot be pickled.
+        """
         self.check()
         n_workers = self.n_workers(batch.n_jobs)
         if not self.is_remote:
@@ -95,6 +158,11 @@ class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
         ----------
         n_jobs : int or None
             The search's ``n_jobs``, which counts unless ``max_workers`` is set.
+
+        Returns
+        -------
+        n_workers : int
+            At least 1.
         """
         if self.max_workers is not None:
             return self.max_workers
