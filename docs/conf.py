@@ -6,7 +6,7 @@ import warnings
 
 import skdistsearch
 
-sys.path.insert(0, os.path.dirname(__file__))  # dataclass_fields, gallery_order
+sys.path.insert(0, os.path.dirname(__file__))  # api_pages, gallery_order
 os.environ["METAFLOW_USER"] = "reader"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
@@ -17,7 +17,7 @@ copyright = f"2026, {author} (BSD-3-Clause)"
 version = release = skdistsearch.__version__
 
 extensions = [
-    "dataclass_fields",
+    "api_pages",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -42,6 +42,8 @@ autodoc_typehints = "none"  # numpydoc's sections have them in words
 autodoc_member_order = "bysource"
 maximum_signature_line_length = 70  # longer signatures get one parameter per line
 numpydoc_show_class_members = False
+numpydoc_xref_param_type = True  # links types of parameters
+numpydoc_xref_ignore = "all"  # but for the classes that api_pages finds
 toc_object_entries_show_parents = "hide"
 
 # Links to other projects. Where their site cannot be reached, the copy in this repository is read.

@@ -148,7 +148,7 @@ class Outcome:
     fit: int
     """Number of the fit within its batch."""
     status: Literal["ok", "raised", "lost"]
-    """``"ok"``: scikit-learn's result is in `result`. ``"raised"``: the user's code raised an
+    """``"ok"``: scikit-learn's result is in ``result``. ``"raised"``: the user's code raised an
     exception. ``"lost"``: the worker died each time the fit was tried."""
     result: FitResult | None = None
     """scikit-learn's result of the fit: scores, times in seconds, number of test rows."""

@@ -6,12 +6,12 @@
     ├── ParamGridError (ValueError)        the parameter grid is not valid
     │   └── ParamGridTypeError (TypeError)
     ├── BackendError (RuntimeError)        the backend failed as a whole
-    ├── BackendConfigError (ValueError)    a backend's name or settings are not valid
-    ├── CheckpointError (ValueError)       a checkpoint's name or location is not valid
-    ├── CorruptDataError (RuntimeError)    stored bytes are not the bytes that were written
-    ├── FamilyError (TypeError)            no early-stopping family supports the estimator
-    ├── FitLostError (RuntimeError)        the worker of a fit died on every attempt
-    ├── NotPicklableError (TypeError)      an object cannot be sent to another process
+    ├── BackendConfigError (ValueError)    a backend's name or setting is not valid
+    ├── CheckpointError (ValueError)       a checkpoint's name or URL is not valid
+    ├── CorruptDataError (RuntimeError)    stored bytes have changed
+    ├── FamilyError (TypeError)            no family can stop the estimator early
+    ├── FitLostError (RuntimeError)        the worker of a fit died each time
+    ├── NotPicklableError (TypeError)      an object cannot be pickled
     ├── PlanError (ValueError)             outcomes do not match the plan
     ├── ReportError (ValueError)           the search lacks the data for a report
     ├── SpecError (ValueError)             a spec of contenders is not valid
@@ -27,9 +27,10 @@ Catch one kind of error, or `SkDistSearchError` for all of them:
 >>> from sklearn.linear_model import Ridge
 >>> from skdistsearch import DistributedSearchCV
 >>> from skdistsearch.exceptions import BackendConfigError
->>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, backend="metflow")
+>>> X, y = load_diabetes(return_X_y=True)
+>>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1]}, backend="metflow")
 >>> try:
-...     search.fit(*load_diabetes(return_X_y=True))
+...     search.fit(X, y)
 ... except BackendConfigError as error:
 ...     print(str(error).partition(".")[0])
 backend='metflow' is not a backend

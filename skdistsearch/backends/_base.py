@@ -43,7 +43,7 @@ class Backend(ABC):
     """
 
     fits_per_task: int | str = "auto"
-    """Number of fits in a chunk of `DistributedSearchCV.plan`, or ``"auto"``."""
+    """Number of fits in a chunk of `~skdistsearch.DistributedSearchCV.plan`, or ``"auto"``."""
     is_remote: bool = False
     """True if fits run on machines that do not see the files of this one."""
 

@@ -50,7 +50,8 @@ def add_baseline(
     >>> from skdistsearch.report import leaderboard
     >>> pipe = Pipeline([("model", Ridge())])
     >>> grid = add_baseline(pipe, {"model__alpha": [0.1, 1.0]})
-    >>> search = DistributedSearchCV(pipe, grid, cv=5).fit(*load_diabetes(return_X_y=True))
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(pipe, grid, cv=5).fit(X, y)
     >>> leaderboard(search)["contender"].tolist()
     ['Ridge', 'Ridge', 'DummyRegressor']
     """

@@ -65,7 +65,7 @@ class Family:
     ...     return best + 1
     >>> family = Family(
     ...     name="gradient boosting of scikit-learn",
-    ...     matches=lambda estimator: isinstance(estimator, GradientBoostingRegressor),
+    ...     matches=lambda model: isinstance(model, GradientBoostingRegressor),
     ...     fit_with_validation=fit_with_validation,
     ...     set_iterations=lambda model, n: model.set_params(n_estimators=n),
     ...     restores_best=False,
@@ -79,7 +79,7 @@ class Family:
     """Name in error messages and lists."""
     matches: Callable[[Any], bool]
     """``matches(estimator)``: True if the estimator belongs to this family. Must not import
-    packages that may be missing; see `is_a`."""
+    packages that may be missing: compare the name of its class, for example."""
     fit_with_validation: Callable[[Any, FitData, FitData, int], int]
     """``fit_with_validation(model, train, validation, patience)``: fit the model on ``train``, stop
     after ``patience`` iterations in a row without improvement on ``validation``, and return the

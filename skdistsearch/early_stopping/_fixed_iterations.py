@@ -15,14 +15,14 @@ from skdistsearch.early_stopping._estimator import EarlyStopping
 def replace_early_stopping(estimator: Estimator, n_iter: int) -> Any:
     """Return an unfitted clone that trains for a fixed number of iterations.
 
-    Every `EarlyStopping` in the clone, at any depth, is replaced by the estimator that it wraps,
-    with its number of iterations set to ``n_iter``. Use it to refit the winner of a search on all
-    rows, without setting validation data aside again.
+    Every `~skdistsearch.EarlyStopping` in the clone, at any depth, is replaced by the estimator
+    that it wraps, with its number of iterations set to ``n_iter``. Use it to refit the winner
+    of a search on all rows, without setting validation data aside again.
 
     Parameters
     ----------
     estimator : estimator object
-        An `EarlyStopping`, or an estimator that has one among its parameters, such as a
+        An ``EarlyStopping``, or an estimator that has one among its parameters, such as a
         `~sklearn.pipeline.Pipeline` or a `~sklearn.compose.TransformedTargetRegressor`. It is
         not changed.
     n_iter : int
@@ -36,7 +36,8 @@ def replace_early_stopping(estimator: Estimator, n_iter: int) -> Any:
     Raises
     ------
     ValueError
-        ``n_iter`` is not an integer of at least 1, or ``estimator`` contains no `EarlyStopping`.
+        ``n_iter`` is not an integer of at least 1, or ``estimator`` contains no
+        ``EarlyStopping``.
     FamilyError
         The wrapped model is not of a known family.
 

@@ -35,7 +35,8 @@ def register_family(family: Family) -> None:
     --------
     Let all neural networks of this process stop by their accuracy:
 
-    >>> from skdistsearch.early_stopping import all_families, keras_family, register_family
+    >>> from skdistsearch.early_stopping import all_families, keras_family
+    >>> from skdistsearch.early_stopping import register_family
     >>> family = keras_family(monitor="val_accuracy")
     >>> register_family(family)
     >>> all_families()[0] is family

@@ -114,7 +114,7 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
     >>> from scipy.stats import loguniform
     >>> grid = [
     ...     {"model": [Ridge()], "model__alpha": [1.0, 10.0, 100.0]},
-    ...     {"model": [Lasso()], "model__alpha": loguniform(0.1, 10.0), "__n_iter": 3},
+    ...     {"model": [Lasso()], "model__alpha": loguniform(0.1, 10), "__n_iter": 3},
     ... ]
     >>> search = DistributedSearchCV(pipe, grid, cv=5, random_state=0).fit(X, y)
     >>> len(search.cv_results_["params"])
@@ -136,7 +136,7 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
 
     Run the fits in containers on AWS Batch, with ``search.fit(X, y)``:
 
-    >>> search = DistributedSearchCV(pipe, grid, backend="batch", checkpoint="tuesday")
+    >>> search = DistributedSearchCV(pipe, grid, cv=5, backend="batch")
     """
 
     _required_parameters = ["estimator", "param_grid"]  # scikit-learn < 1.6 asks for it
@@ -255,7 +255,9 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
     >>> from skdistsearch import DistributedRandomizedSearchCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> space = {"alpha": loguniform(0.01, 10.0), "fit_intercept": [True, False]}
-    >>> search = DistributedRandomizedSearchCV(Ridge(), space, n_iter=5, random_state=0)
+    >>> search = DistributedRandomizedSearchCV(
+    ...     Ridge(), space, n_iter=5, random_state=0
+    ... )
     >>> search.fit(X, y).best_params_["fit_intercept"]
     True
     >>> len(search.cv_results_["params"])

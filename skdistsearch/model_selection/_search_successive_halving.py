@@ -77,7 +77,9 @@ class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV
     >>> from skdistsearch import DistributedHalvingGridSearchCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> grid = {"alpha": [0.01, 0.1, 1.0, 10.0]}
-    >>> search = DistributedHalvingGridSearchCV(Ridge(), grid, factor=2, random_state=0)
+    >>> search = DistributedHalvingGridSearchCV(
+    ...     Ridge(), grid, factor=2, random_state=0
+    ... )
     >>> search.fit(X, y).n_candidates_
     [4, 2, 1]
     >>> search.n_resources_

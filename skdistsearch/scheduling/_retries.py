@@ -103,7 +103,8 @@ def run_until_done(batch: Batch, attempt: Attempt) -> Generator[Outcome]:
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.linear_model import Ridge
     >>> from skdistsearch import DistributedSearchCV
-    >>> from skdistsearch.backends import AttemptFailure, WorkerDeath, run_until_done
+    >>> from skdistsearch.backends import AttemptFailure, WorkerDeath
+    >>> from skdistsearch.backends import run_until_done
     >>> X, y = load_diabetes(return_X_y=True)
     >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
     >>> batch = search.plan(X, y).batch
