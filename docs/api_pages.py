@@ -30,6 +30,7 @@ WORDS = {
     r"ArrayLike": "array-like",
     r"\bChunk\b": "tuple of int",
     r"\bParameters\b": "dict of str to object",
+    r"\bFitResult\b": "dict",
     r" \| ": " or ",
 }
 """Patterns in annotations, in this order, and the words of numpydoc for them."""

@@ -137,7 +137,8 @@ class Outcome:
     >>> from sklearn.linear_model import Ridge
     >>> from skdistsearch import DistributedSearchCV
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> plan = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=5).plan(X, y)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=5)
+    >>> plan = search.plan(X, y)
     >>> (outcome,) = plan.run(0)
     >>> outcome.fit, outcome.status
     (0, 'ok')

@@ -88,7 +88,7 @@ class CorruptDataError(SkDistSearchError, RuntimeError):
 
 
 class FamilyError(SkDistSearchError, TypeError):
-    """Estimator that no `EarlyStopping` family supports. The message lists the families."""
+    """Estimator that `~skdistsearch.EarlyStopping` cannot stop. The message lists the families."""
 
 
 class FitLostError(SkDistSearchError, RuntimeError):

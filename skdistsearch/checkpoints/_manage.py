@@ -197,14 +197,14 @@ def inspect(checkpoint: str | os.PathLike[str], backend: str | Backend = "local"
     >>> from skdistsearch import DistributedSearchCV, checkpoints
     >>> X, y = load_diabetes(return_X_y=True)
     >>> grid = {"alpha": [0.1, 1.0]}
-    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, checkpoint="wednesday")
+    >>> search = DistributedSearchCV(Ridge(), grid, cv=5, checkpoint="sunday")
     >>> search = search.fit(X, y)
-    >>> content = checkpoints.inspect("wednesday")
+    >>> content = checkpoints.inspect("sunday")
     >>> content.n_fits, content.n_failed
     (10, 0)
     >>> content.searches[0].search
     'Ridge on ndarray of shape (442, 10), candidates: 2, splits: 5'
-    >>> checkpoints.delete("wednesday")
+    >>> checkpoints.delete("sunday")
     """
     store = _open_existing(checkpoint, backend)
     searches = tuple(map(_search_group, earlier_searches(store, None)))

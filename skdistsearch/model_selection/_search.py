@@ -114,7 +114,11 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
     >>> from scipy.stats import loguniform
     >>> grid = [
     ...     {"model": [Ridge()], "model__alpha": [1.0, 10.0, 100.0]},
-    ...     {"model": [Lasso()], "model__alpha": loguniform(0.1, 10), "__n_iter": 3},
+    ...     {
+    ...         "model": [Lasso()],
+    ...         "model__alpha": loguniform(0.1, 10.0),
+    ...         "__n_iter": 3,
+    ...     },
     ... ]
     >>> search = DistributedSearchCV(pipe, grid, cv=5, random_state=0).fit(X, y)
     >>> len(search.cv_results_["params"])

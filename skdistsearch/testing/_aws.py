@@ -116,14 +116,15 @@ class LocalAWS:
 
     Examples
     --------
-    Entering the context is too slow for a test of this docstring, so it is skipped there:
+    Run a flow whose first fit loses its machine (not run as a doctest: it takes too long):
 
     >>> import os, subprocess, sys
     >>> from skdistsearch.testing import LocalAWS
     >>> flow = [sys.executable, "flow.py", "run", "--with", "batch"]
     >>> with LocalAWS(slots=2) as aws:  # doctest: +SKIP
     ...     aws.fail_jobs(match="-fit-", fault="spot", times=1)
-    ...     subprocess.run(flow, env={**os.environ, **aws.environment()}, check=True)
+    ...     environment = {**os.environ, **aws.environment()}
+    ...     subprocess.run(flow, env=environment, check=True)
     ...     assert aws.faults() == [1]
     """
 
