@@ -8,7 +8,7 @@ from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(unconfigured_metaflow, tmp_path_factory):  # noqa: F811
-    """Working directory of a page, so that nothing that it writes stays in the project."""
+    """Working directory of a page, so that its files do not stay in the project."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("page"))
         patch.setenv("METAFLOW_USER", "reader")
