@@ -69,7 +69,7 @@ def test_boxes_have_labels_and_contender_colours(small_search):
 def test_best_candidate_of_each_contender_is_always_shown(large_search):
     display = CVScoresDisplay.from_search(large_search, ax=make_axes(10, 12))
     labels = texts_of(display.ax_.get_yticklabels())
-    ranks = [int(label.rpartition("#")[2]) for label in labels]
+    ranks = [int(label.rpartition("#")[2].rstrip("=")) for label in labels]
     best_of_each = leaderboard(large_search).drop_duplicates("contender")["rank"].tolist()
     assert len(ranks) == 30
     assert ranks[:28] == list(range(1, 29))
@@ -97,7 +97,7 @@ def test_candidates_without_a_score_are_counted_but_not_drawn(small_search):
 def test_axis_label_names_the_metric():
     search = fit_three_contenders(2, scoring={"e": "neg_max_error", "r": "r2"})
     display = CVScoresDisplay.from_search(search, metric="e", ax=make_axes())
-    assert display.ax_.get_xlabel() == "e (higher is better)"
+    assert display.ax_.get_xlabel() == "e (lower is better)"
     with pytest.raises(ReportError, match=r"metric='x' .* Known: e, r\."):
         CVScoresDisplay.from_search(search, metric="x", ax=make_axes())
 
