@@ -116,8 +116,9 @@ def _cut_around(text: str, start: int, end: int, length: int) -> str:
     """Cut the ends of a text, and keep its part from ``start``, with what is before it."""
     if len(text) <= length:
         return text
-    middle = truncate(text[start : len(text) - end], length - 2)
-    before = text[max(0, start - (length - 2 - len(middle))) : start]
+    length -= bool(start) + bool(end)  # for the marks of what is left out
+    middle = truncate(text[start : len(text) - end], length)
+    before = text[max(0, start - length + len(middle)) : start]
     return f"{'…' if len(before) < start else ''}{before}{middle}{'…' if end else ''}"
 
 

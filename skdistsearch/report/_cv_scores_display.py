@@ -68,9 +68,15 @@ class CVScoresDisplay(Display):
 
     Examples
     --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
     >>> from skdistsearch.report import CVScoresDisplay
-    >>> display = CVScoresDisplay.from_search(search)  # doctest: +SKIP
-    >>> display.figure_.savefig("scores.png")  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3).fit(X, y)
+    >>> display = CVScoresDisplay.from_search(search)
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['alpha=0.1   #1', 'alpha=1   #2']
     """
 
     def __init__(

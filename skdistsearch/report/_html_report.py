@@ -111,9 +111,18 @@ def html_report(
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
     >>> from skdistsearch.report import html_report
-    >>> held_out = "Held-out R²: 0.61"
-    >>> html_report(search, "report.html", sections=[("Test", held_out)])  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3).fit(X, y)
+    >>> sections = [("Held-out test", "R² 0.61")]
+    >>> path = html_report(search, Path(mkdtemp()) / "report.html", sections=sections)
+    >>> "Held-out test" in path.read_text(encoding="utf-8")
+    True
     """
     check_is_fitted(search, "cv_results_")
     if top < 1:
@@ -208,13 +217,17 @@ def _summary_text(search: FittedSearch, table: DataFrame, metric: Metric) -> str
     sentences = [
         f"The best of {pluralize(len(table), 'candidate')} of "
         f"{pluralize(table['contender'].nunique(), 'contender')} is "
-        f"{best['contender']}{parameters}: mean {metric.name} "
+        f"{best['contender']}{parameters}: {_mean_name(metric)} "
         f"{_with_error(shown_scores(table)[0], best['std_error'], digits)} over "
         f"{pluralize(search.n_splits_, 'split')}.",
         _runner_up_text(table, metric, digits),
         f"Without a score: {pluralize(n_without_score, 'candidate')}." if n_without_score else "",
     ]
     return " ".join(filter(None, sentences))
+
+
+def _mean_name(metric: Metric) -> str:
+    return metric.name if metric.name.startswith("mean ") else f"mean {metric.name}"
 
 
 def _runner_up_text(table: DataFrame, metric: Metric, digits: int) -> str:
@@ -268,7 +281,7 @@ def _text_columns(table: DataFrame, metric: Metric, digits: int) -> dict[str, li
         "contender": table["contender"],
         "parameters": table["parameters"],
         **({"round": table["round"].add(1).map(str)} if "round" in table else {}),
-        f"mean {metric.name}": _with_errors(
+        _mean_name(metric): _with_errors(
             metric.shown(table["mean_score"]), table["std_error"], digits
         ),
         "difference to best": _with_errors(

@@ -67,7 +67,7 @@ class ParallelCoordinatesDisplay(Display):
     best_ : matplotlib.lines.Line2D
         The line of the best candidate.
     ticks_ : dict of str to list of matplotlib.text.Text
-        The labels of each parameter's axis.
+        The labels of each parameter's axis, from bottom to top.
     colorbar_ : matplotlib.colorbar.Colorbar
         The scores.
     legend_ : matplotlib.legend.Legend
@@ -86,7 +86,7 @@ class ParallelCoordinatesDisplay(Display):
     >>> search = GridSearchCV(DecisionTreeRegressor(random_state=0), grid, cv=3).fit(X, y)
     >>> display = ParallelCoordinatesDisplay.from_search(search)
     >>> [label.get_text() for label in display.ticks_["max_depth"]]
-    ['2', '3', 'None']
+    ['None', '2', '3']
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class ParameterScoresDisplay(Display):
     values : dict of str to list
         One or two parameters: name, and values in the order of ``leaderboard``.
     score_name : str
-        Label of the axis or of the colour bar of scores.
+        Label of the axis or of the colour bar of scores. Errors are positive.
     contenders : sequence of str
         All contenders of the search, so that each has the same style in all pictures.
     left_out : int, default=0
@@ -75,8 +75,16 @@ class ParameterScoresDisplay(Display):
 
     Examples
     --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.tree import DecisionTreeRegressor
     >>> from skdistsearch.report import ParameterScoresDisplay
-    >>> ParameterScoresDisplay.from_search(search, "max_depth")  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"max_depth": [2, 3, 4]}
+    >>> search = GridSearchCV(DecisionTreeRegressor(random_state=0), grid, cv=3).fit(X, y)
+    >>> display = ParameterScoresDisplay.from_search(search, "max_depth")
+    >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    ('max_depth', 'R² (higher is better)')
     """
 
     def __init__(

@@ -69,8 +69,15 @@ class TimelineDisplay(Display):
 
     Examples
     --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
     >>> from skdistsearch.report import TimelineDisplay
-    >>> TimelineDisplay.from_search(search)  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3).fit(X, y)
+    >>> display = TimelineDisplay.from_search(search)
+    >>> display.note_.get_text().partition(",")[0]
+    '6 fits on 1 worker'
     """
 
     def __init__(self, *, bars: Sequence[Bar], contenders: Sequence[str]) -> None:

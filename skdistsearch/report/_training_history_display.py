@@ -56,8 +56,16 @@ class TrainingHistoryDisplay(Display):
 
     Examples
     --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import HistGradientBoostingRegressor
+    >>> from skdistsearch import EarlyStopping
     >>> from skdistsearch.report import TrainingHistoryDisplay
-    >>> TrainingHistoryDisplay.from_estimator(search.best_estimator_)  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> trees = HistGradientBoostingRegressor(max_iter=50)
+    >>> model = EarlyStopping(trees, patience=3, random_state=0).fit(X, y)
+    >>> display = TrainingHistoryDisplay.from_estimator(model)
+    >>> display.ax_.get_xlabel()
+    'iteration'
     """
 
     def __init__(

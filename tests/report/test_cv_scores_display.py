@@ -4,7 +4,14 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.pictures import are_apart, fit_three_contenders, make_axes, texts_of, with_text_values
+from helpers.pictures import (
+    are_apart,
+    fit_three_contenders,
+    make_axes,
+    make_search,
+    texts_of,
+    with_text_values,
+)
 
 from skdistsearch.exceptions import ReportError
 
@@ -106,3 +113,33 @@ def test_long_labels_are_truncated(small_search):
     changed = with_text_values(small_search, "model__solver", "s" * 500)
     labels = texts_of(CVScoresDisplay.from_search(changed, ax=make_axes()).ax_.get_yticklabels())
     assert max(map(len, labels)) < 200
+
+
+def test_labels_are_unique_with_many_parameters():
+    names = [f"a_long_name_of_a_parameter_{n}" for n in range(12)]
+    random = np.random.default_rng(0)
+    params = [{name: float(random.random()) for name in names} for _ in range(30)]
+    display = CVScoresDisplay.from_search(make_search(params, random.random(30)), ax=make_axes())
+    assert len({text.partition("   ")[0] for text in texts_of(display.ax_.get_yticklabels())}) == 30
+
+
+def test_candidates_with_equal_scores_are_counted():
+    params = [{"alpha": n} for n in range(40)]
+    scores = [0.9, 0.8, *[0.7] * 38]
+    display = CVScoresDisplay.from_search(make_search(params, scores), ax=make_axes())
+    assert texts_of(display.ax_.get_yticklabels())[1:3] == ["alpha=1   #2", "alpha=2   #3="]
+    assert display.note_.get_text().endswith("equal scores: 38 candidates at #3")
+
+
+def test_rounds_of_a_halving_search_are_apart():
+    params = [{"alpha": n} for n in range(4)]
+    rounds = {"iter": [0] * 4 + [1] * 2, "n_resources": [100] * 4 + [2000] * 2}
+    search = make_search([*params, *params[:2]], [0.1, 0.2, 0.9, 0.8, 0.3, 0.4], **rounds)
+    display = CVScoresDisplay.from_search(search, ax=make_axes())
+    assert texts_of(display.rounds_) == ["round 2\n2,000 samples", "round 1\n100 samples"]
+    assert [text.get_position()[1] for text in display.rounds_] == [1.5, 3.5]
+    assert texts_of(display.ax_.get_yticklabels())[0] == "alpha=1   #1"
+
+
+def test_other_searches_have_no_rounds(small_search):
+    assert CVScoresDisplay.from_search(small_search, ax=make_axes()).rounds_ == []
