@@ -55,7 +55,7 @@ def candidate_labels(
     labels = [truncate(label, 3 * length // 2) for label in labels]
     counts = Counter(labels)
     return [
-        label if counts[label] == 1 else f"{label} (candidate {index})"
+        label if counts[label] == 1 else f"{truncate(label, length)} (candidate {index})"
         for label, index in zip(labels, candidates, strict=True)
     ]
 

@@ -42,6 +42,7 @@ def find_metric(search: FittedSearch, metric: str) -> Metric:
     """Return the name and the direction of a metric of a fitted search."""
     scorer = _find_scorer(search, metric)
     name = _metric_name(search, metric)
+    # scikit-learn has no public name for _sign; tests/report/test_metrics.py watches it
     is_negated = name.startswith(_NEGATED_PREFIX) or getattr(scorer, "_sign", 1) < 0
     label = name.removeprefix(_NEGATED_PREFIX).replace("_", " ") if name != "r2" else "R²"
     if is_negated:

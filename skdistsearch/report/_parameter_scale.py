@@ -31,8 +31,8 @@ class ParameterScale:
     """Positions of a parameter's values: from 0 to 1, special values below 0.
 
     Numbers are on a linear scale, or on a logarithmic one if they span two decades. Other values
-    are categories at equal distances. `NOT_SET` is a special value, and so are None and words such
-    as "sqrt" among numbers.
+    are categories at equal distances. Special values are `NOT_SET`, and among numbers also None and
+    words such as "sqrt".
     """
 
     name: str

@@ -41,7 +41,7 @@ class ScoreTimeDisplay(Display):
     A candidate is on the Pareto front if no other candidate is both faster and at least as good.
     The axis of times is logarithmic if they span a decade. Colours and markers are contenders.
     Error bars are standard errors; they are drawn for up to 60 candidates. In a halving search,
-    candidates of earlier rounds are faint and not on the front, because they had less resources.
+    candidates of earlier rounds are faint and not on the front, because they had fewer resources.
     Use `from_search` to create a display.
 
     Parameters
@@ -274,7 +274,7 @@ class ScoreTimeDisplay(Display):
         if self.errorbars_ is not None:
             sentences.append("Bars: standard error.")
         if not self._is_last_round.all():
-            sentences.append("Faint: earlier rounds, with less resources.")
+            sentences.append("Faint: earlier rounds, with fewer resources.")
         if n_hidden:
             sentences.append(f"Not shown: {pluralize(n_hidden, 'candidate')} with worse scores.")
         return " ".join(sentences)

@@ -101,7 +101,7 @@ def test_first_round_of_a_halving_search_is_used():
     params = [{"a": n, "b": n % 2} for n in range(6)]
     search = make_search(
         [*params, *params[:2]],
-        [*range(6), 9, 8],
+        [*range(6), np.nan, np.nan],
         iter=[0] * 6 + [1] * 2,
         n_resources=[10] * 6 + [20] * 2,
     )

@@ -52,6 +52,8 @@ def test_labels_on_a_long_front_are_few_and_apart():
     labels = texts_of(display.front_labels_.get_texts())
     assert len(labels) == 8
     assert labels[-1] == "alpha=499"
+    points = display.ax_.transData.transform([text.xy for text in display.ax_.texts])
+    assert np.abs(np.diff(points, axis=0)).max(axis=1).min() > 15
 
 
 def test_times_that_span_a_decade_have_a_logarithmic_axis():
