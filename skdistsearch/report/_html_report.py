@@ -19,15 +19,15 @@ from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report import _html_page as html
 from skdistsearch.report._candidate_names import format_value, short_parameter_names
-from skdistsearch.report._cv_scores_display import CVScoresDisplay
 from skdistsearch.report._leaderboard import leaderboard
 from skdistsearch.report._metrics import Metric, find_metric, shown_scores
-from skdistsearch.report._parallel_coordinates_display import ParallelCoordinatesDisplay
-from skdistsearch.report._parameter_scores_display import ParameterScoresDisplay
-from skdistsearch.report._score_time_display import ScoreTimeDisplay
-from skdistsearch.report._style import figure_height, make_bare_axes
-from skdistsearch.report._timeline_display import TimelineDisplay
-from skdistsearch.report._training_history_display import (
+from skdistsearch.report.displays._cv_scores_display import CVScoresDisplay
+from skdistsearch.report.displays._parallel_coordinates_display import ParallelCoordinatesDisplay
+from skdistsearch.report.displays._parameter_scores_display import ParameterScoresDisplay
+from skdistsearch.report.displays._score_time_display import ScoreTimeDisplay
+from skdistsearch.report.displays._style import figure_height, make_bare_axes
+from skdistsearch.report.displays._timeline_display import TimelineDisplay
+from skdistsearch.report.displays._training_history_display import (
     TrainingHistoryDisplay,
     find_early_stopping,
 )

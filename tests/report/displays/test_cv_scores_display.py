@@ -21,7 +21,7 @@ pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 from matplotlib.colors import to_hex
 
 from skdistsearch.report import CVScoresDisplay, leaderboard
-from skdistsearch.report._style import contender_styles
+from skdistsearch.report.displays._style import contender_styles
 
 
 def test_boxes_show_quartiles_and_extremes_with_the_best_on_top(small_search):

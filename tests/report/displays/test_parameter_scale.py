@@ -2,7 +2,7 @@
 
 import pytest
 
-from skdistsearch.report._parameter_scale import STEP, ParameterScale
+from skdistsearch.report.displays._parameter_scale import STEP, ParameterScale
 
 pytest.importorskip("matplotlib", reason="chooses the ticks")
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from helpers.pictures import make_axes, make_search, texts_of
-from matplotlib.colors import to_hex
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.pipeline import Pipeline
 
@@ -11,6 +10,8 @@ from skdistsearch.exceptions import ReportError
 
 pytest.importorskip("matplotlib", reason="draws the pictures")
 pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
+
+from matplotlib.colors import to_hex
 
 from skdistsearch.report import ParallelCoordinatesDisplay
 

@@ -14,11 +14,11 @@ from skdistsearch._typing import FittedSearch, Parameters
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._candidate_labels import cut_texts
 from skdistsearch.report._candidate_names import short_parameters
-from skdistsearch.report._display import Display
 from skdistsearch.report._leaderboard import leaderboard
 from skdistsearch.report._metrics import find_metric, shown_scores
-from skdistsearch.report._parameter_scale import ParameterScale
-from skdistsearch.report._style import score_colours
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._parameter_scale import ParameterScale
+from skdistsearch.report.displays._style import score_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,10 +14,10 @@ from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._candidate_labels import cut_texts, distinct_texts
 from skdistsearch.report._candidate_names import short_parameter_names
-from skdistsearch.report._display import Display
 from skdistsearch.report._leaderboard import leaderboard
 from skdistsearch.report._metrics import find_metric, shown_scores
-from skdistsearch.report._style import (
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import (
     EDGE_COLOUR,
     MANY,
     ContenderStyle,

@@ -13,8 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from skdistsearch._text import truncate
 from skdistsearch._typing import Estimator
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._display import Display
-from skdistsearch.report._style import DECADES, EDGE_COLOUR, ContenderStyle, contender_styles
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import (
+    DECADES,
+    EDGE_COLOUR,
+    ContenderStyle,
+    contender_styles,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

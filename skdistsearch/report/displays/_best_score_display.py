@@ -12,10 +12,10 @@ from skdistsearch._cv_results import check_metric, split_scores
 from skdistsearch._text import pluralize
 from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._display import Display
 from skdistsearch.report._leaderboard import default_metric
 from skdistsearch.report._metrics import find_metric
-from skdistsearch.report._style import MANY, contender_styles, limit_to_best
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import MANY, contender_styles, limit_to_best
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

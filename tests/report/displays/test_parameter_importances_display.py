@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="draws the pictures")
 pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 
 from skdistsearch.report import ParameterImportancesDisplay
-from skdistsearch.report import _parameter_importances_display as module
+from skdistsearch.report.displays import _parameter_importances_display as module
 
 METHODS = ["fanova", "permutation"]
 

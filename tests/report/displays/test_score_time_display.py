@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from helpers.pictures import make_axes, make_search, texts_of
-from matplotlib.colors import to_hex
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.pipeline import Pipeline
 
@@ -12,9 +11,11 @@ from skdistsearch.exceptions import ReportError
 pytest.importorskip("matplotlib", reason="draws the pictures")
 pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 
+from matplotlib.colors import to_hex
+
 from skdistsearch.report import ScoreTimeDisplay
-from skdistsearch.report._score_time_display import pareto_front
-from skdistsearch.report._style import contender_styles
+from skdistsearch.report.displays._score_time_display import pareto_front
+from skdistsearch.report.displays._style import contender_styles
 
 PARAMS = [{"alpha": n} for n in range(5)]
 SCORES = [0.1, 0.3, 0.2, 0.5, 0.4]

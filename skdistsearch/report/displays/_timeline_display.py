@@ -15,9 +15,9 @@ from skdistsearch._timeline_rows import assign_rows
 from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._candidate_names import contender_name
-from skdistsearch.report._display import Display
 from skdistsearch.report._leaderboard import default_metric
-from skdistsearch.report._style import EDGE_COLOUR, contender_styles, figure_height
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import EDGE_COLOUR, contender_styles, figure_height
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

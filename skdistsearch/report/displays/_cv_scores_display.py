@@ -13,10 +13,10 @@ from skdistsearch._text import pluralize
 from skdistsearch._typing import FittedSearch, Parameters
 from skdistsearch.report._candidate_labels import candidate_labels
 from skdistsearch.report._candidate_names import short_parameters
-from skdistsearch.report._display import Display
 from skdistsearch.report._leaderboard import leaderboard
 from skdistsearch.report._metrics import find_metric
-from skdistsearch.report._style import EDGE_COLOUR, contender_styles, figure_height
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import EDGE_COLOUR, contender_styles, figure_height
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

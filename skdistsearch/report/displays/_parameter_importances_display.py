@@ -15,14 +15,14 @@ from skdistsearch._text import pluralize
 from skdistsearch._typing import FittedSearch, Parameters
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._candidate_labels import cut_texts, distinct_texts
-from skdistsearch.report._display import Display
-from skdistsearch.report._parallel_coordinates_display import (
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._parallel_coordinates_display import (
     CONTENDER,
     scored_candidates,
     varying_scales,
 )
-from skdistsearch.report._parameter_scale import ParameterScale
-from skdistsearch.report._style import figure_height
+from skdistsearch.report.displays._parameter_scale import ParameterScale
+from skdistsearch.report.displays._style import figure_height
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from skdistsearch.report._room import make_room
-from skdistsearch.report._style import (
+from skdistsearch.report.displays._room import make_room
+from skdistsearch.report.displays._style import (
     LEGEND_ABOVE,
     SMALLEST_FONT,
     make_pyplot_axes,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skdistsearch._typing import Parameters
 from skdistsearch.report._candidate_labels import cut_texts, distinct_texts
-from skdistsearch.report._style import spans_decades
+from skdistsearch.report.displays._style import spans_decades
 
 NOT_SET = "not set"
 """Label of candidates without the parameter."""
