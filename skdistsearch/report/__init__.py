@@ -2,15 +2,14 @@
 
 Contents
 --------
-- `_leaderboard`: ranked table of the candidates; `_candidate_names` makes names for readers.
-- `_cv_scores_display`, `_parameter_scores_display`, `_training_history_display`,
-  `_timeline_display`: one picture each.
-- `_display`, `_style`: their base class, and the colours, sizes and labels that they share.
+- `_leaderboard`: ranked table of the candidates.
+- `displays`: a class for each kind of picture.
 - `_html_report`, `_html_page`: all of it in one HTML file.
+- `_candidate_names`, `_candidate_labels`, `_metrics`: names and labels for readers.
 
 Reads fitted searches. No other package imports it, and it imports only modules of the root package.
 Names are imported on first use, because matplotlib and pandas are optional. Start reading at
-`_leaderboard`, then `_cv_scores_display`.
+`_leaderboard`, then `displays`.
 """
 
 from typing import TYPE_CHECKING
@@ -18,16 +17,28 @@ from typing import TYPE_CHECKING
 from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from skdistsearch.report._cv_scores_display import CVScoresDisplay
     from skdistsearch.report._html_report import html_report
     from skdistsearch.report._leaderboard import leaderboard
-    from skdistsearch.report._parameter_scores_display import ParameterScoresDisplay
-    from skdistsearch.report._timeline_display import TimelineDisplay
-    from skdistsearch.report._training_history_display import TrainingHistoryDisplay
+    from skdistsearch.report.displays._best_score_display import BestScoreDisplay
+    from skdistsearch.report.displays._cv_scores_display import CVScoresDisplay
+    from skdistsearch.report.displays._parallel_coordinates_display import (
+        ParallelCoordinatesDisplay,
+    )
+    from skdistsearch.report.displays._parameter_importances_display import (
+        ParameterImportancesDisplay,
+    )
+    from skdistsearch.report.displays._parameter_scores_display import ParameterScoresDisplay
+    from skdistsearch.report.displays._score_time_display import ScoreTimeDisplay
+    from skdistsearch.report.displays._timeline_display import TimelineDisplay
+    from skdistsearch.report.displays._training_history_display import TrainingHistoryDisplay
 
 __all__ = [
+    "BestScoreDisplay",
     "CVScoresDisplay",
+    "ParallelCoordinatesDisplay",
+    "ParameterImportancesDisplay",
     "ParameterScoresDisplay",
+    "ScoreTimeDisplay",
     "TimelineDisplay",
     "TrainingHistoryDisplay",
     "html_report",
@@ -37,10 +48,14 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "ParameterScoresDisplay": "_parameter_scores_display",
-        "TrainingHistoryDisplay": "_training_history_display",
-        "CVScoresDisplay": "_cv_scores_display",
-        "TimelineDisplay": "_timeline_display",
+        "BestScoreDisplay": "displays._best_score_display",
+        "ParallelCoordinatesDisplay": "displays._parallel_coordinates_display",
+        "ParameterImportancesDisplay": "displays._parameter_importances_display",
+        "ScoreTimeDisplay": "displays._score_time_display",
+        "ParameterScoresDisplay": "displays._parameter_scores_display",
+        "TrainingHistoryDisplay": "displays._training_history_display",
+        "CVScoresDisplay": "displays._cv_scores_display",
+        "TimelineDisplay": "displays._timeline_display",
         "html_report": "_html_report",
         "leaderboard": "_leaderboard",
     },

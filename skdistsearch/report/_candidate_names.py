@@ -29,6 +29,15 @@ def short_parameter_names(estimator: object, candidates: Sequence[Parameters]) -
     return {name: _shorten_name(name, names) for name in names}
 
 
+def short_parameters(estimator: object, candidates: Sequence[Parameters]) -> list[Parameters]:
+    """Return the parameters of each candidate by short names, without those that set the model."""
+    names = short_parameter_names(estimator, candidates)
+    return [
+        {names[name]: value for name, value in params.items() if name in names}
+        for params in candidates
+    ]
+
+
 def varying_parameter_names(
     candidates: Sequence[Parameters], contenders: Sequence[str], names: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:

@@ -19,12 +19,15 @@ from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report import _html_page as html
 from skdistsearch.report._candidate_names import format_value, short_parameter_names
-from skdistsearch.report._cv_scores_display import CVScoresDisplay
 from skdistsearch.report._leaderboard import leaderboard
-from skdistsearch.report._parameter_scores_display import ParameterScoresDisplay
-from skdistsearch.report._style import figure_height, make_bare_axes, metric_label
-from skdistsearch.report._timeline_display import TimelineDisplay
-from skdistsearch.report._training_history_display import (
+from skdistsearch.report._metrics import Metric, find_metric, shown_scores
+from skdistsearch.report.displays._cv_scores_display import CVScoresDisplay
+from skdistsearch.report.displays._parallel_coordinates_display import ParallelCoordinatesDisplay
+from skdistsearch.report.displays._parameter_scores_display import ParameterScoresDisplay
+from skdistsearch.report.displays._score_time_display import ScoreTimeDisplay
+from skdistsearch.report.displays._style import figure_height, make_bare_axes
+from skdistsearch.report.displays._timeline_display import TimelineDisplay
+from skdistsearch.report.displays._training_history_display import (
     TrainingHistoryDisplay,
     find_early_stopping,
 )
@@ -65,8 +68,8 @@ def html_report(
 ) -> Path:
     """Write a report on a fitted search as one self-contained HTML file.
 
-    The report has a summary, the leaderboard of contenders and candidates, pictures (scores, scores
-    against each parameter, training history of the best model if it is an
+    The report has a summary, the leaderboard of contenders and candidates, pictures (scores,
+    scores against fit times and parameters, training history of the best model if it is an
     `skdistsearch.EarlyStopping`, timeline), settings and versions. It has no scripts and makes no
     network requests.
 
@@ -108,9 +111,18 @@ def html_report(
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
     >>> from skdistsearch.report import html_report
-    >>> held_out = "Held-out R²: 0.61"
-    >>> html_report(search, "report.html", sections=[("Test", held_out)])  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3).fit(X, y)
+    >>> sections = [("Held-out test", "R² 0.61")]
+    >>> path = html_report(search, Path(mkdtemp()) / "report.html", sections=sections)
+    >>> "Held-out test" in path.read_text(encoding="utf-8")
+    True
     """
     check_is_fitted(search, "cv_results_")
     if top < 1:
@@ -185,42 +197,47 @@ def _format_cell(value: object) -> str:
 
 
 def _summary_section(search: FittedSearch, table: DataFrame) -> list[str]:
-    score = metric_label(search, table.attrs["metric"])
+    metric = find_metric(search, table.attrs["metric"])
     remark = (
-        f"Higher {score} is better. ± is the standard error; it ignores that splits share training "
-        "rows, so it is somewhat too small. The best mean is optimistic, because it was selected "
-        "from several. Estimate the true performance on held-out data."
+        f"For {metric.name}, {metric.direction}. ± is the standard error; it ignores that splits "
+        "share training rows, so it is somewhat too small. The best mean is optimistic, because it "
+        "was selected from several. Estimate the true performance on held-out data."
     )
     return [
-        html.paragraph(_summary_text(search, table, score)),
+        html.paragraph(_summary_text(search, table, metric)),
         html.paragraph(remark, "soft"),
         html.paragraph(_run_facts(search), "soft"),
     ]
 
 
-def _summary_text(search: FittedSearch, table: DataFrame, score: str) -> str:
+def _summary_text(search: FittedSearch, table: DataFrame, metric: Metric) -> str:
     best, digits = table.iloc[0], _score_digits(table)
     parameters = f" with {best['parameters']}" if best["parameters"] else ""
     n_without_score = int((~np.isfinite(table["mean_score"])).sum())
     sentences = [
         f"The best of {pluralize(len(table), 'candidate')} of "
         f"{pluralize(table['contender'].nunique(), 'contender')} is "
-        f"{best['contender']}{parameters}: mean {score} "
-        f"{_with_error(best['mean_score'], best['std_error'], digits)} over "
+        f"{best['contender']}{parameters}: {_mean_name(metric)} "
+        f"{_with_error(shown_scores(table)[0], best['std_error'], digits)} over "
         f"{pluralize(search.n_splits_, 'split')}.",
-        _runner_up_text(table, digits),
+        _runner_up_text(table, metric, digits),
         f"Without a score: {pluralize(n_without_score, 'candidate')}." if n_without_score else "",
     ]
     return " ".join(filter(None, sentences))
 
 
-def _runner_up_text(table: DataFrame, digits: int) -> str:
+def _mean_name(metric: Metric) -> str:
+    return metric.name if metric.name.startswith("mean ") else f"mean {metric.name}"
+
+
+def _runner_up_text(table: DataFrame, metric: Metric, digits: int) -> str:
     others = table[table["contender"] != table["contender"].iloc[0]]
     if others.empty or not np.isfinite(others["difference"].iloc[0]):
         return ""
     second = others.iloc[0]
     gap = _with_error(-second["difference"], second["difference_std_error"], digits)
-    return f"The next best contender, {second['contender']}, is {gap} lower on the same splits."
+    side = "higher" if metric.is_negated else "lower"
+    return f"The next best contender, {second['contender']}, is {gap} {side} on the same splits."
 
 
 def _run_facts(search: FittedSearch) -> str:
@@ -238,35 +255,37 @@ def _run_facts(search: FittedSearch) -> str:
 
 
 def _leaderboard_section(search: FittedSearch, table: DataFrame, top: int) -> list[str]:
-    metric, digits = table.attrs["metric"], _score_digits(table)
-    contenders = leaderboard(search, by="contender", metric=metric)
-    score = metric_label(search, metric)
+    metric, digits = find_metric(search, table.attrs["metric"]), _score_digits(table)
+    contenders = leaderboard(search, by="contender", metric=table.attrs["metric"])
     parts = []
     if len(contenders) > 1:
-        parts += [html.heading("Contenders"), _ranked_table(contenders, score, digits)]
-    parts += [html.heading("Candidates"), _ranked_table(table.iloc[:top], score, digits)]
+        parts += [html.heading("Contenders"), _ranked_table(contenders, metric, digits)]
+    parts += [html.heading("Candidates"), _ranked_table(table.iloc[:top], metric, digits)]
     if len(table) > top:
         title = f"The other {len(table) - top:,} of {len(table):,} candidates"
-        parts.append(html.collapsible(title, _ranked_table(table.iloc[top:], score, digits)))
+        parts.append(html.collapsible(title, _ranked_table(table.iloc[top:], metric, digits)))
     return parts
 
 
-def _ranked_table(table: DataFrame, score: str, digits: int) -> str:
-    columns = _text_columns(table, score, digits)
+def _ranked_table(table: DataFrame, metric: Metric, digits: int) -> str:
+    columns = _text_columns(table, metric, digits)
     is_numeric = [name not in ("contender", "parameters") for name in columns]
     rows = list(zip(*columns.values(), strict=True))
     return html.data_table(list(columns), rows, is_numeric)
 
 
-def _text_columns(table: DataFrame, score: str, digits: int) -> dict[str, list[str]]:
+def _text_columns(table: DataFrame, metric: Metric, digits: int) -> dict[str, list[str]]:
     extracted = [name for name in table if name.startswith("mean_") and name != "mean_score"]
     columns = {
         "rank": table["rank"].map(str),
         "contender": table["contender"],
         "parameters": table["parameters"],
-        f"mean {score}": _with_errors(table["mean_score"], table["std_error"], digits),
+        **({"round": table["round"].add(1).map(str)} if "round" in table else {}),
+        _mean_name(metric): _with_errors(
+            metric.shown(table["mean_score"]), table["std_error"], digits
+        ),
         "difference to best": _with_errors(
-            table["difference"], table["difference_std_error"], digits
+            metric.shown(table["difference"]), table["difference_std_error"], digits
         ),
         "fit time (s)": [f"{time:.3g}" for time in table["fit_time_s"]],
         **{name.replace("_", " ", 1): map(_format_cell, table[name]) for name in extracted},
@@ -303,6 +322,7 @@ def _picture_sections(search: FittedSearch, table: DataFrame, top: int) -> list[
     parts = []
     if not scored.empty:
         parts += _scores_section(search, scored, top)
+        parts += _time_section(search, scored)
         parts += _parameters_section(search, scored)
     return [*parts, *_training_history_section(search), *_timeline_section(search)]
 
@@ -311,6 +331,15 @@ def _scores_section(search: FittedSearch, scored: DataFrame, top: int) -> list[s
     ax = make_bare_axes(10, figure_height(min(len(scored), top)))
     display = CVScoresDisplay.from_search(search, metric=scored.attrs["metric"], ax=ax, top=top)
     return [html.heading("Scores on the splits"), html.embed_figure(display.figure_, "box plots")]
+
+
+def _time_section(search: FittedSearch, scored: DataFrame) -> list[str]:
+    ax = make_bare_axes(10, 4.5)
+    display = ScoreTimeDisplay.from_search(search, metric=scored.attrs["metric"], ax=ax)
+    return [
+        html.heading("Scores against fit times"),
+        html.embed_figure(display.figure_, "mean scores against mean fit times"),
+    ]
 
 
 def _parameters_section(search: FittedSearch, scored: DataFrame) -> list[str]:
@@ -323,7 +352,12 @@ def _parameters_section(search: FittedSearch, scored: DataFrame) -> list[str]:
         ax = make_bare_axes(6.4, 4.4)
         display = ParameterScoresDisplay.from_search(search, name, metric=metric, ax=ax)
         pictures.append(html.embed_figure(display.figure_, f"scores against {short_names[name]}"))
-    parts = [html.heading("Scores against parameters"), html.side_by_side(pictures)]
+    parts = [html.heading("Scores against parameters")]
+    if len(varying) > 1:
+        ax = make_bare_axes(10, 4.5)
+        together = ParallelCoordinatesDisplay.from_search(search, metric=metric, ax=ax)
+        parts.append(html.embed_figure(together.figure_, "parallel coordinates"))
+    parts.append(html.side_by_side(pictures))
     n_omitted = len(varying) - len(pictures)
     if n_omitted:
         parts.append(html.paragraph(f"Not shown: {pluralize(n_omitted, 'parameter')}.", "soft"))

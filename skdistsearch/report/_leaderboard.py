@@ -25,6 +25,7 @@ from skdistsearch.report._candidate_names import (
     short_parameter_names,
     varying_parameter_names,
 )
+from skdistsearch.report._metrics import find_metric
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -70,7 +71,13 @@ def leaderboard(
           NaN between rounds of successive halving.
         - ``candidates``, only with ``by="contender"``: number of candidates of the contender.
 
-        ``table.attrs["metric"]`` is the name of the metric.
+        - ``round``, ``n_resources``, only after successive halving: the candidate's last round,
+          from 0 as ``cv_results_["iter"]``, and its resources in that round.
+
+        ``table.attrs["metric"]`` is the name of the metric. ``table.attrs["lower_is_better"]`` is
+        True if the scores are the negatives of an error, as with
+        ``scoring="neg_mean_absolute_error"``. The numbers in the table are those of
+        ``cv_results_``; pictures and the report show such errors as positive numbers.
 
     Raises
     ------
@@ -127,7 +134,7 @@ def _candidate_table(search: FittedSearch, metric: str) -> DataFrame:
     order, params = list(ranks), results["params"]
     contenders = [contender_name(search.estimator, candidate) for candidate in params]
     differences = scores - _best_scores(scores, order[0], results)
-    columns = {
+    columns: dict[str, Any] = {
         "rank": [ranks.get(index, 0) for index in range(len(params))],
         "contender": contenders,
         "parameters": _parameter_texts(search.estimator, params, contenders),
@@ -138,8 +145,11 @@ def _candidate_table(search: FittedSearch, metric: str) -> DataFrame:
         "difference": differences.mean(axis=1),
         "difference_std_error": standard_error(differences),
     }
+    if "iter" in results:
+        columns |= {"round": results["iter"], "n_resources": results["n_resources"]}
     table = DataFrame(columns, index=Index(range(len(params)), name="candidate")).iloc[order]
     table.attrs["metric"] = metric
+    table.attrs["lower_is_better"] = find_metric(search, metric).is_negated
     return table
 
 

@@ -2,9 +2,12 @@
 
 import copy
 
-from scipy.stats import loguniform
+import numpy as np
+from scipy.stats import loguniform, rankdata
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor
@@ -27,6 +30,29 @@ def fit_three_contenders(n_ridge, **kwargs):
     pipe = Pipeline([("model", Ridge())])
     search = DistributedSearchCV(pipe, grid, cv=3, refit=False, random_state=0, **kwargs)
     return search.fit(*load_diabetes(return_X_y=True))
+
+
+def make_search(params, scores, estimator=None, scoring=None, times_s=None, **results):
+    """Return a search of scikit-learn with the given results, without a fit.
+
+    ``scores`` has the shape (n_candidates,) or (n_candidates, n_splits).
+    """
+    scores = np.asarray(scores, dtype=float)
+    scores = np.column_stack([scores, scores]) if scores.ndim == 1 else scores
+    means = scores.mean(axis=1)
+    search = GridSearchCV(estimator or Ridge(), {}, scoring=scoring, refit=False)
+    search.n_splits_ = scores.shape[1]
+    search.scorer_ = get_scorer(scoring) if isinstance(scoring, str) else scoring
+    search.cv_results_ = {
+        "params": list(params),
+        **{f"split{split}_test_score": column for split, column in enumerate(scores.T)},
+        "mean_test_score": means,
+        "rank_test_score": rankdata(-np.nan_to_num(means, nan=-1e9), method="min").astype(int),
+        "mean_fit_time": np.ones(len(scores)) if times_s is None else np.asarray(times_s, float),
+        "mean_score_time": np.zeros(len(scores)),
+        **{name: np.asarray(values) for name, values in results.items()},
+    }
+    return search
 
 
 def with_text_values(search, name, template):

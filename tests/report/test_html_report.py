@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from helpers.pictures import make_search
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
@@ -164,6 +165,7 @@ def test_pictures_are_images_that_are_not_empty(small, report):
     page = report(small)
     assert [image["alt"] for image in page.attributes_of("img")] == [
         "box plots",
+        "mean scores against mean fit times",
         "scores against alpha",
         "fits over time",
     ]
@@ -177,7 +179,29 @@ def test_training_history_of_the_best_model_is_drawn(report):
     page = report(GridSearchCV(trees, {"patience": [2, 3]}, cv=2).fit(*DATA))
     assert "Training history of the best model, refitted" in page.texts["h2"]
     assert "Contenders" not in page.texts["h2"]  # there is only one
-    assert len(page.images()) == 3
+    assert len(page.images()) == 4
+
+
+def test_parameters_are_drawn_together_if_several_vary(report):
+    params = [{"alpha": alpha, "tol": tol} for alpha in (1, 2) for tol in (3, 4)]
+    page = report(make_search(params, [4, 3, 2, 1]))
+    assert "parallel coordinates" in [image["alt"] for image in page.attributes_of("img")]
+
+
+def test_errors_are_positive(report):
+    scoring = "neg_mean_absolute_error"
+    page = report(make_search([{"alpha": 1}, {"alpha": 2}], [-2, -3], scoring=scoring))
+    assert ": mean absolute error 2" in page.texts["p"][0]
+    assert page.texts["p"][1].startswith("For mean absolute error, lower is better.")
+    assert page.tables[0][0][3] == "mean absolute error"
+    assert [row[3].partition(" ")[0] for row in page.tables[0][1:]] == ["2.0000", "3.0000"]
+    assert page.tables[0][2][4].startswith("1.0000")
+
+
+def test_rounds_of_a_halving_search_are_listed(report):
+    rounds = {"iter": [0, 1], "n_resources": [10, 20]}
+    page = report(make_search([{"alpha": 1}, {"alpha": 2}], [2, 1], **rounds))
+    assert [row[3] for row in page.tables[0]] == ["round", "2", "1"]
 
 
 def test_texts_of_users_are_escaped(small, report):
@@ -189,7 +213,7 @@ def test_texts_of_users_are_escaped(small, report):
     assert nasty in page.texts["h2"]
     assert nasty in page.texts["p"]
     assert page.tables[0] == [[nasty, "score"], [nasty, "0.12346"], ["x", "-"]]
-    assert len(page.images()) == 3
+    assert len(page.images()) == 4
 
 
 def test_sections_can_be_pictures(small, report):
@@ -197,7 +221,7 @@ def test_sections_can_be_pictures(small, report):
     figure.subplots().plot([1, 2])
     display = CVScoresDisplay.from_search(small, ax=Figure().subplots())
     page = report(small, sections=[("mine", figure), ("theirs", display)])
-    assert len(page.images()) == 5
+    assert len(page.images()) == 6
     assert page.texts["h2"][:2] == ["mine", "theirs"]
 
 

@@ -205,3 +205,5 @@ def test_halving_ranks_each_candidate_once_and_later_rounds_first(data):
     assert rounds.tolist() == sorted(rounds, reverse=True)
     assert table["rank"].is_monotonic_increasing
     assert (table["difference"].isna() == (rounds < rounds.max())).all()
+    assert table["round"].tolist() == rounds.tolist()
+    assert table["n_resources"].tolist() == search.cv_results_["n_resources"][table.index].tolist()

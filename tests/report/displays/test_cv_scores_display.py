@@ -4,7 +4,14 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.pictures import are_apart, fit_three_contenders, make_axes, texts_of, with_text_values
+from helpers.pictures import (
+    are_apart,
+    fit_three_contenders,
+    make_axes,
+    make_search,
+    texts_of,
+    with_text_values,
+)
 
 from skdistsearch.exceptions import ReportError
 
@@ -14,7 +21,7 @@ pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 from matplotlib.colors import to_hex
 
 from skdistsearch.report import CVScoresDisplay, leaderboard
-from skdistsearch.report._style import contender_styles
+from skdistsearch.report.displays._style import contender_styles
 
 
 def test_boxes_show_quartiles_and_extremes_with_the_best_on_top(small_search):
@@ -69,7 +76,7 @@ def test_boxes_have_labels_and_contender_colours(small_search):
 def test_best_candidate_of_each_contender_is_always_shown(large_search):
     display = CVScoresDisplay.from_search(large_search, ax=make_axes(10, 12))
     labels = texts_of(display.ax_.get_yticklabels())
-    ranks = [int(label.rpartition("#")[2]) for label in labels]
+    ranks = [int(label.rpartition("#")[2].rstrip("=")) for label in labels]
     best_of_each = leaderboard(large_search).drop_duplicates("contender")["rank"].tolist()
     assert len(ranks) == 30
     assert ranks[:28] == list(range(1, 29))
@@ -97,7 +104,7 @@ def test_candidates_without_a_score_are_counted_but_not_drawn(small_search):
 def test_axis_label_names_the_metric():
     search = fit_three_contenders(2, scoring={"e": "neg_max_error", "r": "r2"})
     display = CVScoresDisplay.from_search(search, metric="e", ax=make_axes())
-    assert display.ax_.get_xlabel() == "e (higher is better)"
+    assert display.ax_.get_xlabel() == "e (lower is better)"
     with pytest.raises(ReportError, match=r"metric='x' .* Known: e, r\."):
         CVScoresDisplay.from_search(search, metric="x", ax=make_axes())
 
@@ -106,3 +113,33 @@ def test_long_labels_are_truncated(small_search):
     changed = with_text_values(small_search, "model__solver", "s" * 500)
     labels = texts_of(CVScoresDisplay.from_search(changed, ax=make_axes()).ax_.get_yticklabels())
     assert max(map(len, labels)) < 200
+
+
+def test_labels_are_unique_with_many_parameters():
+    names = [f"a_long_name_of_a_parameter_{n}" for n in range(12)]
+    random = np.random.default_rng(0)
+    params = [{name: float(random.random()) for name in names} for _ in range(30)]
+    display = CVScoresDisplay.from_search(make_search(params, random.random(30)), ax=make_axes())
+    assert len({text.partition("   ")[0] for text in texts_of(display.ax_.get_yticklabels())}) == 30
+
+
+def test_candidates_with_equal_scores_are_counted():
+    params = [{"alpha": n} for n in range(40)]
+    scores = [0.9, 0.8, *[0.7] * 38]
+    display = CVScoresDisplay.from_search(make_search(params, scores), ax=make_axes())
+    assert texts_of(display.ax_.get_yticklabels())[1:3] == ["alpha=1   #2", "alpha=2   #3="]
+    assert display.note_.get_text().endswith("equal scores: 38 candidates at #3")
+
+
+def test_rounds_of_a_halving_search_are_apart():
+    params = [{"alpha": n} for n in range(4)]
+    rounds = {"iter": [0] * 4 + [1] * 2, "n_resources": [100] * 4 + [2000] * 2}
+    search = make_search([*params, *params[:2]], [0.1, 0.2, 0.9, 0.8, 0.3, 0.4], **rounds)
+    display = CVScoresDisplay.from_search(search, ax=make_axes())
+    assert texts_of(display.rounds_) == ["round 2\n2,000 samples", "round 1\n100 samples"]
+    assert [text.get_position()[1] for text in display.rounds_] == [1.5, 3.5]
+    assert texts_of(display.ax_.get_yticklabels())[0] == "alpha=1   #1"
+
+
+def test_other_searches_have_no_rounds(small_search):
+    assert CVScoresDisplay.from_search(small_search, ax=make_axes()).rounds_ == []

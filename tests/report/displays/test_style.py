@@ -1,6 +1,6 @@
 """Style of the pictures."""
 
-from skdistsearch.report._style import contender_styles
+from skdistsearch.report.displays._style import contender_styles
 
 
 def test_contenders_beyond_the_palette_have_a_hatch():

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistsearch._text import pluralize, truncate
+from skdistsearch._text import pluralize
 from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._candidate_names import format_value, short_parameter_names
-from skdistsearch.report._display import Display
+from skdistsearch.report._candidate_labels import cut_texts, distinct_texts
+from skdistsearch.report._candidate_names import short_parameter_names
 from skdistsearch.report._leaderboard import leaderboard
-from skdistsearch.report._style import (
-    DECADES,
+from skdistsearch.report._metrics import find_metric, shown_scores
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import (
     EDGE_COLOUR,
+    MANY,
     ContenderStyle,
     contender_styles,
-    score_axis_label,
+    score_colours,
+    spans_decades,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import XAxis, YAxis
     from pandas import DataFrame
 
-_MANY = 60  # candidates, beyond which points are small and have no error bars
 _MAX_TICKS = 20  # values with a label each
 _LABEL_LENGTH = 24  # characters
 _LABELS_LENGTH = 60  # characters of all labels of the x axis, beyond which they are rotated
@@ -50,7 +52,7 @@ class ParameterScoresDisplay(Display):
     values : dict of str to list
         One or two parameters: name, and values in the order of ``leaderboard``.
     score_name : str
-        Label of the axis or of the colour bar of scores.
+        Label of the axis or of the colour bar of scores. Errors are positive.
     contenders : sequence of str
         All contenders of the search, so that each has the same style in all pictures.
     left_out : int, default=0
@@ -73,8 +75,16 @@ class ParameterScoresDisplay(Display):
 
     Examples
     --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.tree import DecisionTreeRegressor
     >>> from skdistsearch.report import ParameterScoresDisplay
-    >>> ParameterScoresDisplay.from_search(search, "max_depth")  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"max_depth": [2, 3, 4]}
+    >>> search = GridSearchCV(DecisionTreeRegressor(random_state=0), grid, cv=3).fit(X, y)
+    >>> display = ParameterScoresDisplay.from_search(search, "max_depth")
+    >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    ('max_depth', 'R² (higher is better)')
     """
 
     def __init__(
@@ -138,7 +148,7 @@ class ParameterScoresDisplay(Display):
                 short: [params[index][name] for index in shown.index]
                 for short, name in names.items()
             },
-            score_name=score_axis_label(search, table.attrs["metric"]),
+            score_name=find_metric(search, table.attrs["metric"]).label,
             contenders=sorted(set(table["contender"])),
             left_out=len(table) - len(shown),
         ).plot(ax)
@@ -165,12 +175,12 @@ class ParameterScoresDisplay(Display):
         self._add_note(self._note_text())
 
     def _draw_against_one(self, x: NDArray[np.float64]) -> None:
-        scores = self.leaderboard["mean_score"].to_numpy()
+        scores = shown_scores(self.leaderboard)
         errors = self.leaderboard["std_error"].to_numpy()
         self.points_: dict[str, Any] = {}
         for name, rows, style in self._contender_rows():
             points = x[rows], scores[rows]
-            if len(x) <= _MANY:
+            if len(x) <= MANY:
                 bars = self.ax_.errorbar(
                     *points, errors[rows], fmt="none", ecolor=style["color"], capsize=3, zorder=1
                 )
@@ -181,9 +191,10 @@ class ParameterScoresDisplay(Display):
         self.ax_.set_ylabel(self.score_name)
 
     def _draw_against_two(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        scores = self.leaderboard["mean_score"].to_numpy()
-        low = np.quantile(scores, 0.05) if len(scores) > _MANY else scores.min()
-        scale = {"cmap": "cividis", "vmin": low, "vmax": scores.max()}
+        scores = shown_scores(self.leaderboard)
+        scale, extend = score_colours(
+            scores, lower_is_better=self.leaderboard.attrs["lower_is_better"]
+        )
         self.points_ = {
             name: self.ax_.scatter(
                 x[rows], y[rows], c=scores[rows], **scale, **self._marker_options(name, style)
@@ -194,7 +205,7 @@ class ParameterScoresDisplay(Display):
             next(iter(self.points_.values())),
             ax=self.ax_,
             label=self.score_name,
-            extend="min" if low > scores.min() else "neither",
+            extend=extend,
         )
 
     def _contender_rows(self) -> list[tuple[str, NDArray[np.bool_], ContenderStyle]]:
@@ -207,7 +218,7 @@ class ParameterScoresDisplay(Display):
         ]
 
     def _marker_options(self, contender: str, style: ContenderStyle) -> dict[str, Any]:
-        is_many = len(self.leaderboard) > _MANY
+        is_many = len(self.leaderboard) > MANY
         return {
             "label": contender,
             "marker": style["marker"],
@@ -246,9 +257,9 @@ def _place_values(axis: XAxis | YAxis, name: str, values: Sequence[object]) -> N
     """Set the label, scale and ticks of the axis; return the positions of the values on it."""
     axis.set_label_text(name)
     if not all(isinstance(value, Real) and not isinstance(value, bool) for value in values):
-        return _place_categories(axis, [format_value(value) for value in values])
+        return _place_categories(axis, distinct_texts(values))
     numbers = np.array(values, dtype=float)
-    if numbers.min() > 0 and numbers.max() >= DECADES * numbers.min():
+    if spans_decades(numbers):
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     elif all(isinstance(value, Integral) for value in values) and np.ptp(numbers) < _MAX_TICKS:
         axis.set_ticks(np.arange(numbers.min(), numbers.max() + 1))
@@ -258,7 +269,7 @@ def _place_values(axis: XAxis | YAxis, name: str, values: Sequence[object]) -> N
 def _place_categories(axis: XAxis | YAxis, texts: Sequence[str]) -> NDArray[np.float64]:
     """Set one tick per category; return positions around it, spread so that no points overlap."""
     categories = sorted(set(texts))
-    _label_categories(axis, [truncate(text, _LABEL_LENGTH) for text in categories])
+    _label_categories(axis, cut_texts(categories, _LABEL_LENGTH))
     axis.axes.set(**{f"{axis.axis_name}lim": (-0.5, len(categories) - 0.5)})
     random = np.random.default_rng(0)
     positions = np.array([float(categories.index(text)) for text in texts])

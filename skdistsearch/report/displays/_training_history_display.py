@@ -13,8 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from skdistsearch._text import truncate
 from skdistsearch._typing import Estimator
 from skdistsearch.exceptions import ReportError
-from skdistsearch.report._display import Display
-from skdistsearch.report._style import DECADES, EDGE_COLOUR, ContenderStyle, contender_styles
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import (
+    DECADES,
+    EDGE_COLOUR,
+    ContenderStyle,
+    contender_styles,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,8 +61,16 @@ class TrainingHistoryDisplay(Display):
 
     Examples
     --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import HistGradientBoostingRegressor
+    >>> from skdistsearch import EarlyStopping
     >>> from skdistsearch.report import TrainingHistoryDisplay
-    >>> TrainingHistoryDisplay.from_estimator(search.best_estimator_)  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> trees = HistGradientBoostingRegressor(max_iter=50)
+    >>> model = EarlyStopping(trees, patience=3, random_state=0).fit(X, y)
+    >>> display = TrainingHistoryDisplay.from_estimator(model)
+    >>> display.ax_.get_xlabel()
+    'iteration'
     """
 
     def __init__(

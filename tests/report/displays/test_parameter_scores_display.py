@@ -16,7 +16,7 @@ pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 from matplotlib.colors import to_hex
 
 from skdistsearch.report import ParameterScoresDisplay, leaderboard
-from skdistsearch.report._style import contender_styles
+from skdistsearch.report.displays._style import contender_styles
 
 
 def test_points_are_parameter_values_and_mean_scores(small_search):

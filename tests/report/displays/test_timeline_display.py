@@ -19,7 +19,7 @@ pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
 from matplotlib.colors import to_hex
 
 from skdistsearch.report import TimelineDisplay
-from skdistsearch.report._style import contender_styles
+from skdistsearch.report.displays._style import contender_styles
 
 STYLES = contender_styles(["DecisionTreeRegressor", "Ridge"])
 

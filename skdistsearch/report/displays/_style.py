@@ -1,13 +1,12 @@
-"""Style of the pictures of a search: colours, sizes, names of metrics, and axes to draw on."""
+"""Style of the pictures of a search: colours, sizes, and axes to draw on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from sklearn.base import is_classifier, is_regressor
-
-from skdistsearch._typing import FittedSearch
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +23,8 @@ SMALLEST_FONT = 5.0
 """Size in points; smaller labels are illegible."""
 DECADES = 100.0
 """Ratio of the largest to the smallest value from which an axis is logarithmic."""
+MANY = 60
+"""Number of candidates beyond which points are small and have no error bars."""
 EDGE_COLOUR = "#333333"
 """Colour of the edges of bars and markers."""
 LEGEND_ABOVE: dict[str, Any] = {
@@ -59,25 +60,45 @@ def contender_styles(contenders: Iterable[str]) -> dict[str, ContenderStyle]:
     }
 
 
-def metric_label(search: FittedSearch, metric: str) -> str:
-    """Return the name of a metric for readers."""
-    scoring = search.scoring
-    if metric != "score":
-        name = metric
-    elif isinstance(scoring, str):
-        name = scoring
-    elif scoring is None and is_regressor(search.estimator):
-        name = "r2"
-    elif scoring is None and is_classifier(search.estimator):
-        name = "accuracy"
-    else:
-        name = getattr(scoring, "__name__", "score")
-    return "R²" if name == "r2" else name.replace("_", " ")
+def spans_decades(values: NDArray[np.float64], ratio: float = DECADES) -> bool:
+    """Return whether an axis of the values should be logarithmic."""
+    return bool(values.size and values.min() > 0 and values.max() >= ratio * values.min())
 
 
-def score_axis_label(search: FittedSearch, metric: str) -> str:
-    """Return the label for an axis of scores. Higher is better for all scorers of scikit-learn."""
-    return f"{metric_label(search, metric)} (higher is better)"
+def score_colours(
+    scores: NDArray[np.float64], *, lower_is_better: bool, is_best_dark: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Return the colour map with its limits, and the end at which a colour bar is open.
+
+    The worst of many candidates share a colour.
+    """
+    low, high = scores.min(), scores.max()
+    if len(scores) > MANY and lower_is_better:
+        high = np.quantile(scores, 0.95)
+    elif len(scores) > MANY:
+        low = np.quantile(scores, 0.05)
+    is_open = low > scores.min() or high < scores.max()
+    cmap = "cividis" if lower_is_better == is_best_dark else "cividis_r"
+    extend = ("max" if lower_is_better else "min") if is_open else "neither"
+    return {"cmap": cmap, "vmin": low, "vmax": high}, extend
+
+
+def limit_to_best(ax: Axes, scores: NDArray[np.float64], *, lower_is_better: bool) -> int:
+    """Set limits of the y axis that hide bad scores, if they would flatten the others.
+
+    Returns
+    -------
+    n_hidden : int
+        Number of scores outside the limits.
+    """
+    errors = scores if lower_is_better else -scores
+    best, bound = errors.min(), np.quantile(errors, 0.9)
+    if len(errors) <= MANY or errors.max() - best <= 3 * (bound - best):
+        return 0
+    margin = 0.05 * (bound - best) or 1.0
+    limits = best - margin, bound + margin
+    ax.set_ylim(*(limits if lower_is_better else (-limits[1], -limits[0])))
+    return int((errors > limits[1]).sum())
 
 
 def figure_height(n_rows: int) -> float:

@@ -15,9 +15,9 @@ from skdistsearch._timeline_rows import assign_rows
 from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._candidate_names import contender_name
-from skdistsearch.report._display import Display
 from skdistsearch.report._leaderboard import default_metric
-from skdistsearch.report._style import EDGE_COLOUR, contender_styles, figure_height
+from skdistsearch.report.displays._display import Display
+from skdistsearch.report.displays._style import EDGE_COLOUR, contender_styles, figure_height
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,8 +69,15 @@ class TimelineDisplay(Display):
 
     Examples
     --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdistsearch import DistributedSearchCV
     >>> from skdistsearch.report import TimelineDisplay
-    >>> TimelineDisplay.from_search(search)  # doctest: +SKIP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = DistributedSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3).fit(X, y)
+    >>> display = TimelineDisplay.from_search(search)
+    >>> display.note_.get_text().partition(",")[0]
+    '6 fits on 1 worker'
     """
 
     def __init__(self, *, bars: Sequence[Bar], contenders: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ pytest.importorskip("matplotlib", reason="draws the pictures")
 from matplotlib.colors import to_hex
 
 from skdistsearch.report import TrainingHistoryDisplay
-from skdistsearch.report._style import contender_styles
+from skdistsearch.report.displays._style import contender_styles
 
 DATA = load_diabetes(return_X_y=True)
 

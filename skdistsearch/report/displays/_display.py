@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from skdistsearch.report._style import (
+from skdistsearch.report.displays._room import make_room
+from skdistsearch.report.displays._style import (
     LEGEND_ABOVE,
     SMALLEST_FONT,
     make_pyplot_axes,
@@ -54,7 +55,13 @@ class Display(ABC):
         self.figure_ = self.ax_.figure
         self.legend_ = None
         self._draw_on_axes()
+        make_room(self.ax_, self._own_axes())
         return self
+
+    def _own_axes(self) -> list[Axes]:
+        """Return axes that belong to ``ax_``, such as a colour bar."""
+        colorbar = getattr(self, "colorbar_", None)
+        return [] if colorbar is None else [colorbar.ax]
 
     @abstractmethod
     def _figure_size(self) -> tuple[float, float]:
