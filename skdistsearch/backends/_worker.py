@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from skdistsearch._batch import Batch
+from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._outcome import Outcome
 from skdistsearch.execution import Runner, divide_cache
 from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units
@@ -157,7 +158,8 @@ def run_local_worker(
 
     Returns True if it stopped early because this process has grown and should be replaced.
     """
-    batch = load_batch(folder, manifest)
+    with hide_native_logs():  # once per worker, and the caller's terminal has them all
+        batch = load_batch(folder, manifest)
     runner = Runner(batch, all_fits(groups))
     with JournalWriter(Path(journal), batch) as writer:
         for unit in claim_units(groups, Path(claims), runner.mark_done):

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdistsearch import early_stopping
+from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._typing import Estimator
 from skdistsearch._validation import did_you_mean, is_integer
 from skdistsearch.contenders._fit_params import FitParams, WithFitParams
@@ -204,7 +205,8 @@ class _SpecParser:
         if isinstance(model, str):
             module, _, name = model.rpartition(".")
             try:
-                model = getattr(importlib.import_module(module), name)
+                with hide_native_logs():
+                    model = getattr(importlib.import_module(module), name)
             except (ImportError, AttributeError, ValueError) as exc:
                 self._add_error(_MODEL, f"{model!r} cannot be imported: {exc}.")
                 return None

@@ -21,6 +21,7 @@ import cloudpickle
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skdistsearch._batch import Batch
+from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import ArrayLike, Indices
 from skdistsearch.exceptions import PlanError
@@ -127,7 +128,8 @@ class Plan:
 
 
 def _unpickle_plan(fields: bytes) -> Plan:
-    return Plan(**pickle.loads(fields))
+    with hide_native_logs():  # in the log of each task
+        return Plan(**pickle.loads(fields))
 
 
 class BatchReady(BaseException):
