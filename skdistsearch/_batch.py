@@ -6,7 +6,7 @@ import os
 import reprlib
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -144,6 +144,14 @@ class FitContext:
         )
 
 
+@dataclass
+class FitMonitor:
+    """Tells the caller what runs now. A backend that knows it calls `Batch.report_running`."""
+
+    running_fits: Callable[[], Sequence[tuple[Fit, float]]] = tuple
+    """Returns the running fits, and for how many seconds each of them has run."""
+
+
 @dataclass(frozen=True)
 class LocalCalls:
     """Parts of a batch that exist only in the caller's process or on the caller's machine."""
@@ -153,6 +161,8 @@ class LocalCalls:
     callbacks: Sequence[Mapping[str, Any]] | None = None
     """Per fit, the keywords through which scikit-learn fires callbacks that reach into the
     estimator. They work in all processes of this machine, and on no other."""
+    monitor: FitMonitor | None = None
+    """Where the backend tells which fits are running; None if no progress is shown."""
 
     def subset(self, fits: Sequence[int]) -> LocalCalls:
         """Return what belongs to some of the fits."""
@@ -160,6 +170,7 @@ class LocalCalls:
         return LocalCalls(
             calls and [calls[fit] for fit in fits],
             callbacks and [callbacks[fit] for fit in fits],
+            self.monitor,
         )
 
 
@@ -269,6 +280,13 @@ class Batch:
             A copy.
         """
         return replace(self, context=replace(self.context, **changes))
+
+    def report_running(self, running: Callable[[], Sequence[tuple[int, float]]]) -> None:
+        """Tell the search how to ask which fits are running, and each for how many seconds."""
+        if self.local.monitor is not None:
+            self.local.monitor.running_fits = lambda: [
+                (self.fits[fit], seconds) for fit, seconds in running()
+            ]
 
     def summary(self) -> dict[str, Any]:
         """Return candidates and fits as text and numbers, for reports.

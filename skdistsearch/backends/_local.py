@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -101,7 +102,15 @@ class LocalBackend(Backend):
 
 def _run_in_this_process(batch: Batch) -> Iterator[Outcome]:
     fits = list(chain.from_iterable(group_by_shared_work(batch, range(len(batch)))))
-    return map(Runner(batch, fits).run_in_process, fits)
+    runner = Runner(batch, fits)
+    for fit in fits:
+        started_at = time.monotonic()
+        batch.report_running(partial(_running_since, fit, started_at))
+        yield runner.run_in_process(fit)
+
+
+def _running_since(fit: int, started_at: float) -> list[tuple[int, float]]:
+    return [(fit, time.monotonic() - started_at)]
 
 
 def _run_through_joblib(
@@ -134,6 +143,7 @@ def _run_in_worker_processes(
     _warn_of_oversubscription(batch, n_workers)
     with temporary_folder() as folder:
         journal = open_local_journal(batch, default=folder / "journal")
+        batch.report_running(journal.running_fits)
         portable = batch.portable(same_machine=True)
         manifest = dump_batch(portable, FolderStore(folder), content_addressed=False).manifest
         environment = thread_limits(n_workers, threads)

@@ -9,7 +9,8 @@ Contents
 - `_pipeline`: the wrappers around a backend, in their order.
 - `_param_grid`: ``param_grid`` to candidates.
 - `_plan`: a search in three steps, for a Metaflow flow of the user's own.
-- `_progress_log`, `_signals`: the log of a search, and its end by a signal.
+- `_progress_log`, `_progress`: what a search shows and logs while it runs.
+- `_signals`: the end of a search by a signal.
 - `_one_standard_error`: a rule for ``refit=``.
 - `_docstring`: parts of docstrings that all searches share.
 

@@ -128,7 +128,12 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         backend.check()
         collector = self._make_collector()
         run = build_pipeline(
-            backend, checkpoint=self.checkpoint, cache_mb=self.cache_mb, collector=collector
+            backend,
+            checkpoint=self.checkpoint,
+            cache_mb=self.cache_mb,
+            collector=collector,
+            verbose=self.verbose,
+            has_rounds=not self._is_single_round,
         )
         self._check_candidates()
         with unwind_on_sigterm():

@@ -7,16 +7,12 @@ pass them on the way back.
 
 from __future__ import annotations
 
-import logging
-
 from skdistsearch._batch import Run
 from skdistsearch.backends import Backend
 from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
 from skdistsearch.execution import share_work
 from skdistsearch.model_outputs import OutputCollector
-from skdistsearch.model_selection._progress_log import log_progress
-
-_log = logging.getLogger("skdistsearch")
+from skdistsearch.model_selection._progress_log import is_logged, show_progress
 
 
 def build_pipeline(
@@ -25,6 +21,8 @@ def build_pipeline(
     checkpoint: object = None,
     cache_mb: float | None = None,
     collector: OutputCollector | None = None,
+    verbose: int = 0,
+    has_rounds: bool = False,
 ) -> Run:
     """Wrap the ``run`` of a backend.
 
@@ -38,14 +36,20 @@ def build_pipeline(
         Memory for shared work, in MB; 0 shares nothing.
     collector : OutputCollector or None
         Collects what ``extract=`` and ``keep=`` ask for.
+    verbose : int
+        Show the progress, unless it is 0.
+    has_rounds : bool
+        The search has several rounds, and shows the number of each.
     """
     run: Run = backend.run
     if checkpoint is not None:
         url = checkpoint_url(checkpoint, backend.checkpoint_root())
         run = resume_from_checkpoint(run, url)
     run = share_work(run, cache_mb)  # equal fits become one before the checkpoint sees them
-    if _log.isEnabledFor(logging.INFO):
-        run = log_progress(run)  # counts every fit, also those that were saved or are equal
+    if verbose or is_logged():
+        run = show_progress(
+            run, verbose, has_rounds=has_rounds
+        )  # counts every fit, also those that were saved or are equal
     if collector is not None:  # outermost: what is extracted is part of the key of a fit
         run = collector.collect_outputs(run)
     return run

@@ -138,6 +138,8 @@ class _WorkerState:
     """Id of the task's AWS Batch job, if any."""
     running_fit: int | None = None
     """Number of the fit that has started and not finished."""
+    started_at: float = 0.0
+    """When its start was read, by this process's monotonic clock."""
 
 
 class JournalReader:
@@ -179,10 +181,14 @@ class JournalReader:
         """Folder that the workers write to."""
         return self._folder
 
-    @property
-    def n_running(self) -> int:
-        """Number of fits that have started and not finished."""
-        return sum(worker.running_fit is not None for worker in self._workers.values())
+    def running_fits(self) -> list[tuple[int, float]]:
+        """Return the number, and the seconds since its start, of each fit that is running."""
+        now = time.monotonic()
+        return [
+            (worker.running_fit, now - worker.started_at)
+            for worker in list(self._workers.values())  # another thread may read the journals
+            if worker.running_fit is not None
+        ]
 
     @property
     def n_retries(self) -> int:
@@ -229,6 +235,7 @@ class JournalReader:
                 artifacts = self._locate_artifacts(outcome)
                 yield replace(outcome, is_persisted=self._is_checkpoint, artifacts=artifacts)
             elif "started" in fields:
+                worker.started_at = time.monotonic()
                 worker.running_fit = self._check_fit(fields["started"])
             elif (fields["format"], fields["batch"]) == (FORMAT, self._batch):
                 worker.task_pathspec, worker.job = str(fields["task_pathspec"]), str(fields["job"])

@@ -107,6 +107,10 @@ def test_progress_is_logged_only_if_info_is_enabled(backend, info_log):
     assert build_pipeline(backend, cache_mb=0) == backend.run
 
 
+def test_progress_is_shown_if_verbose(backend, without_info_log):
+    assert build_pipeline(backend, cache_mb=0, verbose=1) != backend.run
+
+
 def test_closing_the_outcomes_closes_the_backend(make_search, backend, info_log, tmp_path):
     closed = []
 

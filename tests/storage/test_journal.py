@@ -34,7 +34,7 @@ def test_reader_returns_each_outcome_once_and_tracks_running_fits(batch, tmp_pat
     ):
         one.write_start(0)
         assert list(reader.read_new()) == []
-        assert reader.n_running == 1
+        assert len(reader.running_fits()) == 1
         one.write_outcome(SAMPLE_OUTCOMES[0])
         other.write_start(2)
         assert list(reader.read_new()) == [SAMPLE_OUTCOMES[0]]

@@ -136,7 +136,7 @@ class MetaflowRun:
         _log.info(
             "Metaflow run %s: %d fits are running, %d tasks were tried again",
             self.pathspec or "(starting)",
-            journal.n_running,
+            len(journal.running_fits()),
             journal.n_retries,
         )
 

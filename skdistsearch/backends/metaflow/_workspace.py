@@ -88,6 +88,7 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
             models_url=self.journal_url if self._is_remote and not is_in_folder else "",
         )
         """Outcomes, as they have reached this machine."""
+        self._batch.report_running(self.journal.running_fits)
 
     def _open_downloader(self, folder: Path) -> JournalDownloader:
         store = S3Store(self.journal_url)

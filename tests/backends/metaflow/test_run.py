@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def test_search_in_a_notebook(options, tmp_path, home):
     ).execute()
     printed = [output["text"] for output in cells[1].outputs if output.get("name") == "stdout"]
     assert "".join(printed).count("[CV 1/2] END") == 2
+    (bar,) = [output["data"] for output in cells[1].outputs if "data" in output]
+    assert re.search(r"^[48]/[48] fits  best .* s$", bar["text/plain"])
     assert cells[2].outputs[0]["data"]["text/plain"] == "{'alpha': 0.1}"
 
 
