@@ -6,7 +6,7 @@ from pathlib import Path
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 
-from skdistsearch import EarlyStopping
+from skdistsearch import DistributedSearchCV, EarlyStopping
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CV = KFold(5, shuffle=True, random_state=0)
@@ -31,15 +31,15 @@ def make_workload(config="randomized", n_categories=2, activation=None, *, quick
         sys.path.insert(0, str(EXAMPLES))
     from configs import load_config
     from mock_data import make_data
-    from tournament import make_search
+    from tournament_parts import SEED, make_contenders
 
     config = load_config(f"small_{config}" if quick else config)
     spec = [_with_activation(contender, activation) for contender in config["contenders_spec"]]
     config = {**config, "n_categorical_features": n_categories, "contenders_spec": spec}
     X, y = make_data(config)
-    search = make_search(config, X)
-    candidates = search.plan(X, y).candidates
-    return search.estimator, [_as_grid(candidate) for candidate in candidates], X, y
+    estimator, grid = make_contenders(config, X)
+    candidates = DistributedSearchCV(estimator, grid, random_state=SEED).plan(X, y).candidates
+    return estimator, [_as_grid(candidate) for candidate in candidates], X, y
 
 
 def _with_activation(contender, activation):

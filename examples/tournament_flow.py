@@ -13,17 +13,43 @@ step keeps them as artifacts, and shows the ranking and the pictures in its card
 Needs ``pip install "skdistsearch[all]"``, in the image of the tasks too.
 """
 
+import os
 import tempfile
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
+
 from configs import load_config
+from configs.models import best_iteration
 from metaflow import FlowSpec, Parameter, card, current, step
 from metaflow.cards import Image, Markdown, Table
 from mock_data import hold_out, make_data
-from tournament import make_search, write_results
+from tournament_parts import (
+    SEED,
+    conclude,
+    draw,
+    make_contenders,
+    make_splitter,
+    write_files,
+)
 
-from skdistsearch import MetaflowBackend
+from skdistsearch import DistributedSearchCV, MetaflowBackend
+from skdistsearch.early_stopping import replace_early_stopping
 from skdistsearch.report import leaderboard
+
+
+def make_search(config, X, **params):
+    """Return the search over all contenders."""
+    model, grid = make_contenders(config, X)
+    return DistributedSearchCV(
+        model,
+        grid,
+        scoring=config["scoring"],
+        cv=make_splitter(config),
+        extract={"n_iter": best_iteration},
+        random_state=SEED,
+        **params,
+    )
 
 
 class TournamentFlow(FlowSpec):
@@ -39,8 +65,7 @@ class TournamentFlow(FlowSpec):
         self.X, self.y = make_data(config)
         X_train, _, y_train, _ = hold_out(config, self.X, self.y)
         backend = MetaflowBackend(fits_per_task=self.fits_per_task)
-        self.search = make_search(config, self.X, backend=backend)
-        self.plan = self.search.plan(X_train, y_train)
+        self.plan = make_search(config, self.X, backend=backend).plan(X_train, y_train)
         self.chunks = list(range(len(self.plan)))
         self.next(self.fit, foreach="chunks")
 
@@ -54,15 +79,24 @@ class TournamentFlow(FlowSpec):
     @step
     def judge(self, inputs):
         """Assemble the search, test the winner, refit it on all rows and keep the files."""
-        self.merge_artifacts(inputs, include=["X", "y", "plan", "search"])
-        self.search = self.search.assemble(self.plan, [task.outcomes for task in inputs])
-        self.leaderboard = leaderboard(self.search)
-        with tempfile.TemporaryDirectory() as name:
-            folder, config = Path(name), load_config(self.config)
-            self.final = write_results(self.search, config, self.X, self.y, folder)
-            self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        self.merge_artifacts(inputs, include=["X", "y", "plan"])
+        config = load_config(self.config)
+        search = make_search(config, self.X)
+        self.search = search.assemble(self.plan, [task.outcomes for task in inputs])
+        self.leaderboard = leaderboard(search)
+        n_iter = round(search.best_n_iter_)
+        self.final = replace_early_stopping(search.best_estimator_, n_iter).fit(self.X, self.y)
+        self.files = self.make_files(hold_out(config, self.X, self.y))
         self.fill_card()
         self.next(self.end)
+
+    def make_files(self, parts):
+        """Test the winner; return the content of each file by name."""
+        _, X_test, _, y_test = parts
+        conclusion, figures = (make(self.search, X_test, y_test) for make in (conclude, draw))
+        with tempfile.TemporaryDirectory() as name:
+            write_files(Path(name), self.search, conclusion, figures, self.final)
+            return {path.name: path.read_bytes() for path in Path(name).iterdir()}
 
     def fill_card(self):
         """Show the conclusion, the ranking and the pictures."""

@@ -7,6 +7,7 @@ LIGHTGBM, KERAS = randomized.CONFIG["contenders_spec"]
 
 CONFIG = {
     **randomized.CONFIG,
+    "title": "50 fits, for three classes",
     "task": "classification",
     "scoring": "accuracy",
     "n_classes": 3,
@@ -24,7 +25,6 @@ CONFIG = {
             "__model__init_kwargs__loss": ["sparse_categorical_crossentropy"],
             "__model__init_kwargs__metrics": [None],
             "__model__fit_kwargs__monitor": ["val_loss"],
-            "__model__fit_kwargs__min_delta": [1e-3],
         },
     ],
 }

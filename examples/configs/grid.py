@@ -4,6 +4,7 @@ from configs.base import BASE, KERAS, LIGHTGBM
 
 CONFIG = {
     **BASE,
+    "title": "35 fits",
     "n_categorical_features": 1,
     "contenders_spec": [
         {

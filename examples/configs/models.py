@@ -1,10 +1,15 @@
 """Models of the configurations: Keras nets, and LightGBM for several labels."""
 
+import logging
+
 import numpy as np
 from lightgbm import LGBMClassifier
 from sklearn.multioutput import MultiOutputClassifier
 
 from skdistsearch import EarlyStopping
+
+# A search compiles many small nets in one process, about which TensorFlow warns
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def regression_net(meta, dense_layer_widths, l1_factor, l2_factor, activation):

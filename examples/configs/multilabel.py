@@ -9,6 +9,7 @@ _, KERAS = classification.CONFIG["contenders_spec"]
 
 CONFIG = {
     **classification.CONFIG,
+    "title": "30 fits, for four labels",
     "task": "multilabel",
     "scoring": "f1_micro",
     "n_classes": 4,

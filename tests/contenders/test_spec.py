@@ -285,7 +285,7 @@ def config(monkeypatch, request):
 
 @pytest.mark.parametrize(
     ("config", "n"),
-    [("grid", 3 + 4), ("randomized", 5 + 5), ("small_grid", 2), ("small_randomized", 2)],
+    [("grid", 3 + 4), ("randomized", 5 + 5), ("small_grid", 2), ("small_randomized", 3)],
     indirect=["config"],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
