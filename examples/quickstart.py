@@ -28,7 +28,7 @@ X, y = load_digits(return_X_y=True)
 model = make_pipeline(StandardScaler(), SVC())
 grid = {"svc__C": [10, 100, 1000], "svc__gamma": [0.0001, 0.0005, 0.002, 0.01]}
 
-expected = GridSearchCV(model, grid, cv=5, n_jobs=2).fit(X, y)
+expected = GridSearchCV(model, grid, cv=3, n_jobs=2).fit(X, y)
 print(f"{expected.best_score_:.4f}  {expected.best_params_}")
 
 # %%
@@ -36,7 +36,7 @@ print(f"{expected.best_score_:.4f}  {expected.best_params_}")
 # --------------------
 # Only the name of the class changes. ``n_jobs`` has the same meaning as in scikit-learn.
 
-search = DistributedSearchCV(model, grid, cv=5, n_jobs=2).fit(X, y)
+search = DistributedSearchCV(model, grid, cv=3, n_jobs=2).fit(X, y)
 print(f"{search.best_score_:.4f}  {search.best_params_}")
 
 # %%
@@ -45,7 +45,7 @@ print(f"{search.best_score_:.4f}  {search.best_params_}")
 # ``backend="metaflow"`` runs the fits as tasks of a Metaflow run on this machine. With
 # ``backend="batch"`` or ``"kubernetes"`` the same tasks run in containers.
 
-on_metaflow = DistributedSearchCV(model, grid, cv=5, n_jobs=2, backend="metaflow")
+on_metaflow = DistributedSearchCV(model, grid, cv=3, n_jobs=2, backend="metaflow")
 on_metaflow.fit(X, y)
 print(f"{on_metaflow.best_score_:.4f}  {on_metaflow.best_params_}")
 print("Metaflow runs:", len(on_metaflow.runs_))

@@ -11,7 +11,7 @@ This page measures the time that it saves.
 # %%
 # Documents
 # ---------
-# 800 documents of four classes, with word frequencies as in a natural language. Ten words
+# 600 documents of four classes, with word frequencies as in a natural language. Ten words
 # of each document are typical of its class.
 
 import time
@@ -29,7 +29,7 @@ rng = np.random.default_rng(0)
 words = np.array([f"w{number}" for number in range(30_000)])
 frequencies = 1 / np.arange(1, len(words) + 1)
 frequencies /= frequencies.sum()
-y = rng.integers(0, 4, 800)
+y = rng.integers(0, 4, 600)
 
 
 def write_document(label):
