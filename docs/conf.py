@@ -2,12 +2,14 @@
 
 import os
 import sys
+import tempfile
 import warnings
 
 import skdistsearch
 
-sys.path.insert(0, os.path.dirname(__file__))  # api_pages, gallery_order
+sys.path.insert(0, os.path.dirname(__file__))  # api_pages, gallery
 os.environ["METAFLOW_USER"] = "reader"
+os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = tempfile.mkdtemp()  # of the gallery's runs
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
 
@@ -63,8 +65,12 @@ sphinx_gallery_conf = {
     "doc_module": ("skdistsearch",),
     "reference_url": {"skdistsearch": None},
     "filename_pattern": "/",
-    "ignore_pattern": r"(own_flow|tournament_flow|custom_backend|mock_data|plots|__init__)\.py",
-    "within_subsection_order": "gallery_order.GalleryOrder",
+    "ignore_pattern": (
+        r"(custom_backend|mock_data|overnight|own_flow|plots|tournament_(flow|parts))\.py"
+    ),
+    "within_subsection_order": "gallery.GalleryOrder",
+    "reset_argv": "gallery.reset_argv",
+    "capture_repr": ("_repr_html_",),  # tables
     "abort_on_example_error": True,
     "show_memory": False,
     "download_all_examples": False,

@@ -2,10 +2,9 @@
 
     python own_flow.py run
 
-Each task of the step *fit* runs one chunk of five fits. To run them on AWS Batch, decorate that
-step, and only that one: ``@batch(cpu=1, memory=4000)`` above its ``@step``. The other steps are
-quick, except for *join*, which refits the best candidate on all data. Metaflow keeps the run:
-``metaflow.Flow("OwnFlow").latest_run["end"].task.data.search`` is the fitted search.
+Each task of the step *fit* runs one chunk of five fits. The other steps are quick, except for
+*join*, which refits the best candidate on all data. Metaflow keeps the run:
+``metaflow.Flow("OwnFlow").latest_run.data.search`` is the fitted search.
 """
 
 from metaflow import FlowSpec, step
@@ -32,7 +31,7 @@ class OwnFlow(FlowSpec):
         self.chunks = list(range(len(self.plan)))
         self.next(self.fit, foreach="chunks")
 
-    # @batch(cpu=1, memory=4000) goes here
+    # To run the fits, and only them, on AWS Batch: @batch(cpu=1, memory=4000)
     @step
     def fit(self):
         """Run one chunk of fits."""
@@ -42,8 +41,8 @@ class OwnFlow(FlowSpec):
     @step
     def join(self, inputs):
         """Assemble the fitted search from all outcomes."""
-        first = inputs[0]
-        self.search = first.search.assemble(first.plan, [task.outcomes for task in inputs])
+        search, plan = inputs[0].search, inputs[0].plan
+        self.search = search.assemble(plan, [task.outcomes for task in inputs])
         self.next(self.end)
 
     @step

@@ -1,5 +1,6 @@
-"""Order of the examples in the gallery: from the first search to the tournament."""
+"""Order of the examples in the gallery, and their command lines."""
 
+import tempfile
 from pathlib import Path
 
 ORDER = (
@@ -10,7 +11,7 @@ ORDER = (
     "early_stopping",
     "leaderboard",
     "ensemble",
-    "overnight",
+    "resume",
     "flow",
     "tournament",
 )
@@ -25,3 +26,10 @@ class GalleryOrder:
     def __call__(self, filename):
         """Return the position of a file; a file that is not listed is an error."""
         return ORDER.index(Path(filename).stem)
+
+
+def reset_argv(gallery_conf, script_vars):
+    """Return the command line of an example; only the tournament has one."""
+    if Path(script_vars["src_file"]).stem != "tournament":
+        return []
+    return ["--config", "small_randomized", "--results", tempfile.mkdtemp()]
