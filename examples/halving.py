@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skdistsearch import DistributedHalvingRandomSearchCV
-from skdistsearch.report import leaderboard
+from skdistsearch.report import ParallelCoordinatesDisplay, ParameterImportancesDisplay, leaderboard
 
 X, y = load_digits(return_X_y=True)
 pipe = Pipeline(
@@ -77,5 +77,18 @@ ax.legend(frameon=False, loc="lower right")
 # Candidates of later rounds rank first, because scores of different rounds come from different
 # rows.
 
-plt.show()
 leaderboard(search)[["rank", "parameters", "mean_score"]].head(8).round(4)
+
+# %%
+# The parameters
+# --------------
+# Every candidate is drawn with the score of its last round.
+
+ParallelCoordinatesDisplay.from_search(search)
+
+# %%
+# The importance of a parameter is its share in the differences between the candidates' scores. It
+# is functional ANOVA if Optuna is installed, else permutation importance.
+
+ParameterImportancesDisplay.from_search(search)
+plt.show()

@@ -25,7 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from skdistsearch import DistributedSearchCV, add_baseline
 from skdistsearch.report import (
     CVScoresDisplay,
-    ParameterScoresDisplay,
+    ParallelCoordinatesDisplay,
+    ScoreTimeDisplay,
     leaderboard,
 )
 
@@ -62,9 +63,16 @@ table[["rank", "contender", "parameters", "mean_score", "difference"]].round(3)
 CVScoresDisplay.from_search(search)
 
 # %%
-# One family in detail
-# --------------------
-# Against two parameters, colours are mean scores. Candidates without the parameters are left out.
+# All parameters
+# --------------
+# Each line is a candidate. Parameters that a family does not have are not set.
 
-ParameterScoresDisplay.from_search(search, ["learning_rate", "max_depth"])
+ParallelCoordinatesDisplay.from_search(search)
+
+# %%
+# Scores and times
+# ----------------
+# No candidate is both better and faster than one on the Pareto front.
+
+ScoreTimeDisplay.from_search(search)
 plt.show()
