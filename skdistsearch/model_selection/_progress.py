@@ -116,7 +116,8 @@ class Progress:
     def _describe_candidate(self, fit: Fit) -> str:
         """Return the candidate's number, and the parameters in which it differs from others."""
         varying = self._varying_parameters[_kind(fit)]
-        parameters = {name: _shorten(fit.parameters[name]) for name in varying}
+        names = _short_names(varying)
+        parameters = {names[name]: _shorten(fit.parameters[name]) for name in varying}
         text = replace(fit, parameters=parameters).describe_candidate()
         return text if parameters else text.removesuffix(" ()")
 
@@ -201,6 +202,12 @@ class Durations:
 
 def _kind(fit: Fit) -> Kind:
     return tuple(fit.parameters)
+
+
+def _short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the names of parameters without their steps, as long as they stay different."""
+    last = [name.rpartition("__")[2] for name in names]
+    return dict(zip(names, last if len(set(last)) == len(last) else names, strict=True))
 
 
 def _shorten(value: object) -> object:

@@ -21,7 +21,7 @@ from skdistsearch.model_selection._progress import Progress
 
 _BAR_WIDTH = 12  # the line has 80 columns
 _LINE_INTERVAL_S = 10.0
-_LINES_PER_DURATION = 20  # a longer search has fewer lines: the next is due after 5 % more time
+_LINES_PER_DURATION = 4  # a longer search has fewer lines: the next is due after 25 % more time
 _INTERVAL_S = 0.25  # between two updates
 _display_lock = Lock()  # a search inside a fit of another one, or in another thread, shows nothing
 

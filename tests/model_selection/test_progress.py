@@ -132,6 +132,19 @@ def test_candidate_is_described_by_what_varies():
     assert texts == ["candidate 0 (C=0.1235)", "candidate 1 (C=1.0)", "candidate 2"]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["model__C", "scale__with_mean"], "(C=0, with_mean=0)"),
+        (["tfidf__norm", "scale__norm"], "(tfidf__norm=0, scale__norm=0)"),
+    ],
+)
+def test_parameters_are_named_without_their_steps_if_that_is_clear(names, expected):
+    progress = Progress(make_batch([dict.fromkeys(names, 0), dict.fromkeys(names, 1)]))
+    finish(progress, 0, 0.1)
+    assert f"candidate 0 {expected}" in str(progress)
+
+
 def test_text_is_one_line(batch):
     fits = [replace(fit, parameters={"model": FaultyRegressor("x" * 99)}) for fit in batch.fits]
     progress = Progress(replace(batch, fits=fits))
