@@ -1,7 +1,7 @@
 """Summaries of objects, to notice that one has been changed.
 
 Two summaries of an object differ after nearly all changes of its state. Small arrays count
-entirely, larger ones at some thousand random positions. Of long containers the length and the first
+entirely, larger ones at a thousand random positions. Of long containers the length and the first
 entries count, and of objects in C, which nothing can look into, the identity alone.
 
 Nothing simpler works. A pickle of a fitted vectorizer takes as long as using it, and many changes
@@ -27,7 +27,7 @@ from scipy import sparse
 from skdistsearch.execution._value_key import HEAP_TYPE, IdentityKey
 
 _WHOLE_MAX_BYTES = 1 << 16  # of an array; more is sampled
-_SAMPLE_SIZE = 1 << 12  # elements of a larger array: 40 µs
+_SAMPLE_SIZE = 1 << 10  # elements of a larger array: 10 µs
 _ENTRIES_MAX = 200  # of a list or dict that are looked at
 _OBJECTS_MAX = 5_000  # of one state that are looked at
 _PLAIN_TYPES = {int, float, complex, str, bytes, bool, type(None)}
