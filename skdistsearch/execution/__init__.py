@@ -5,6 +5,9 @@ Contents
 - `_runner`: runs the fits of a chunk in this process.
 - `_shared_work`: finds out, in the caller, which work the fits of a batch have in common.
 - `_transformer_slots`: the transformers within an estimator, and the work that each of them does.
+- `_value_key`: keys of parameter values, equal only if no code can tell the values apart.
+- `_protected_value`: values in a form in which fits can share them.
+- `_state_summary`: summaries of objects, to notice that one has been changed.
 - `_transform_cache`: fitted transformers and their outputs, for one split.
 - `_cached_transformer`: the stand-in for a transformer that looks up the cache.
 - `_split_data`: train and test data of a split, sliced once.

@@ -7,6 +7,10 @@ fitted on the same data. The stand-in's own attributes are slots, outside of ``_
 are stand-ins too, because a Pipeline clones its steps before it fits them. Copies and pickles are
 the plain transformer, so that no stand-in leaves the process.
 
+The fitted transformer is one object for all fits. A stand-in lends it to ``transform`` alone. For
+anything else, such as a scorer that reads or sets an attribute, it makes itself private first: it
+goes on with a deep copy, and looks nothing up any more.
+
 Nothing simpler works. A subclass made at run time would also intercept the calls that a transformer
 makes of its own methods, and could not be pickled by name. Changing the methods of the user's
 classes would affect all other threads. A Pipeline's ``memory`` hashes all data, and covers neither
@@ -27,8 +31,10 @@ from typing import Any, TypeVar
 from sklearn.base import clone
 
 from skdistsearch._typing import ArrayLike
-from skdistsearch.execution._transform_cache import CachedFit, DataKey, FitKey, TransformCache
-from skdistsearch.execution._transformer_slots import TransformerSlot, key_of
+from skdistsearch.execution._protected_value import DataKey
+from skdistsearch.execution._transform_cache import CachedFit, FitKey, TransformCache
+from skdistsearch.execution._transformer_slots import TransformerSlot
+from skdistsearch.execution._value_key import IdentityKey, key_of
 
 _T = TypeVar("_T")
 
@@ -38,9 +44,17 @@ _OWN_ATTRIBUTES = (
     "_transform_cache",
     "_work_token",
     "_columns_key",
-    "_parameters_key",
     "_cached_fit",
 )
+
+# Read by scikit-learn itself, and by no one else
+_HARMLESS_ATTRIBUTES = {
+    "__sklearn_tags__",
+    "_get_tags",  # scikit-learn < 1.6
+    "_parent_callback_ctx",
+    "_skl_callbacks",
+    "get_metadata_routing",
+}
 
 
 def install_cached_transformers(
@@ -48,11 +62,17 @@ def install_cached_transformers(
 ) -> None:
     """Replace the transformers in ``slots`` by stand-ins that share their work.
 
-    Transformers without a token stay as they are.
+    Transformers without a token, or that cannot be shared, stay as they are. So do the parts of a
+    ColumnTransformer if there is one of the latter, because the stand-in of the whole knows the
+    input of its parts.
     """
+    tokens = list(tokens)
+    without_parts = not cache.unshareable.isdisjoint(tokens)
     for slot, token in zip(slots, tokens, strict=True):
         transformer = slot.transformer
-        if token is not None and hasattr(transformer, "transform") and hasattr(transformer, "fit"):
+        if token is None or token in cache.unshareable or (without_parts and slot.columns):
+            continue
+        if hasattr(transformer, "transform") and hasattr(transformer, "fit"):
             is_sequence = hasattr(transformer, "__getitem__")
             stand_in = _CachedSequence if is_sequence else CachedTransformer
             slot.replace(stand_in(transformer, cache, token, slot.columns))
@@ -74,6 +94,7 @@ class CachedTransformer:
     """
 
     __slots__ = _OWN_ATTRIBUTES
+    _checks_itself = True  # for `_state_summary`
 
     def __init__(
         self, transformer: Any, cache: TransformCache, token: int, columns: Hashable
@@ -82,7 +103,6 @@ class CachedTransformer:
         self._transform_cache = cache
         self._work_token: int | None = token
         self._columns_key = columns
-        self._parameters_key = key_of(transformer)
         self._cached_fit: CachedFit | None = None
 
     def fit(self, X: ArrayLike, *y: ArrayLike, **params: object) -> CachedTransformer:
@@ -100,29 +120,28 @@ class CachedTransformer:
         cache, transformer = self._transform_cache, self._wrapped_transformer
         if self._cached_fit is not None:
             transformer = clone(transformer)  # the fitted one belongs to the cache
+        self._wrapped_transformer, self._cached_fit = transformer, None
         fit = getattr(transformer, method)
-        keys = (self._find_data_key(X), *map(cache.find_data_key, y))
-        if self._work_token is None or None in keys:
-            self._wrapped_transformer, self._cached_fit = transformer, None
-            return fit(X, *y, **params)
+        found = (self._find_data_key(X), *map(cache.find_data_key, y))
+        keys = tuple(key for key in found if key is not None)
+        if self._work_token is None or len(keys) < len(found):
+            return cache.compute_on(None, lambda: fit(X, *y, **params))[0]
         key = FitKey(self._work_token, keys, method, self._key_of_params(params))
-        cached_fit, is_new = cache.get_or_fit(key, transformer, X, lambda: fit(X, *y, **params))
-        self._wrapped_transformer, self._cached_fit = cached_fit.fitted, cached_fit
-        cache.account_time(cached_fit, "fit", cached_fit.seconds, computed_here=is_new)
-        return None if cached_fit.output is None else cache.share(cached_fit.output)
+        data = (X, *y, *params.values())
+        cached_fit, output = cache.get_or_fit(key, transformer, data, lambda: fit(X, *y, **params))
+        if cached_fit is not None:
+            self._wrapped_transformer, self._cached_fit = cached_fit.fitted, cached_fit
+        return output
 
     def _transform(self, X: ArrayLike, **params: object) -> ArrayLike:
         cached_fit, cache = self._cached_fit, self._transform_cache
         transform: Callable[..., ArrayLike] = self._wrapped_transformer.transform
         if cached_fit is None:
-            return transform(X, **params)
+            return cache.compute_on(None, lambda: transform(X, **params))[0]
         key = None if params else self._find_data_key(X)
         if key is None:  # no other fit transforms the same data
-            return cache.transform_checked(cached_fit, X, lambda: transform(X, **params))
-        output, seconds, is_new = cache.get_or_transform(cached_fit, key, X, lambda: transform(X))
-        if _is_from_test_part(key):
-            cache.account_time(cached_fit, "score", seconds, computed_here=is_new)
-        return output
+            return cache.transform_checked(cached_fit, key, X, lambda: transform(X, **params))[0]
+        return cache.get_or_transform(cached_fit, key, X, lambda: transform(X))
 
     def _find_data_key(self, X: ArrayLike) -> DataKey | None:
         key = self._transform_cache.find_data_key(X)
@@ -138,27 +157,51 @@ class CachedTransformer:
 
     def set_params(self, **params: object) -> CachedTransformer:
         """Set the transformer's parameters. If this changes them, it shares its work no longer."""
+        self._make_private()
+        before = _key_of_parameters(self._wrapped_transformer)
         self._wrapped_transformer.set_params(**params)
-        if self._parameters_key != key_of(self._wrapped_transformer):
+        if before != _key_of_parameters(self._wrapped_transformer):
             self._work_token = None
         return self
+
+    def _make_private(self) -> None:
+        """Replace a fitted transformer, which other fits use too, by a copy for this fit.
+
+        Called before anything but ``transform`` reaches it, such as from the user's scorer.
+        """
+        cached_fit, cache = self._cached_fit, self._transform_cache
+        if cached_fit is None or cache.is_computing:
+            return
+        try:
+            self._wrapped_transformer = copy.deepcopy(self._wrapped_transformer)
+        except Exception:  # the user's classes may raise anything
+            cache.spoil(cached_fit.key.token)
+        self._cached_fit = self._work_token = None
 
     def __getattr__(self, name: str) -> Any:
         if name in _OWN_ATTRIBUTES:  # not set yet
             raise AttributeError(name)
-        attribute = getattr(self._wrapped_transformer, name)  # raises as the transformer would
-        own_methods = {"fit_transform": self._fit_transform, "transform": self._transform}
-        return own_methods.get(name, attribute)
+        if name in ("fit_transform", "transform"):
+            getattr(self._wrapped_transformer, name)  # raises as the transformer would
+            return self._fit_transform if name == "fit_transform" else self._transform
+        if name not in _HARMLESS_ATTRIBUTES:
+            self._make_private()
+        return getattr(self._wrapped_transformer, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in _OWN_ATTRIBUTES:
             object.__setattr__(self, name, value)
-        else:
-            setattr(self._wrapped_transformer, name, value)
+            return
+        self._make_private()
+        setattr(self._wrapped_transformer, name, value)
+        if not name.startswith("_"):
+            self._work_token = None
 
     def __delattr__(self, name: str) -> None:
         # scikit-learn>=1.9 sets a callback's context on an estimator and deletes it after the fit.
         # The stand-in may then have another transformer, which lacks it
+        if not name.startswith("_"):
+            self._make_private()
         vars(self._wrapped_transformer).pop(name, None)
 
     @property  # type: ignore[misc]
@@ -167,6 +210,7 @@ class CachedTransformer:
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        self._make_private()
         attributes: dict[str, Any] = vars(self._wrapped_transformer)
         return attributes
 
@@ -176,6 +220,10 @@ class CachedTransformer:
             return transformer
         stand_in = type(self)
         return stand_in(transformer, self._transform_cache, self._work_token, self._columns_key)
+
+    def __copy__(self) -> Any:
+        self._make_private()
+        return copy.copy(self._wrapped_transformer)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Any:
         return copy.deepcopy(self._wrapped_transformer, memo)
@@ -193,9 +241,11 @@ class _CachedSequence(CachedTransformer):
     __slots__ = ()
 
     def __len__(self) -> int:
+        self._make_private()
         return len(self._wrapped_transformer)
 
     def __getitem__(self, key: int | str | slice) -> Any:
+        self._make_private()
         return self._wrapped_transformer[key]
 
 
@@ -204,8 +254,9 @@ def _unwrap(transformer: _T) -> _T:
     return transformer
 
 
-def _is_from_test_part(key: DataKey) -> bool:
-    """Return True if the data with ``key`` was made from the test part."""
-    while isinstance(key, tuple) and key:
-        key = key[-1]
-    return bool(key == "test")
+def _key_of_parameters(transformer: Any) -> Hashable:
+    """Return a key of a transformer's parameters, and of those within stand-ins in it."""
+    try:
+        return key_of(copy.deepcopy(transformer))
+    except Exception:  # the user's classes may raise anything
+        return IdentityKey(object())

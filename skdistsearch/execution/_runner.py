@@ -4,21 +4,24 @@ scikit-learn's own function runs each fit. Its arguments are prepared: the data 
 sliced once, and in the clone of the estimator cached transformers look up earlier work.
 
 Shared data is read-only, because a fit that wrote to it would change what later fits see. Most
-estimators never notice. One that writes to its input raises an error about it, in words that
-depend on the library (numpy, Cython, numba, pandas). The fit then runs a second time, on data of
-its own, as scikit-learn would have run it in the first place.
+estimators never notice. One that writes to its input raises an error about it, of any type and in
+any words, or replaces it by one of its own. So a fit that fails runs a second time, on data of its
+own, as scikit-learn would have run it in the first place. So does a fit during which the cache has
+noticed a change that spoils shared work. The other fits of a candidate that had to run twice do not
+share work any more.
 
 Nothing simpler keeps the scores equal to scikit-learn's: copying the data for each fit costs what
-sharing saves, and no attribute says whether an estimator writes to its input. An unknown wording of
-the error would break it: the fit would count as failed. ``tests/execution/test_runner.py`` watches
-the wordings of numpy and Cython.
+sharing saves, and no attribute says whether an estimator writes to its input. Code that catches the
+error and goes on, or asks whether its input is writeable, breaks it.
+``tests/execution/test_runner.py`` watches the ways to fail, and ``test_hostile.py`` the scores.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import numbers
-import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,8 +39,6 @@ from skdistsearch.execution._transformer_slots import (
     may_modify_input,
     with_parameters,
 )
-
-_READ_ONLY_ERROR = re.compile("read-?only|writ(e)?able", re.IGNORECASE)
 
 _log = logging.getLogger("skdistsearch")
 
@@ -88,43 +89,49 @@ class Runner:
         self._batch = batch
         self._work = batch.context.shared_work
         self._current: _CurrentSplit | None = None
-        self._modifies_input: dict[int, bool] = {}
+        self._runs_alone: dict[int, bool] = {}  # by candidate
+        self._unshareable: set[int] = set()
         self._users_left: dict[int, Counter[int | None]] = defaultdict(Counter)
-        self._n_fits = Counter(batch.fits[fit].split for fit in fits)
+        self._fits_left = Counter(batch.fits[fit].split for fit in fits)
         for fit in fits:
             self._users_left[batch.fits[fit].split].update(self._tokens_of(fit))
-        self._users = {split: Counter(left) for split, left in self._users_left.items()}
 
     def run(self, fit: int) -> Outcome:
         """Run a fit anywhere. An exception becomes part of the outcome."""
         prepared = self._prepare_call(fit)
         outcome = self._batch.run(fit, prepared)
-        if prepared is not None and self._failed_on_read_only(outcome):
-            outcome = self._batch.run(fit, fire_callbacks=False)
-        elif prepared is not None:
-            outcome = self._with_shared_times(outcome)
+        if prepared is not None:
+            if outcome.result is None:
+                outcome = _failed_after(fit, outcome.finished_at - outcome.started_at)
+            outcome = self._settle_times(outcome)
+            if self._must_run_alone(outcome):
+                self._note_second_run(fit)
+                outcome = _with_times_of(outcome, self._batch.run(fit, fire_callbacks=False))
         self.mark_done([fit])
         return outcome
 
     def run_in_process(self, fit: int) -> Outcome:
         """Run a fit in the caller's process. Exceptions pass through."""
         prepared = self._prepare_call(fit)
-        outcome = self._run_or_rerun_in_process(fit, prepared)
-        if prepared is not None:
-            outcome = self._with_shared_times(outcome)
+        if prepared is None:
+            outcome = self._batch.run_in_process(fit)
+        else:
+            outcome = self._run_prepared_in_process(fit, prepared)
         self.mark_done([fit])
         return outcome
 
-    def _run_or_rerun_in_process(self, fit: int, prepared: PreparedCall | None) -> Outcome:
+    def _run_prepared_in_process(self, fit: int, prepared: PreparedCall) -> Outcome:
+        start = time.perf_counter()
         try:
-            outcome = self._batch.run_in_process(fit, prepared)
-        except Exception as exc:
-            if prepared is None or not _READ_ONLY_ERROR.search(str(exc)):
-                raise
+            first = self._batch.run_in_process(fit, prepared)
+        except Exception:  # the second run raises it again
+            first = self._settle_times(_failed_after(fit, time.perf_counter() - start))
         else:
-            if prepared is None or not self._failed_on_read_only(outcome):
-                return outcome
-        return self._batch.run_in_process(fit, fire_callbacks=False)
+            first = self._settle_times(first)
+            if not self._must_run_alone(first):
+                return first
+        self._note_second_run(fit)
+        return _with_times_of(first, self._batch.run_in_process(fit, fire_callbacks=False))
 
     def mark_done(self, fits: Iterable[int]) -> None:
         """Mark fits as done, and evict cached results that no remaining fit needs.
@@ -134,20 +141,21 @@ class Runner:
         if self._work is None:
             return
         for fit in fits:
-            self._users_left[self._batch.fits[fit].split].subtract(self._tokens_of(fit))
+            split = self._batch.fits[fit].split
+            self._fits_left[split] -= 1
+            self._users_left[split].subtract(self._tokens_of(fit))
         if self._current is not None:
             left = self._users_left[self._current.number]
             self._current.cache.evict_unneeded(lambda token: left[token] > 0)
 
-    def _tokens_of(self, fit: int) -> Iterable[int | None]:
-        return self._work.tokens[fit] if self._work else ()
+    def _tokens_of(self, fit: int) -> set[int | None]:
+        return set(self._work.tokens[fit]) if self._work else set()
 
     def _prepare_call(self, fit: int) -> PreparedCall | None:
         if self._work is None:
             return None
         current = self._current_split(fit)
         current.cache.begin_fit()
-        current.seconds_before = current.data.seconds
         try:
             return self._prepared_call(fit, current)
         except Exception:  # scikit-learn's own call raises it again, in the right place
@@ -164,7 +172,8 @@ class Runner:
             assert self._work is not None
             self._current = None  # free the data of the last split before slicing the next
             budget_mb = self._work.budget_mb or default_budget_mb()
-            cache = TransformCache(budget_mb, self._users[number].__getitem__)
+            users_left = self._users_left[number].__getitem__
+            cache = TransformCache(budget_mb, users_left, self._unshareable)
             data = SplitData(batch.arguments, batch.keywords_of(fit), cache)
             self._current = _CurrentSplit(number, cache, data)
         return self._current
@@ -173,39 +182,66 @@ class Runner:
         batch = self._batch
         estimator = with_parameters(batch.arguments[0], batch.fits[fit].parameters)
         candidate = batch.fits[fit].candidate
-        if candidate not in self._modifies_input:
-            self._modifies_input[candidate] = may_modify_input(estimator)
-        if self._modifies_input[candidate] or is_pairwise(estimator, batch.arguments[1]):
+        if candidate not in self._runs_alone:
+            self._runs_alone[candidate] = may_modify_input(estimator)
+        if self._runs_alone[candidate] or is_pairwise(estimator, batch.arguments[1]):
             return None
         keywords = dict(current.data.keywords)
-        install_cached_transformers(
-            iter_slots(estimator), tuple(self._tokens_of(fit)), current.cache
-        )
+        tokens = self._work.tokens[fit] if self._work else ()
+        install_cached_transformers(iter_slots(estimator), tokens, current.cache)
         if batch.verbose <= 1:  # above 1, scikit-learn prints the parameters
             keywords["parameters"] = None  # set already: scikit-learn would undo the installation
         return PreparedCall((estimator, *current.data.data), keywords)
 
-    def _with_shared_times(self, outcome: Outcome) -> Outcome:
+    def _settle_times(self, outcome: Outcome) -> Outcome:
         """Divide the time of shared work equally among the fits that use it."""
         if self._current is None or outcome.result is None or "fit_time" not in outcome.result:
             return outcome
         current, result = self._current, outcome.result.copy()
-        slicing_s = current.data.seconds
-        share_s = slicing_s / self._n_fits[current.number] - (slicing_s - current.seconds_before)
-        result["fit_time"] = max(result["fit_time"] + current.cache.times.fit + share_s, 0.0)
-        result["score_time"] = max(result["score_time"] + current.cache.times.score, 0.0)
+        times = current.cache.settle_times()
+        slicing_s = current.data.settle_seconds(self._fits_left[current.number])
+        result["fit_time"] = max(result["fit_time"] + times.fit + slicing_s, 0.0)
+        result["score_time"] = max(result["score_time"] + times.score, 0.0)
         return replace(outcome, result=result)
 
-    def _failed_on_read_only(self, outcome: Outcome) -> bool:
-        """Return True if the fit may have failed because shared data is read-only."""
-        if outcome.raised is not None:
-            return bool(_READ_ONLY_ERROR.search(outcome.raised.message))
-        if outcome.result is None:
-            return False
-        if fit_error := outcome.result.get("fit_error"):
-            return bool(_READ_ONLY_ERROR.search(fit_error))
+    def _must_run_alone(self, outcome: Outcome) -> bool:
+        """Return True if the fit may have gone wrong because its data was shared."""
+        assert self._current is not None
+        if outcome.result is None or outcome.fit_error or self._current.cache.is_spoiled:
+            return True
         error_score = self._batch.keywords_of(outcome.fit).get("error_score")
         return any(_is_same_number(score, error_score) for score in _all_scores(outcome.result))
+
+    def _note_second_run(self, fit: int) -> None:
+        """Remember a candidate that shared work does not suit.
+
+        If the cache knows which transformer is the cause, the others are shared.
+        """
+        assert self._current is not None
+        if not self._current.cache.is_spoiled:
+            self._runs_alone[self._batch.fits[fit].candidate] = True
+
+
+def _failed_after(fit: int, seconds: float) -> Outcome:
+    """Return the outcome of a fit that raised an exception, which has no times by itself."""
+    times: FitResult = {
+        "fit_error": "raised",
+        "test_scores": math.nan,
+        "fit_time": seconds,
+        "score_time": 0.0,
+    }
+    return Outcome(fit, "raised", times)
+
+
+def _with_times_of(first: Outcome, second: Outcome) -> Outcome:
+    """Return the second outcome of a fit, with the times of both runs."""
+    if first.result is None or second.result is None:
+        return second
+    result = second.result.copy()
+    for name in ("fit_time", "score_time"):
+        if name in result:
+            result[name] += first.result.get(name, 0.0)
+    return replace(second, result=result, started_at=first.started_at or second.started_at)
 
 
 @dataclass
@@ -215,8 +251,6 @@ class _CurrentSplit:
     number: int
     cache: TransformCache
     data: SplitData
-    seconds_before: float = 0.0
-    """Seconds that slicing had taken before the current fit."""
 
 
 def _all_scores(result: FitResult) -> Iterator[object]:

@@ -21,10 +21,10 @@ from skdistsearch.execution._split_data import SLICED_PARAMS
 from skdistsearch.execution._transformer_slots import (
     TransformerSlot,
     iter_slots,
-    key_of,
     size_mb,
     with_parameters,
 )
+from skdistsearch.execution._value_key import key_of
 
 _MEMORY_LIMIT_FILES = (
     "/sys/fs/cgroup/memory.max",
@@ -96,7 +96,7 @@ def _first_equal_fits(batch: Batch) -> list[int]:
     firsts = []
     for number, fit in enumerate(batch.fits):
         if fit.candidate not in candidates:
-            candidates[fit.candidate] = frozenset(
+            candidates[fit.candidate] = tuple(
                 (name, key_of(value)) for name, value in fit.parameters.items()
             )
         key = candidates[fit.candidate], fit.split, _split_identity(batch, number)
@@ -199,10 +199,10 @@ def _slots_by_candidate(batch: Batch) -> dict[int, list[tuple[int, Hashable]]]:
 def _transformers_key(estimator: Estimator, parameters: Parameters) -> Hashable:
     """Return a key of the parameters that a candidate's transformers depend on.
 
-    These are all but those of the model at the end.
+    These are all but those of the model at the end, unless a parameter replaces all steps.
     """
     names = set(parameters)
-    if isinstance(estimator, Pipeline):
+    if isinstance(estimator, Pipeline) and "steps" not in names:
         model, value = estimator.steps[-1]
         if not isinstance(parameters.get(model, value), _COMPOSITES):
             names -= {name for name in names if name.partition("__")[0] == model}

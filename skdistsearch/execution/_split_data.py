@@ -25,7 +25,8 @@ from sklearn.utils.metaestimators import _safe_split
 
 from skdistsearch._batch import n_samples
 from skdistsearch._typing import ArrayLike, Indices
-from skdistsearch.execution._transform_cache import ProtectedValue, TransformCache
+from skdistsearch.execution._protected_value import ProtectedValue
+from skdistsearch.execution._transform_cache import SharedSeconds, TransformCache
 
 _MARKERS = {"train": np.array([0]), "test": np.array([1])}
 SLICED_PARAMS = ("fit_params", "score_params")
@@ -51,29 +52,31 @@ class SplitData:
         _, X, y = arguments
         indices = {part: keywords[part] for part in ("train", "test")}
         self._n_rows = n_samples(X)
+        self._shared_seconds = SharedSeconds()
         self._slicer = _Slicer(indices, cache, self._n_rows or 0)
-        self.data = (_View(self._slicer, X), None if y is None else _View(self._slicer, y, "y"))
+        self.data = (_View(self._slicer, X), None if y is None else _View(self._slicer, y))
         """Replacements for X and y."""
         self.keywords: dict[str, Any] = dict(_MARKERS)
         """Replacements for keyword arguments."""
         for name in SLICED_PARAMS:
             if keywords.get(name):
-                self.keywords[name] = self._params_with_views(name, keywords[name])
+                self.keywords[name] = self._params_with_views(keywords[name])
 
-    def _params_with_views(self, group: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _params_with_views(self, params: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            name: (
-                _View(self._slicer, value, f"{group} {name}")
-                if n_samples(value) == self._n_rows
-                else value
-            )
+            name: _View(self._slicer, value) if n_samples(value) == self._n_rows else value
             for name, value in params.items()
         }
 
-    @property
-    def seconds(self) -> float:
-        """Time spent on slicing so far."""
-        return self._slicer.seconds
+    def settle_seconds(self, n_left: int) -> float:
+        """Return the seconds to add to the time of a fit, so that fits share those of slicing.
+
+        ``n_left``: number of fits of the split that have not ended, including this one.
+        """
+        slicer = self._slicer
+        spent, slicer.seconds = slicer.seconds, 0.0
+        self._shared_seconds.add(spent)
+        return self._shared_seconds.charge(n_left) - spent
 
 
 class _Slicer:
@@ -84,7 +87,7 @@ class _Slicer:
         self.n_rows = n_rows
         """Number of rows of each array."""
         self.seconds = 0.0
-        """Time spent on slicing so far."""
+        """Time that the current fit has spent on slicing."""
 
     def slice(self, array: ArrayLike, part: str) -> ArrayLike:
         """Return a new slice of an array: its ``"train"`` or ``"test"`` part."""
@@ -93,9 +96,9 @@ class _Slicer:
         self.seconds += time.perf_counter() - start
         return rows
 
-    def protect(self, rows: ArrayLike, name: str, part: str) -> ProtectedValue | None:
-        """Add a slice to the cache. Return None if fits cannot share it."""
-        return self._cache.add_input(rows, (name, part) if name else part)
+    def protect(self, rows: ArrayLike, part: str) -> ProtectedValue | None:
+        """Protect a slice. Return None if fits cannot share it."""
+        return self._cache.protect(rows, part)
 
     def share(self, protected: ProtectedValue, array: ArrayLike, part: str) -> ArrayLike:
         """Return a shared slice for the current fit."""
@@ -105,8 +108,8 @@ class _Slicer:
 class _View:
     """Stands for an array. ``view[marker]`` slices the array once, and shares the slice."""
 
-    def __init__(self, slicer: _Slicer, array: ArrayLike, name: str = "") -> None:
-        self._slicer, self._array, self._name = slicer, array, name
+    def __init__(self, slicer: _Slicer, array: ArrayLike) -> None:
+        self._slicer, self._array = slicer, array
         self._protected: dict[str, ProtectedValue | None] = {}
 
     @property
@@ -116,15 +119,22 @@ class _View:
 
     def __getitem__(self, key: Any) -> ArrayLike:
         slicer, part = self._slicer, _find_part(key)
-        if part not in self._protected:
+        if not self._has_slice(part):
             rows = slicer.slice(self._array, part)
-            self._protected[part] = slicer.protect(rows, self._name, part)
+            self._protected[part] = slicer.protect(rows, part)
             if self._protected[part] is None:
                 return rows
         protected = self._protected[part]
         if protected is None:  # not shareable: each fit gets a slice of its own
             return slicer.slice(self._array, part)
         return slicer.share(protected, self._array, part)
+
+    def _has_slice(self, part: str) -> bool:
+        """Return False if the slice has not been made, or the memory of it has been changed."""
+        if part not in self._protected:
+            return False
+        protected = self._protected[part]
+        return protected is None or protected.is_intact()
 
 
 def _find_part(key: Any) -> str:

@@ -1,47 +1,43 @@
 """Cache of what the fits on one split share: data, fitted transformers and their outputs.
 
 Each value in the cache has a `DataKey`, and a transformer is looked up by the keys of its inputs. A
-key is found by the identity of the object, which is valid only while the object is not modified.
-The trick is to share values in a form that keeps this true. Arrays and sparse matrices are made
-read-only, with every array that they are a view of. Each fit gets its own shallow copy of a data
-frame or list. A copy is compared with the original when it comes back as an input: if a fit has
-changed it, it has no key, and nothing is looked up or stored for it.
+key is found by the identity of an object that was handed out to the current fit, and only if the
+object is as it was (`_protected_value`). The key of an output is a new number each time that it is
+computed. So what was fitted on an output that has been evicted is not used for the output of a
+second computation, which differs if the transformer draws random numbers. An output that is equal
+to the evicted one, to the last bit, gets its number again.
+
+A fitted transformer is used by several fits only as long as it does not change itself, its input or
+y. Its state is summarized when it has been fitted, and compared after each real call of
+``transform`` (`_state_summary`). If something has changed, the cache is *spoiled*: the current fit
+has to run again without shared work, and the transformer is not shared from then on.
 
 Nothing simpler works. A hash of each input, as in joblib.Memory, reads all data again for each
-lookup, and identity alone gives wrong scores after a transformer that modifies its input. In pandas
-< 3 a copy of a frame may differ from it in memory layout: slices are made again for each fit there.
-
-A type that can be modified despite a read-only flag or behind an equal copy would break it: only
-the types below are protected, and values of other types are computed again for each fit. So would a
-transformer that makes a read-only array writeable again.
-``tests/execution/test_transform_cache.py`` watches the protection of each type, and
-``tests/execution/test_shared_work.py`` compares scores with scikit-learn's for transformers that
-modify their inputs, their outputs and themselves.
+lookup, and identity alone gives wrong scores after a transformer that modifies its input. State in
+classes, global variables and files is not seen: a transformer that keeps some there would break it.
+``tests/execution/test_transform_cache.py`` watches the lookups, and ``test_hostile.py`` compares
+scores with scikit-learn's for transformers that modify their inputs, outputs and themselves.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Sized
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-from scipy import sparse
-from sklearn.base import BaseEstimator
-
 from skdistsearch._typing import ArrayLike
-from skdistsearch.execution._transformer_slots import key_of, size_mb
+from skdistsearch.execution._protected_value import DataKey, ProtectedValue
+from skdistsearch.execution._state_summary import summarize
+from skdistsearch.execution._transformer_slots import size_mb
 
-DataKey: TypeAlias = Hashable
-"""Identifies a value that fits share: equal keys, equal values. None for a value that is not known.
-The last item of a tuple is the key of the data that the value was made from."""
+_NO_VALUE = DataKey("None", "")  # of y, if there is none
 
-_IMMUTABLE_TYPES = {str, bytes, int, float, bool, type(None)}
-_CHECKED_LIST_MAX = 100  # longest list whose items are compared to notice changes
-_SPARSE_ARRAYS = ("data", "indices", "indptr", "row", "col", "coords")
+Phase: TypeAlias = Literal["fit", "score"]
+"""The time of a fit that some work belongs to: ``fit_time`` or ``score_time``."""
 
 
 class FitKey(NamedTuple):
@@ -57,82 +53,6 @@ class FitKey(NamedTuple):
     """Names and keys of the fit parameters."""
 
 
-class ProtectedValue:
-    """A value that fits can share, because none of them can change it."""
-
-    def __init__(self, value: ArrayLike, key: DataKey) -> None:
-        self.value, self.key = value, key
-        self._is_copied = _is_frame(value) or isinstance(value, list)
-
-    @classmethod
-    def protect(
-        cls, value: ArrayLike, key: DataKey, *, can_rebuild: bool = False
-    ) -> ProtectedValue | None:
-        """Return the protected value, or None if values of its type cannot be protected.
-
-        ``can_rebuild``: the value can be made again, for a fit that cannot get a copy.
-        """
-        is_protected = (
-            _freeze(value)
-            or (_is_frame(value) and (can_rebuild or _has_copy_on_write()))
-            or (isinstance(value, list) and _are_immutable(value))
-        )
-        return cls(value, key) if is_protected else None
-
-    @property
-    def needs_rebuild(self) -> bool:
-        """True if a copy would differ from the value: in pandas < 3, in its memory layout."""
-        return _is_frame(self.value) and not _has_copy_on_write()
-
-    def share(self) -> ArrayLike:
-        """Return the value for one fit."""
-        if isinstance(self.value, list):
-            return list(self.value)
-        return self.value.copy(deep=False) if self._is_copied else self.value
-
-    def is_unchanged(self, shared: ArrayLike) -> bool:
-        """Return True if ``shared``, which a fit got, still equals the value."""
-        if not self._is_copied:
-            return True
-        if isinstance(self.value, list):
-            return bool(self.value == shared)
-        return bool(self.value.equals(shared))
-
-
-def _freeze(value: ArrayLike) -> bool:
-    """Make an array, dense or sparse, read-only. Return False if that does not protect it."""
-    if type(value) in (np.ndarray, np.memmap):
-        base: Any = value
-        while isinstance(base, np.ndarray):  # the array that this is a view of could be modified
-            base.flags.writeable = False
-            base = base.base
-        return not value.dtype.hasobject or _are_immutable(value.ravel().tolist())
-    if sparse.issparse(value) and value.format in ("csr", "csc", "coo", "bsr"):
-        for name in _SPARSE_ARRAYS:
-            arrays = getattr(value, name, ())
-            for array in arrays if isinstance(arrays, tuple) else (arrays,):
-                array.flags.writeable = False
-        return True
-    return False
-
-
-def _are_immutable(values: list[Any]) -> bool:
-    return set(map(type, values)) <= _IMMUTABLE_TYPES
-
-
-def _is_frame(value: object) -> bool:
-    module, name = type(value).__module__.partition(".")[0], type(value).__name__
-    return module == "pandas" and name in ("DataFrame", "Series")
-
-
-@cache
-def _has_copy_on_write() -> bool:
-    """Return True if no write to a shallow copy of a frame reaches the frame: in pandas >= 3."""
-    import pandas as pd
-
-    return int(pd.__version__.partition(".")[0]) >= 3
-
-
 @dataclass(eq=False)
 class CachedFit:
     """A fitted transformer and its outputs."""
@@ -141,20 +61,22 @@ class CachedFit:
     """Key of the fit."""
     fitted: Any
     """The fitted transformer."""
-    seconds: float
-    """Duration of the fit."""
+    state: Hashable
+    """Summary of its state after the fit."""
     output: ProtectedValue | None = None
     """Output for the training part. None if only ``fit`` was called."""
-    transforms: dict[DataKey, tuple[ProtectedValue, float]] = field(default_factory=dict)
-    """By key of the input: the output of ``transform``, and its duration in seconds."""
-    is_shareable: bool = True
-    """False if the result is valid for the current fit only."""
+    transforms: dict[DataKey, ProtectedValue] = field(default_factory=dict)
+    """Output of ``transform`` by key of the input."""
+
+    @property
+    def outputs(self) -> list[ProtectedValue]:
+        """All outputs."""
+        return [*([self.output] if self.output else []), *self.transforms.values()]
 
     @property
     def memory_mb(self) -> float:
         """Approximate memory of the transformer and its outputs, in MB."""
-        outputs = [self.output, *(output for output, _ in self.transforms.values())]
-        return size_mb(self.fitted) + sum(size_mb(output.value) for output in outputs if output)
+        return size_mb(self.fitted) + sum(size_mb(output.value) for output in self.outputs)
 
 
 @dataclass
@@ -167,6 +89,26 @@ class TimeCorrections:
     """To add to ``score_time``."""
 
 
+class SharedSeconds:
+    """Seconds of work, divided equally among the fits that use it. Their parts add up to it.
+
+    Work that is done again because its result was evicted is divided among the fits that are left.
+    """
+
+    def __init__(self) -> None:
+        self._owed = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Add work that was done."""
+        self._owed += seconds
+
+    def charge(self, n_left: int) -> float:
+        """Return the part of a fit, with ``n_left`` fits to charge, including this one."""
+        part = self._owed / max(n_left, 1)
+        self._owed -= part
+        return part
+
+
 class TransformCache:
     """Data, fitted transformers and outputs that the fits on one split share, in one process.
 
@@ -174,166 +116,149 @@ class TransformCache:
     ----------
     budget_mb : float
         Memory for cached fits in MB, in addition to those that the current fit uses.
-    n_users : callable
-        Returns the number of fits that need a transformer, given its token. Each of them is charged
-        an equal part of the transformer's time.
+    n_users_left : callable
+        Returns the number of fits that need a transformer and have not ended, given its token. Each
+        of them is charged an equal part of the transformer's time.
+    unshareable : set of int
+        Tokens of transformers that must not be shared. The cache adds those that turn out to be.
     """
 
-    def __init__(self, budget_mb: float, n_users: Callable[[int], int]) -> None:
-        self._budget_mb, self._n_users = budget_mb, n_users
-        self._known: dict[int, tuple[ArrayLike, ProtectedValue]] = {}
-        self._shared_copies: dict[int, tuple[ArrayLike, ProtectedValue]] = {}
+    def __init__(
+        self,
+        budget_mb: float,
+        n_users_left: Callable[[int], int],
+        unshareable: set[int] | None = None,
+    ) -> None:
+        self._budget_mb, self._n_users_left = budget_mb, n_users_left
+        self.unshareable = set() if unshareable is None else unshareable
+        """Tokens of transformers that must not be shared."""
+        self.is_spoiled = False
+        """True if the current fit has to run again without shared work."""
+        self._numbers = count()
+        self._handed_out: dict[int, tuple[ArrayLike, ProtectedValue]] = {}
         self._fits: dict[FitKey, CachedFit] = {}  # the least recently used one first
         self._sizes_mb: dict[FitKey, float] = {}
-        self._computing: list[DataKey] = []
-        self._accounted: set[tuple[FitKey, str]] = set()
-        self.times = TimeCorrections()
-        """Of the current fit."""
+        self._evicted: dict[tuple[FitKey, DataKey | None], tuple[DataKey, bytes | None]] = {}
+        self._computing: list[DataKey | None] = []
+        self._seconds: dict[tuple[int, Phase], SharedSeconds] = defaultdict(SharedSeconds)
+        self._used: set[tuple[int, Phase]] = set()
+        self._times = TimeCorrections()
 
     def begin_fit(self) -> None:
         """Forget what belongs to the previous fit."""
-        self._shared_copies.clear()
-        self._accounted.clear()
-        self.times = TimeCorrections()
+        self._handed_out.clear()
+        self._used.clear()
+        self._times = TimeCorrections()
+        self.is_spoiled = False
+
+    def spoil(self, token: int) -> None:
+        """Mark the current fit as spoiled, and stop sharing the transformer that has spoiled it.
+
+        Others may contain it, so all are evicted.
+        """
+        self.is_spoiled = True
+        self.unshareable.add(token)
+        self.evict_unneeded(lambda token: False)
 
     def evict_unneeded(self, is_needed: Callable[[int], bool]) -> None:
         """Evict the transformers that no remaining fit needs. ``is_needed`` gets their tokens."""
         for key in [key for key in self._fits if not is_needed(key.token)]:
             self._evict(key)
 
-    def add_input(self, value: ArrayLike, key: DataKey) -> ProtectedValue | None:
-        """Protect and add a part of the split's data. Return None if it cannot be protected."""
-        protected = ProtectedValue.protect(value, key, can_rebuild=True)
-        if protected is not None:
-            self._known[id(value)] = value, protected
-        return protected
+    def protect(self, value: ArrayLike, part: str) -> ProtectedValue | None:
+        """Return a protected value with a new key, or None if it cannot be protected.
+
+        ``part``: the part of the split that the value is.
+        """
+        return ProtectedValue.protect(value, self._new_key(part), can_rebuild=True)
 
     def share(
         self, protected: ProtectedValue, rebuild: Callable[[], ArrayLike] | None = None
     ) -> ArrayLike:
         """Return a protected value for the current fit, made by ``rebuild`` if necessary."""
         value = rebuild() if rebuild and protected.needs_rebuild else protected.share()
-        if value is not protected.value:
-            self._shared_copies[id(value)] = value, protected
+        self._handed_out[id(value)] = value, protected
         return value
 
     def find_data_key(self, value: ArrayLike) -> DataKey | None:
         """Return the key of a value, or None if it is not known or has been changed."""
         if value is None:
-            return "None"
-        _, protected = (
-            self._shared_copies.get(id(value)) or self._known.get(id(value)) or (None, None)
-        )
-        if protected is None or not protected.is_unchanged(value):
-            return None
-        return protected.key
+            return _NO_VALUE
+        protected = self._find_unchanged(value)
+        return None if protected is None else protected.key
 
     def find_columns_key(self, columns: Hashable) -> DataKey | None:
         """Return the key of columns of the data that a ColumnTransformer is being run on."""
-        return (columns, self._computing[-1]) if self._computing else None
+        data_key = self._computing[-1] if self._computing else None
+        return data_key and DataKey((columns, data_key.identity), data_key.part)
 
     def get_or_fit(
-        self, key: FitKey, transformer: Any, X: ArrayLike, compute: Callable[[], ArrayLike]
-    ) -> tuple[CachedFit, bool]:
-        """Return the fit with ``key``, and True if ``compute`` had to make it.
-
-        ``compute`` calls ``fit`` or ``fit_transform`` of ``transformer`` on ``X``.
-        """
-        cached_fit = self._fits.pop(key, None)
-        if cached_fit is not None:
-            self._fits[key] = cached_fit  # at the end, as the most recently used one
-            return cached_fit, False
-        output, seconds = self._compute_timed(key.inputs[0], compute)
-        has_output, is_valid = output is not transformer, self._is_unchanged(X)
-        cached_fit = CachedFit(key, transformer, seconds)
-        if has_output and is_valid:
-            cached_fit.output = self._protect(output, key)
-        cached_fit.is_shareable = is_valid and has_output == (cached_fit.output is not None)
-        if cached_fit.is_shareable:
-            self._fits[key] = cached_fit
-            self._enforce_budget(cached_fit)
-        elif has_output:
-            cached_fit.output = ProtectedValue(output, None)
-        return cached_fit, True
-
-    def get_or_transform(
-        self,
-        cached_fit: CachedFit,
-        key: DataKey,
-        X: ArrayLike,
-        compute: Callable[[], ArrayLike],
-    ) -> tuple[ArrayLike, float, bool]:
-        """Return the transform of ``X``, its seconds, and True if ``compute`` had to make it.
-
-        ``key`` is the key of ``X``.
-        """
-        if key in cached_fit.transforms:
-            protected, seconds = cached_fit.transforms[key]
-            return self.share(protected), seconds, False
-        output, seconds = self._compute_timed(
-            key, lambda: self.transform_checked(cached_fit, X, compute)
-        )
-        is_cached = cached_fit.key in self._fits  # it may have been evicted to free memory
-        output_key = (cached_fit.key, key)
-        new = self._protect(output, output_key) if is_cached else None
-        if new is None:
-            return output, seconds, True
-        cached_fit.transforms[key] = new, seconds
-        self._enforce_budget(cached_fit)
-        return self.share(new), seconds, True
-
-    def transform_checked(
-        self, cached_fit: CachedFit, X: ArrayLike, compute: Callable[[], ArrayLike]
-    ) -> ArrayLike:
-        """Return the result of ``compute``, a transform of ``X`` by a cached transformer.
-
-        If that changes the transformer or ``X``, the transformer is no longer shared: another
-        transform of ``X`` would then give another result.
-        """
-        state = _snapshot(cached_fit.fitted)
-        output = compute()
-        if _snapshot(cached_fit.fitted) != state or not self._is_unchanged(X):
-            cached_fit.is_shareable = False
-            if cached_fit.key in self._fits:
-                self._evict(cached_fit.key)
-        return output
-
-    def account_time(
-        self,
-        cached_fit: CachedFit,
-        phase: Literal["fit", "score"],
-        seconds: float,
-        *,
-        computed_here: bool,
-    ) -> None:
-        """Charge the current fit its part of the time of shared work.
+        self, key: FitKey, transformer: Any, data: Any, compute: Callable[[], ArrayLike]
+    ) -> tuple[CachedFit | None, ArrayLike]:
+        """Return the fit with ``key``, if it can be shared, and the output for the training part.
 
         Parameters
         ----------
-        cached_fit : CachedFit
-            The transformer that did the work.
-        phase : "fit" or "score"
-            The time of the fit that the work belongs to.
-        seconds : float
-            Duration of the work.
-        computed_here : bool
-            True if the work was done in the current fit, whose measured time then includes it.
+        key : FitKey
+            Key of the fit.
+        transformer : estimator
+            The transformer to fit, unless there is such a fit.
+        data : iterable
+            All data that it gets.
+        compute : callable
+            Calls ``fit`` or ``fit_transform``.
         """
-        if self._computing or not cached_fit.is_shareable:
-            return  # included in the time of the transformer around it, or not shared
-        correction = -seconds if computed_here else 0.0
-        if (cached_fit.key, phase) not in self._accounted:
-            self._accounted.add((cached_fit.key, phase))
-            correction += seconds / self._n_users(cached_fit.key.token)
-        setattr(self.times, phase, getattr(self.times, phase) + correction)
+        cached_fit = self._find_fit(key)
+        if cached_fit is not None:
+            self._use(key.token, "fit")
+        else:
+            result, seconds = self.compute_on(key.inputs[0], compute)
+            cached_fit = self._make_fit(key, transformer, data, result)
+            if cached_fit is None:
+                return None, result
+            self._use(key.token, "fit", seconds)
+            self._enforce_budget(cached_fit)
+        output = cached_fit.output
+        return cached_fit, None if output is None else self.share(output)
 
-    def _is_unchanged(self, value: ArrayLike) -> bool:
-        """Return True unless ``value`` is a copy for the current fit that has been changed."""
-        _, protected = self._shared_copies.get(id(value), (None, None))
-        return protected is None or protected.is_unchanged(value)
+    def get_or_transform(
+        self, cached_fit: CachedFit, key: DataKey, X: ArrayLike, compute: Callable[[], ArrayLike]
+    ) -> ArrayLike:
+        """Return the transform of ``X``, computed if necessary. ``key`` is the key of ``X``."""
+        phase: Phase | None = "score" if key.part == "test" else None
+        protected = cached_fit.transforms.get(key)
+        if protected is not None and protected.is_intact():
+            self._use(cached_fit.key.token, phase)
+            return self.share(protected)
+        output, seconds = self.transform_checked(cached_fit, key, X, compute)
+        self._use(cached_fit.key.token, phase, seconds)
+        is_cached = cached_fit.key in self._fits  # it may have been evicted to free memory
+        new = self._protect_output(output, cached_fit.key, key) if is_cached else None
+        if new is None:
+            return output
+        cached_fit.transforms[key] = new
+        self._enforce_budget(cached_fit)
+        return self.share(new)
 
-    def _compute_timed(
-        self, key: DataKey, compute: Callable[[], ArrayLike]
+    def transform_checked(
+        self,
+        cached_fit: CachedFit,
+        key: DataKey | None,
+        X: ArrayLike,
+        compute: Callable[[], ArrayLike],
+    ) -> tuple[ArrayLike, float]:
+        """Return the result of ``compute``, a transform of ``X`` with ``key``, and its seconds.
+
+        A transformer that changes itself or ``X`` is no longer shared: another transform would then
+        give another result.
+        """
+        output, seconds = self.compute_on(key, compute)
+        if summarize(cached_fit.fitted) != cached_fit.state or self._are_changed([X]):
+            self.spoil(cached_fit.key.token)
+        return output, seconds
+
+    def compute_on(
+        self, key: DataKey | None, compute: Callable[[], ArrayLike]
     ) -> tuple[ArrayLike, float]:
         """Return the result of ``compute``, which works on the data with ``key``, and its time."""
         start = time.perf_counter()
@@ -341,21 +266,86 @@ class TransformCache:
             output = compute()
         return output, time.perf_counter() - start
 
+    @property
+    def is_computing(self) -> bool:
+        """True while a transformer computes."""
+        return bool(self._computing)
+
+    def settle_times(self) -> TimeCorrections:
+        """Charge the current fit its parts of the work that it used, and return its corrections."""
+        for token, phase in self._used:
+            part = self._seconds[token, phase].charge(self._n_users_left(token))
+            setattr(self._times, phase, getattr(self._times, phase) + part)
+        self._used.clear()
+        return self._times
+
+    def _use(self, token: int, phase: Phase | None, seconds: float = 0.0) -> None:
+        """Note that the current fit uses work, for which it has just spent some seconds."""
+        if self._computing or phase is None:
+            return  # included in the time of the transformer around it, or not timed
+        self._used.add((token, phase))
+        self._seconds[token, phase].add(seconds)
+        setattr(self._times, phase, getattr(self._times, phase) - seconds)
+
+    def _find_fit(self, key: FitKey) -> CachedFit | None:
+        cached_fit = self._fits.pop(key, None)
+        if cached_fit is None:
+            return None
+        self._fits[key] = cached_fit  # at the end, as the most recently used one
+        if cached_fit.output is not None and not cached_fit.output.is_intact():
+            self._evict(key)
+            return None
+        return cached_fit
+
+    def _make_fit(
+        self, key: FitKey, transformer: Any, data: Any, result: ArrayLike
+    ) -> CachedFit | None:
+        """Add a fit to the cache. Return None if it cannot be shared."""
+        if self._are_changed(data):
+            self.spoil(key.token)
+            return None
+        cached_fit = CachedFit(key, transformer, summarize(transformer))
+        if result is not transformer:
+            cached_fit.output = self._protect_output(result, key)
+            if cached_fit.output is None:
+                return None
+        self._fits[key] = cached_fit
+        return cached_fit
+
+    def _protect_output(
+        self, value: ArrayLike, key: FitKey, input_key: DataKey | None = None
+    ) -> ProtectedValue | None:
+        """Protect the output of a fit, of ``transform`` if there is an ``input_key``."""
+        if known := self._find_unchanged(value):  # of a transformer that returned its input
+            return known
+        part = (input_key or key.inputs[0]).part
+        protected = ProtectedValue.protect(value, self._new_key(part))
+        evicted_key, digest = self._evicted.get((key, input_key), (None, None))
+        if protected and evicted_key and digest and protected.digest() == digest:
+            protected.key = evicted_key
+        return protected
+
+    def _new_key(self, part: str) -> DataKey:
+        return DataKey(next(self._numbers), part)
+
+    def _find_unchanged(self, value: ArrayLike) -> ProtectedValue | None:
+        _, protected = self._handed_out.get(id(value), (None, None))
+        return protected if protected is not None and protected.is_unchanged(value) else None
+
+    def _are_changed(self, values: Any) -> bool:
+        """Return True if one of the values was handed out and has been changed."""
+        return any(
+            id(value) in self._handed_out and self._find_unchanged(value) is None
+            for value in values
+        )
+
     @contextmanager
-    def _computing_on(self, key: DataKey) -> Iterator[None]:
+    def _computing_on(self, key: DataKey | None) -> Iterator[None]:
         self._computing.append(key)
         try:
             yield
         finally:
             self._computing.pop()
-
-    def _protect(self, value: ArrayLike, key: DataKey) -> ProtectedValue | None:
-        if id(value) in self._known:  # a transformer that returned its input
-            return self._known[id(value)][1]
-        protected = ProtectedValue.protect(value, key)
-        if protected is not None:
-            self._known[id(value)] = value, protected
-        return protected
 
     def _enforce_budget(self, current: CachedFit) -> None:
         """Evict the least recently used fits, but the current one only if it is too large."""
@@ -364,25 +354,16 @@ class TransformCache:
             if sum(self._sizes_mb.values()) <= self._budget_mb:
                 break
             if key != current.key or self._sizes_mb[key] > self._budget_mb:
+                self._remember(self._fits[key])
                 self._evict(key)
 
+    def _remember(self, cached_fit: CachedFit) -> None:
+        """Remember the outputs of a fit, to recognize them if they are computed again."""
+        for data_key, output in [(None, cached_fit.output), *cached_fit.transforms.items()]:
+            source = cached_fit.key, data_key
+            if output is not None and self._evicted.get(source, (None,))[0] != output.key:
+                self._evicted[source] = output.key, output.digest()
+
     def _evict(self, key: FitKey) -> None:
-        cached_fit = self._fits.pop(key)
+        del self._fits[key]
         self._sizes_mb.pop(key, None)
-        outputs = [(cached_fit.output, key)] + [
-            (output, (key, input_key)) for input_key, (output, _) in cached_fit.transforms.items()
-        ]
-        for output, output_key in outputs:
-            if output is not None and output.key == output_key:  # else it is the input itself
-                self._known.pop(id(output.value), None)
-
-
-def _snapshot(value: object) -> object:
-    """Return a cheap summary of a transformer that differs after most changes to its state."""
-    if isinstance(value, BaseEstimator):
-        return [(name, _snapshot(part)) for name, part in vars(value).items()]
-    if isinstance(value, np.random.RandomState | np.random.Generator):
-        return key_of(value)
-    if isinstance(value, list | tuple) and len(value) <= _CHECKED_LIST_MAX:
-        return id(value), list(map(_snapshot, value))
-    return id(value), len(value) if isinstance(value, Sized) else 0

@@ -76,8 +76,7 @@ def test_stand_in_for_a_pipeline_has_a_length_and_steps():
 
 def test_clones_share_work():
     stand_in, cache = make_stand_in(RecordingTransformer())
-    X, _ = make_data()
-    cache.add_input(X, "train")
+    X = cache.share(cache.protect(make_data()[0], "train"))
     first, second = clone(stand_in), clone(stand_in)
     np.testing.assert_array_equal(first.fit_transform(X), second.fit_transform(X))
     assert CALLS == [("fit", 2.0), ("transform", 2.0)]
@@ -85,8 +84,7 @@ def test_clones_share_work():
 
 def test_set_params_to_other_values_ends_sharing():
     stand_in, cache = make_stand_in(RecordingTransformer())
-    X, y = make_data()
-    cache.add_input(X, "train")
+    X, y = (cache.share(cache.protect(part, "train")) for part in make_data())
     stand_in.set_params(factor=2.0)
     stand_in.fit_transform(X, y)
     stand_in.set_params(factor=3.0)
@@ -96,8 +94,7 @@ def test_set_params_to_other_values_ends_sharing():
 
 def test_second_fit_leaves_the_cached_transformer_unchanged():
     stand_in, cache = make_stand_in(RecordingTransformer())
-    X, _ = make_data()
-    cache.add_input(X, "train")
+    X = cache.share(cache.protect(make_data()[0], "train"))
     stand_in.fit_transform(X)
     first = stand_in._wrapped_transformer
     stand_in.fit_transform(X[:10].copy())

@@ -1,11 +1,12 @@
 """A runner frees data in time, divides the time of shared work, and reruns fits that need it."""
 
 import gc
+import time
 import weakref
 
 import numpy as np
 import pytest
-from helpers.transformers import RecordingTransformer, assert_same_results, make_data
+from helpers.transformers import CALLS, RecordingTransformer, assert_same_results, make_data
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import Ridge
@@ -33,8 +34,9 @@ def test_data_of_a_split_is_freed_before_the_next_split(steps):
 
     class WatchingRidge(Ridge):
         def fit(self, X, y):
-            if not any(X is reference() for reference in references):
-                references.append(weakref.ref(X))
+            owner = X if X.base is None else X.base  # fits get views of it
+            if not any(owner is reference() for reference in references):
+                references.append(weakref.ref(owner))
             n_alive.append(sum(reference() is not None for reference in references))
             return super().fit(X, y)
 
@@ -89,3 +91,30 @@ def test_fit_that_writes_to_read_only_data_is_run_on_its_own_data(modification):
     search = DistributedSearchCV(pipe, grid, **options).fit(X, y)
     expected = GridSearchCV(pipe, grid, **options).fit(X, y)
     assert_same_results(search.cv_results_, expected.cv_results_)
+
+
+class TimedTransformer(RecordingTransformer):
+    """Takes as long to transform as to fit. Writes to its input if ``writes``."""
+
+    def __init__(self, factor=2.0, duration_s=0.0, writes=False):
+        super().__init__(factor, duration_s)
+        self.writes = writes
+
+    def transform(self, X):
+        time.sleep(self.duration_s)
+        if self.writes:
+            X[0] = 0.0
+        return super().transform(X)
+
+
+@pytest.mark.parametrize(("cache_mb", "writes"), [(None, False), (0.0001, False), (None, True)])
+def test_times_add_up_with_evictions_and_second_runs(cache_mb, writes):
+    duration_s = 0.02
+    first, second = (TimedTransformer(factor, duration_s, writes) for factor in (1.0, 2.0))
+    pipe = Pipeline([("a", first), ("b", second), ("model", Ridge())])
+    grid = {"model__alpha": [1.0, 2.0, 3.0]}
+    search = DistributedSearchCV(pipe, grid, cv=2, refit=False, cache_mb=cache_mb)
+    results = search.fit(*make_data()).cv_results_
+    total_s = 2 * (sum(results["mean_fit_time"]) + sum(results["mean_score_time"]))
+    spent_s = duration_s * len(CALLS)
+    assert spent_s < total_s < 1.5 * spent_s + 0.1
