@@ -83,7 +83,7 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
     fits the transformers of a Pipeline, FeatureUnion or ColumnTransformer that get the same data
     with the same parameters, and transforms test data with them. A Pipeline with a ``memory`` of
     its own keeps to that. Fits with shared work run one after the other, and not in the order of
-    the candidates. Shared data is read-only; a fit that writes to it runs again on its own copy.
+    the candidates. Shared data is read-only; a fit that fails on it runs again on its own copy.
     The seconds of shared work are divided equally among the ``fit_time`` and ``score_time`` of the
     fits that need it.
 
