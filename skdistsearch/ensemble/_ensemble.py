@@ -142,9 +142,17 @@ class Ensemble(HasNamedEstimators):
     Candidates with equal predictions count once. Candidates without predictions for some of the
     rows (because of a failed fit) are left out, and so are rows that no fold has predicted.
 
-    The folds of the nested score are the test parts of ``cv``, or five random ones if ``cv`` has
-    only one split. The candidates were fitted on rows of other folds, so their predictions for
-    those folds depend on the fold that scores, as in any stacking.
+    The folds of the cross-validated scores are the test parts of ``cv``, or five random ones if
+    ``cv`` has only one split.
+
+    ``selection_cv_score_`` is free, and leaves some of the optimism of ``oof_score_``: the models
+    that predict the other folds were trained on the fold that scores, so what is selected by their
+    predictions knows it. "stack" gains most from that, the best candidate least. So the score
+    flatters ensembles in comparison with the best candidate, most of all where there is little to
+    learn. ``nested_score_`` has no such leak: for each pair of folds, every candidate is fitted on
+    the rows of neither, as a cross-validation of this class would do (at k (k - 1) fits of each
+    candidate). It is somewhat pessimistic, because its models are fitted on fewer rows. The
+    benchmark ``ensemble_bias`` measures all three.
 
     Sample weights are not supported.
 
