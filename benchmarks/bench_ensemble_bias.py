@@ -148,7 +148,8 @@ def score_methods(set_up, seed):
         return np.mean([set_up.score(predictions[part], y_fresh[part]) for part in FRESH_PARTS])
 
     ideal = ideal_predictions(set_up, X)
-    luck = np.mean([set_up.score(ideal[fold], y[fold]) for fold in folds])
+    luck_in_folds = np.mean([set_up.score(ideal[fold], y[fold]) for fold in folds])
+    luck = np.array([set_up.score(ideal, y), luck_in_folds, luck_in_folds])
     luck -= score_fresh(ideal_predictions(set_up, X_fresh))
     scores = {}
     for method in METHODS:

@@ -50,8 +50,8 @@ print(f"R² {search.best_score_:.3f}: {search.best_params_}")
 # Each has three scores:
 #
 # - *out of fold*: on the rows that were used to choose the members, so it is optimistic,
-# - *nested*: on rows that neither the choice nor its models have seen, at the price of ten more fits
-#   of each candidate,
+# - *nested*: on rows that neither the choice nor its models have seen, for which each candidate is
+#   fitted ten more times,
 # - *held out*: on the test set, which neither the search nor the ensemble has seen.
 
 scores = {}

@@ -145,14 +145,13 @@ class Ensemble(HasNamedEstimators):
     The folds of the cross-validated scores are the test parts of ``cv``, or five random ones if
     ``cv`` has only one split.
 
-    ``selection_cv_score_`` is free, and leaves some of the optimism of ``oof_score_``: the models
+    ``selection_cv_score_`` is free, and keeps a part of the optimism of ``oof_score_``: the models
     that predict the other folds were trained on the fold that scores, so what is selected by their
-    predictions knows it. "stack" gains most from that, the best candidate least. So the score
-    flatters ensembles in comparison with the best candidate, most of all where there is little to
-    learn. ``nested_score_`` has no such leak: for each pair of folds, every candidate is fitted on
-    the rows of neither, as a cross-validation of this class would do (at k (k - 1) fits of each
-    candidate). It is somewhat pessimistic, because its models are fitted on fewer rows. The
-    benchmark ``ensemble_bias`` measures all three.
+    predictions knows it. "stack" gains most from that and the best candidate least, so do not
+    compare them by this score where there is little to learn. ``nested_score_`` has no such leak:
+    for each pair of folds, every candidate is fitted on the rows of neither. It is that of a
+    cross-validation of this class, which needs at least k (k - 1) more fits of each candidate, and
+    somewhat pessimistic, because its models are fitted on fewer rows.
 
     Sample weights are not supported.
 
