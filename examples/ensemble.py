@@ -50,12 +50,13 @@ print(f"R² {search.best_score_:.3f}: {search.best_params_}")
 # Each has three scores:
 #
 # - *out of fold*: on the rows that were used to choose the members, so it is optimistic,
-# - *nested*: on rows that were not used to choose them,
+# - *nested*: on rows that neither the choice nor its models have seen, for which each candidate is
+#   fitted ten more times,
 # - *held out*: on the test set, which neither the search nor the ensemble has seen.
 
 scores = {}
 for method in ("greedy", "mean", "weighted", "stack"):
-    ensemble = Ensemble.from_search(search, X, y, method=method)
+    ensemble = Ensemble.from_search(search, X, y, method=method, nested=True, n_jobs=2)
     scores[method] = {
         "out of fold": ensemble.oof_score_,
         "nested": ensemble.nested_score_,

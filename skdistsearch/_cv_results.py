@@ -55,3 +55,15 @@ def standard_error(values: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):  # infinite values
         errors: NDArray[np.float64] = values.std(axis=-1, ddof=1) / math.sqrt(n_splits)
     return errors
+
+
+def corrected_standard_error(
+    values: NDArray[np.float64], test_to_train: float
+) -> NDArray[np.float64]:
+    """Return the standard error of Nadeau and Bengio, for splits that share training rows.
+
+    ``test_to_train`` is the number of test rows over that of training rows.
+    """
+    correction = math.sqrt(1 + values.shape[-1] * test_to_train)
+    errors: NDArray[np.float64] = standard_error(values) * correction
+    return errors

@@ -69,6 +69,10 @@ SOURCES = sorted(
 )
 
 
+# Selects by the same predictions with each method: `Ensemble` would fit all candidates each time
+IMPORT_PRIVATE_MODULES = {"bench_ensemble_bias.py"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_imported_names_of_the_package_exist(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -77,7 +81,8 @@ def test_imported_names_of_the_package_exist(path):
         if node.module and node.module.partition(".")[0] == "skdistsearch":
             module = importlib.import_module(node.module)
             assert [name.name for name in node.names if not hasattr(module, name.name)] == []
-            assert not any(part.startswith("_") for part in node.module.split("."))
+            is_private = any(part.startswith("_") for part in node.module.split("."))
+            assert not is_private or path.name in IMPORT_PRIVATE_MODULES
 
 
 def test_unknown_benchmark_is_an_error_that_lists_the_known(capsys):

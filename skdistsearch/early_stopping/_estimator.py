@@ -47,7 +47,8 @@ class EarlyStopping(DelegatingEstimator):
         without the validation data at first, and on all rows for the last fit.
     patience : int, default=10
         Stop after this number of iterations in a row (trees, epochs) without improvement on the
-        validation data.
+        validation data. Replaces the model's own setting (``early_stopping_round``,
+        ``n_iter_no_change``, ...). LightGBM's ``early_stopping_min_delta`` stays in force.
     max_iter : int or None, default=None
         Maximum number of iterations. None keeps the model's own setting (``n_estimators``,
         ``epochs``).

@@ -29,6 +29,7 @@ _PATIENCE_NAMES = (
     "early_stopping",
     "n_iter_no_change",
 )
+_BOOSTING_NAMES = ("boosting_type", "boosting", "boost")
 _EVAL_NAMES = {"sample_weight": "eval_sample_weight", "init_score": "eval_init_score"}
 
 
@@ -41,11 +42,16 @@ def _matches(estimator: object) -> bool:
 def _fit_with_validation(model: Any, train: FitData, validation: FitData, patience: int) -> int:
     from lightgbm import early_stopping
 
-    if model.boosting_type == "dart":
-        raise ValueError("LightGBM has no early stopping for boosting_type='dart'.")
+    settings = model.get_params()
+    _refuse_dart(settings)
+    _switch_off_early_stopping(model)  # its own patience would stop it too
+    stop = early_stopping(
+        patience,
+        first_metric_only=bool(settings.get("first_metric_only", False)),
+        min_delta=settings.get("early_stopping_min_delta") or 0.0,
+        verbose=False,
+    )
     params = dict(train.params)
-    first_only = bool(model.get_params().get("first_metric_only", False))
-    stop = early_stopping(patience, first_metric_only=first_only, verbose=False)
     callbacks = [*(params.pop("callbacks", None) or []), stop]
     eval_params = {
         _EVAL_NAMES[name]: [value]
@@ -67,11 +73,22 @@ def _fit_with_validation(model: Any, train: FitData, validation: FitData, patien
     return max(1, int(model.best_iteration_))
 
 
+def _refuse_dart(settings: dict[str, Any]) -> None:
+    for name in _BOOSTING_NAMES:
+        if settings.get(name) == "dart":
+            raise ValueError(f"LightGBM has no early stopping for {name}='dart'.")
+
+
+def _switch_off_early_stopping(model: Any) -> None:
+    params = model.get_params()
+    model.set_params(**{name: None for name in _PATIENCE_NAMES if name in params})
+
+
 def _set_iterations(model: Any, n: int) -> None:
     params = model.get_params()
     iterations = [name for name in _ITERATION_NAMES if name in params] or ["n_estimators"]
-    off = {name: None for name in _PATIENCE_NAMES if name in params}
-    model.set_params(**dict.fromkeys(iterations, n), **off)
+    model.set_params(**dict.fromkeys(iterations, n))
+    _switch_off_early_stopping(model)
 
 
 def _validation_history(model: Any, best: int) -> tuple[str, Sequence[float]]:

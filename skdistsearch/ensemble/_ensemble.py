@@ -17,9 +17,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skdistsearch._typing import ArrayLike, Estimator, Splitter
+from skdistsearch._typing import ArrayLike, Estimator, Indices, Splitter
 from skdistsearch._validation import check_target
 from skdistsearch.ensemble._named_estimators import HasNamedEstimators, NamedEstimators
+from skdistsearch.ensemble._nested import FoldPair, fold_pairs, predict_fold_pairs, row_mask
 from skdistsearch.ensemble._out_of_fold import (
     align_predictions,
     complete_candidates,
@@ -43,6 +44,7 @@ from skdistsearch.ensemble._search_outputs import (
 )
 from skdistsearch.ensemble._selection import (
     EnsembleSelector,
+    FoldScores,
     Selection,
     check_method,
     default_meta_model,
@@ -91,6 +93,10 @@ class Ensemble(HasNamedEstimators):
         Default: R² or accuracy. The scorer receives row numbers instead of X.
     n_jobs : int or None, default=None
         Number of fits to run at a time, as for `~sklearn.model_selection.cross_val_predict`.
+    nested : bool, default=False
+        Whether to compute ``nested_score_``. With k folds, it costs k (k - 1) / 2 more fits of each
+        candidate, on the rows of all but two folds: 10 for five folds. They run in this session,
+        with ``n_jobs``, and not on the backend of a search.
 
     Attributes
     ----------
@@ -110,11 +116,17 @@ class Ensemble(HasNamedEstimators):
         Out-of-fold scores of the ensemble and of the best candidate, over all rows together. Both
         are optimistic, because the same rows were used for the selection. (A meta-model is
         cross-fitted.)
-    nested_score_, best_candidate_nested_score_ : float
+    selection_cv_score_, best_candidate_selection_cv_score_ : float
         Means over folds of the same scores, with the selection and the meta-model fitted on the
-        rows of the other folds. These are not optimistic; compare them with each other.
-    nested_std_error_, best_candidate_nested_std_error_ : float
+        rows of the other folds. Still optimistic, though less so, because the models that
+        predicted the other folds have seen the fold that scores. See Notes.
+    selection_cv_std_error_, best_candidate_selection_cv_std_error_ : float
         Standard errors of these means, as if folds were independent.
+    nested_score_, best_candidate_nested_score_ : float
+        Means over folds of the scores of what has not seen the fold: neither the models nor the
+        selection. Not optimistic, and comparable with each other. Only with ``nested=True``.
+    nested_std_error_, best_candidate_nested_std_error_ : float
+        Standard errors of these means, as if folds were independent. Only with ``nested=True``.
     classes_ : ndarray of shape (n_classes,), or list of such arrays
         The class labels of a classifier.
     n_features_in_, feature_names_in_
@@ -130,9 +142,16 @@ class Ensemble(HasNamedEstimators):
     Candidates with equal predictions count once. Candidates without predictions for some of the
     rows (because of a failed fit) are left out, and so are rows that no fold has predicted.
 
-    The folds of the nested score are the test parts of ``cv``, or five random ones if ``cv`` has
-    only one split. The candidates were fitted on rows of other folds, so their predictions for
-    those folds depend on the fold that scores, as in any stacking.
+    The folds of the cross-validated scores are the test parts of ``cv``, or five random ones if
+    ``cv`` has only one split.
+
+    ``selection_cv_score_`` is free, and keeps a part of the optimism of ``oof_score_``: the models
+    that predict the other folds were trained on the fold that scores, so what is selected by their
+    predictions knows it. "stack" gains most from that and the best candidate least, so do not
+    compare them by this score where there is little to learn. ``nested_score_`` has no such leak:
+    for each pair of folds, every candidate is fitted on the rows of neither. It is that of a
+    cross-validation of this class, which needs at least k (k - 1) more fits of each candidate, and
+    somewhat pessimistic, because its models are fitted on fewer rows.
 
     Sample weights are not supported.
 
@@ -165,6 +184,7 @@ class Ensemble(HasNamedEstimators):
         "cv": ["cv_object"],
         "scoring": "no_validation",  # checked by scikit-learn's `check_scoring`
         "n_jobs": [numbers.Integral, None],
+        "nested": ["boolean"],
     }
 
     def __init__(
@@ -177,6 +197,7 @@ class Ensemble(HasNamedEstimators):
         cv: int | Splitter | None = None,
         scoring: Scoring = None,
         n_jobs: int | None = None,
+        nested: bool = False,
     ) -> None:
         self.estimators = estimators
         self.method = method
@@ -185,6 +206,7 @@ class Ensemble(HasNamedEstimators):
         self.cv = cv
         self.scoring = scoring
         self.n_jobs = n_jobs
+        self.nested = nested
 
     @classmethod
     def from_search(
@@ -201,6 +223,7 @@ class Ensemble(HasNamedEstimators):
         scoring: Scoring = None,
         groups: ArrayLike | None = None,
         n_jobs: int | None = None,
+        nested: bool = False,
     ) -> Ensemble:
         """Return the fitted ensemble of a search's candidates.
 
@@ -210,14 +233,14 @@ class Ensemble(HasNamedEstimators):
             A search of this package with ``keep="predictions"``.
         X, y : array-like
             The data on which the search was fitted, in the same order.
-        method, n_best, final_estimator, n_jobs
+        method, n_best, final_estimator, n_jobs, nested
             Parameters of the class.
         members : {"refit", "folds"}, default="refit"
             If "refit", the members are fitted on all rows. If "folds", they are the means of the
             models that the search fitted on its splits, which it must have kept
             (``keep=("predictions", "estimators")``).
         cv : int, splitter, iterable or None, default=None
-            Folds of the nested score. Default: the ``cv`` of the search.
+            Folds of the cross-validated scores. Default: the ``cv`` of the search.
         scoring : str, callable or None, default=None
             Metric to optimise. Default: that of the search or, if it has several, the one that it
             refits by.
@@ -244,6 +267,7 @@ class Ensemble(HasNamedEstimators):
             cv=search.cv if cv is None else cv,
             scoring=refit_scoring(search) if scoring is None else scoring,
             n_jobs=n_jobs,
+            nested=nested,
         )
         if members not in ("folds", "refit"):
             raise ValueError(f"members={members!r} must be one of: folds, refit.")
@@ -348,21 +372,31 @@ class Ensemble(HasNamedEstimators):
         selector = self._make_selector(classes)
         cv = check_cv(self.cv, y, classifier=classes is not None)
         splits = list(cv.split(X, y, groups))
+        pairs = self._fold_pairs(splits, len(y))
+        models = [estimator for _, estimator in self.estimators]
         if predictions is None:
-            models = [estimator for _, estimator in self.estimators]
             predictions = cross_predict(models, X, y, splits, classes, self.n_jobs)
         predictions = align_predictions(predictions, y, classes)
         candidates, rows = complete_candidates(predictions)
-        folds = [np.isin(np.flatnonzero(rows), np.arange(len(y))[test]) for _, test in splits]
-        known = predictions[candidates][:, rows]
-        selection = selector.select(known, y[rows], folds)
-        nested_scores = selector.nested_scores(known, y[rows], folds)
+        predictions = predictions[candidates]
+        tests = [row_mask(test, len(y)) & rows for _, test in splits]
+        known, folds = (predictions[:, rows], y[rows]), [test[rows] for test in tests]
+        selection = selector.select(*known, folds)
+        scores = {"selection_cv": selector.selection_cv_scores(*known, folds)}
+        if pairs:
+            inner = predict_fold_pairs(
+                [models[index] for index in candidates], X, y, pairs, classes, self.n_jobs
+            )
+            scores["nested"] = selector.nested_scores(predictions, y, tests, inner)
+        elif self.nested:  # the only split: its models have seen no row that it tests
+            scores["nested"] = scores["selection_cv"]
         members = candidates[selection.blend.candidates]
         fitted = self._fit_members(X, y, members) if fold_models is None else fold_models
         self._reset_results()
         self.members_ = {self.estimators[index][0]: list(fitted[index]) for index in members}
         self.best_candidate_ = self.estimators[candidates[selection.best]][0]
-        self._set_results(selection, nested_scores)
+        self._set_results(selection)
+        self._set_fold_scores(scores)
         self._copy_feature_names()
         return self
 
@@ -386,6 +420,19 @@ class Ensemble(HasNamedEstimators):
             )
         return X, y, groups, find_classes(y)
 
+    def _fold_pairs(
+        self, splits: Sequence[tuple[Indices, Indices]], n_rows: int
+    ) -> Sequence[FoldPair]:
+        """Return the pairs of folds that the nested score needs; none for a single split."""
+        if not self.nested or len(splits) == 1:
+            return []
+        if pairs := fold_pairs(splits, n_rows):
+            return pairs
+        raise ValueError(
+            f"nested=True needs rows that two folds train on, and cv={self.cv!r} has none. Use at "
+            "least 3 folds."
+        )
+
     def _make_selector(self, classes: Classes) -> EnsembleSelector:
         scorer = make_prediction_scorer(self.scoring, classes)
         meta_model = self.final_estimator
@@ -407,9 +454,7 @@ class Ensemble(HasNamedEstimators):
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _set_results(
-        self, selection: Selection, nested_scores: tuple[NDArray[Any], NDArray[Any]]
-    ) -> None:
+    def _set_results(self, selection: Selection) -> None:
         self._blend = blend = selection.blend
         if blend.classes is not None:
             self.classes_ = blend.classes
@@ -419,9 +464,13 @@ class Ensemble(HasNamedEstimators):
             self.weights_ = dict(zip(self.members_, map(float, blend.weights), strict=True))
         self.used_fallback_ = selection.used_fallback
         self.oof_score_, self.best_candidate_oof_score_ = selection.score, selection.best_score
-        ensemble, best = map(_mean_and_error, nested_scores)
-        self.nested_score_, self.nested_std_error_ = ensemble
-        self.best_candidate_nested_score_, self.best_candidate_nested_std_error_ = best
+
+    def _set_fold_scores(self, scores: Mapping[str, FoldScores]) -> None:
+        for name, by_model in scores.items():
+            for prefix, of_folds in zip(("", "best_candidate_"), by_model, strict=True):
+                mean, error = _mean_and_error(of_folds)
+                setattr(self, f"{prefix}{name}_score_", mean)
+                setattr(self, f"{prefix}{name}_std_error_", error)
 
     def _copy_feature_names(self) -> None:
         for name in ("n_features_in_", "feature_names_in_"):

@@ -5,13 +5,13 @@ Predictions are arrays of shape (n_candidates, n_rows) or (n_candidates, n_rows,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import minimize, nnls
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import KFold
@@ -32,6 +32,9 @@ Mask: TypeAlias = NDArray[np.bool_]
 """The rows of one fold."""
 Weights: TypeAlias = NDArray[np.float64]
 """One number for each candidate."""
+
+FoldScores: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Scores on each fold: those of the blends, and those of the best candidates."""
 
 MAX_ROUNDS = 100  # so that weights are multiples of at least one hundredth
 PATIENCE = 10  # rounds of greedy selection without a better score
@@ -102,24 +105,49 @@ class EnsembleSelector:
             score = best_score
         return Selection(blend, score, best, best_score, used_fallback)
 
-    def nested_scores(
+    def selection_cv_scores(
         self, predictions: Predictions, y: NDArray[Any], folds: Sequence[Mask]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ) -> FoldScores:
         """Return the scores on each fold of the selection that was made on the other folds.
 
-        The first array has the scores of the blends, the second those of the best candidates.
+        The candidates' predictions for the other folds come from models that have seen the fold.
         """
         folds = usable_folds(folds, len(y))
         scores = []
         for number, fold in enumerate(folds):
             other_folds = [other[~fold] for n, other in enumerate(folds) if n != number]
             selection = self.select(predictions[:, ~fold], y[~fold], other_folds)
-            blend = selection.blend
-            combined = blend.combine(predictions[blend.candidates][:, fold])
-            best = predictions[selection.best][fold]
-            scores.append((self._score(combined, y[fold]), self._score(best, y[fold])))
-        blend_scores, best_scores = np.array(scores).T
-        return blend_scores, best_scores
+            scores.append(self._score_selection(selection, predictions[:, fold], y[fold]))
+        return _by_model(scores)
+
+    def nested_scores(
+        self,
+        predictions: Predictions,
+        y: NDArray[Any],
+        folds: Sequence[Mask],
+        inner_predictions: Mapping[int, Predictions],
+    ) -> FoldScores:
+        """Return the scores on each fold of what has not seen the fold: selection and models.
+
+        ``inner_predictions`` are those of `predict_fold_pairs`: by the number of a fold, the
+        predictions of models that have not seen it. Other folds are left out.
+        """
+        scores = []
+        for number, inner in sorted(inner_predictions.items()):
+            rows = np.isfinite(inner).reshape(*inner.shape[:2], -1).all(axis=(0, 2))
+            other_folds = [other[rows] for n, other in enumerate(folds) if n != number]
+            selection = self.select(inner[:, rows], y[rows], other_folds)
+            fold = folds[number]
+            scores.append(self._score_selection(selection, predictions[:, fold], y[fold]))
+        return _by_model(scores)
+
+    def _score_selection(
+        self, selection: Selection, predictions: Predictions, y: NDArray[Any]
+    ) -> tuple[float, float]:
+        """Return the scores of the blend and of the best candidate on other rows."""
+        blend = selection.blend
+        combined = blend.combine(predictions[blend.candidates])
+        return self._score(combined, y), self._score(predictions[selection.best], y)
 
     def _make_blend(
         self,
@@ -235,6 +263,11 @@ def default_meta_model(classes: Classes) -> Estimator:
     return model
 
 
+def _by_model(scores: Sequence[tuple[float, float]]) -> FoldScores:
+    blends, best_candidates = np.array(scores).T
+    return blends, best_candidates
+
+
 def usable_folds(folds: Sequence[Mask], n_rows: int) -> Sequence[Mask]:
     """Return the folds that have some rows but not all; five random ones if fewer than two."""
     folds = [fold for fold in folds if fold.any() and not fold.all()]
@@ -269,18 +302,27 @@ def least_squares_weights(predictions: Predictions, y: NDArray[Any]) -> Weights:
 
 
 def max_likelihood_weights(probabilities: Predictions) -> Weights:
-    """Return the weights of the mixture with maximum likelihood, by expectation-maximisation.
+    """Return the weights of the mixture with maximum likelihood, a convex problem.
 
     ``probabilities`` of shape (n_candidates, n_observations) are those of the true classes.
     """
     probabilities = np.maximum(probabilities, 1e-15)
-    weights: Weights = np.full(len(probabilities), 1 / len(probabilities))
-    for _ in range(1000):
-        previous = weights
-        weights = weights * (probabilities / (weights @ probabilities)).mean(axis=1)
-        if np.abs(weights - previous).max() < 1e-6:
-            break
-    return _normalize(weights)
+    equal = np.full(len(probabilities), 1 / len(probabilities))
+
+    def log_loss(weights: Weights) -> tuple[float, Weights]:
+        mixture = np.maximum(weights @ probabilities, 1e-15)
+        return -np.log(mixture).mean(), -(probabilities / mixture).mean(axis=1)
+
+    weights: Weights = minimize(
+        log_loss,
+        equal,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * len(equal),
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": np.ones_like},
+        options={"ftol": 1e-12, "maxiter": 1000},
+    ).x
+    return _normalize(np.maximum(weights, 0.0))
 
 
 def _normalize(weights: Weights) -> Weights:

@@ -87,9 +87,10 @@ def _distribute_outcome(outcome: Outcome, fits: list[int]) -> Iterator[Outcome]:
 def _first_equal_fits(batch: Batch) -> list[int]:
     """Return, per fit, the first fit of the same candidate on the same split.
 
-    Equal candidates are not equal fits if they draw random numbers without a seed.
+    Equal candidates are not equal fits if they draw random numbers without a seed, or if callbacks
+    follow each of them.
     """
-    if _is_random(batch):
+    if batch.local.callbacks or _is_random(batch):
         return list(range(len(batch)))
     candidates: dict[int, Hashable] = {}
     first_fits: dict[Hashable, int] = {}

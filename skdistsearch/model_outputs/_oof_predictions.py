@@ -78,10 +78,16 @@ def _combine_predictions(predictions: list[Prediction], shape: tuple[int, int]) 
     has_overlap, has_gap = counts.max() > 1, counts.min() == 0
     dtype = _combined_dtype(predictions, has_overlap=has_overlap, has_gap=has_gap)
     combined = np.zeros((*shape, *predictions[0][2].shape[1:]), dtype)
+    # The decision for a class that a model does not know is the lowest finite number, of which
+    # there is no sum. A power of two scales it without rounding.
+    scale = 2.0 ** -int(counts.max()).bit_length()
     for candidate, rows, values in predictions:
-        combined[candidate, rows] = combined[candidate, rows] + values if has_overlap else values
+        combined[candidate, rows] = (
+            combined[candidate, rows] + values * scale if has_overlap else values
+        )
     if has_overlap:
-        combined /= np.maximum(counts, 1).reshape(*shape, *[1] * (combined.ndim - 2))
+        counts_of_rows = np.maximum(counts, 1).reshape(*shape, *[1] * (combined.ndim - 2))
+        combined /= counts_of_rows * scale
     if has_gap:
         combined[counts == 0] = math.nan
     return combined

@@ -268,7 +268,10 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         """Set the attributes that scikit-learn's search does not have; remove earlier ones."""
         for name in self.__dict__.pop("_own_attributes", ()):
             self.__dict__.pop(name, None)
-        attributes: dict[str, Any] = {"_fit_times": capture.fit_times}
+        attributes: dict[str, Any] = {
+            "_fit_times": capture.fit_times,
+            "_test_to_train": capture.test_to_train,
+        }
         if collector is not None:
             attributes |= collector.search_attributes(getattr(self, "best_index_", None))
         if capture.metaflow_runs:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, parallel_config
 from joblib.parallel import ParallelBackendBase
 from sklearn.utils import _safe_indexing
@@ -82,6 +83,8 @@ class JoblibCapture(ParallelBackendBase):  # type: ignore[misc]
         """Pathspecs of the Metaflow runs that ran fits, in order of appearance."""
         self.fit_times: list[tuple[int, int, float, float, str]] = []
         """Of each fit: candidate, split, start and end in seconds since 1970, and worker."""
+        self.test_to_train: float | None = None
+        """Number of test rows over that of training rows; the mean over the splits."""
 
     @contextmanager
     def active(self) -> Iterator[JoblibCapture]:
@@ -135,18 +138,34 @@ class JoblibCapture(ParallelBackendBase):  # type: ignore[misc]
         if not calls:  # scikit-learn raises the error
             return []
         batch = make_batch(calls, self._n_jobs, self._verbose)
-        results: dict[int, FitResult] = {}
-        with closing_outcomes(self._run(batch)) as outcomes:
-            for outcome in outcomes:
-                self._note_run(outcome)
-                self._note_times(batch.fits[outcome.fit], outcome)
-                results[outcome.fit] = calls[outcome.fit].result_of(outcome)
+        self.test_to_train = _mean_test_to_train(calls)
+        results = self._run_batch(batch, calls)
         if missing := [str(fit) for n, fit in enumerate(batch.fits) if n not in results]:
             raise BackendError(
                 f"The backend yielded no outcome for {len(missing)} fits, first {missing[0]}."
             )
         self._n_candidates += len({fit.candidate for fit in batch.fits})
         return [results[number] for number in range(len(calls))]
+
+    def _run_batch(self, batch: Batch, calls: list[SklearnCall]) -> dict[int, FitResult]:
+        """Return the results by the number of the fit; raise the error of the first that fails.
+
+        Fits with shared work run in another order than scikit-learn's. So the earlier fits that
+        have not run may fail too.
+        """
+        results: dict[int, FitResult] = {}
+        try:
+            with closing_outcomes(self._run(batch)) as outcomes:
+                for outcome in outcomes:
+                    self._note_run(outcome)
+                    self._note_times(batch.fits[outcome.fit], outcome)
+                    results[outcome.fit] = calls[outcome.fit].result_of(outcome)
+        except Exception as error:
+            failed = next((n for n, call in enumerate(calls) if call.error is error), 0)
+            if earlier := [fit for fit in range(failed) if fit not in results]:
+                self._run_batch(batch.subset(earlier), [calls[fit] for fit in earlier])
+            raise
+        return results
 
     def _note_run(self, outcome: Outcome) -> None:
         run = "/".join(outcome.task_pathspec.split("/")[:2])  # flow/run of flow/run/step/task
@@ -166,6 +185,8 @@ class SklearnCall:
     function: FitFunction
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
+    error: Exception | None = None
+    """What the call raised in this process."""
 
     def __call__(
         self, prepared: PreparedCall | None = None, *, fire_callbacks: bool = True
@@ -179,7 +200,14 @@ class SklearnCall:
             arguments, keywords = prepared.arguments, {**keywords, **prepared.keywords}
         if not fire_callbacks:
             keywords = keywords | dict.fromkeys(_LOCAL_KEYWORDS & keywords.keys())
-        return self.function(*arguments, **keywords)
+        try:
+            return self.function(*arguments, **keywords)
+        except StopIteration as error:  # it would end iterators; Python does the same in generators
+            self.error = RuntimeError("generator raised StopIteration")
+            raise self.error from error
+        except Exception as error:
+            self.error = error
+            raise
 
     def request_model(self) -> None:
         """Include the fitted model in scikit-learn's result."""
@@ -205,7 +233,7 @@ class SklearnCall:
             raise FitLostError(outcome.reason)
 
         self.arguments[0].fit = fit
-        result = self()
+        result = self.function(*self.arguments, **self.keywords)
         result.pop("estimator", None)  # this one is not a model
         return result
 
@@ -229,6 +257,17 @@ class SklearnCall:
         if weight is None:
             return None
         return {"sample_weight": _safe_indexing(weight, self.keywords["train"])}
+
+
+def _mean_test_to_train(calls: list[SklearnCall]) -> float:
+    splits = {call.keywords["split_progress"][0]: call.keywords for call in calls}.values()
+    ratios = [_n_rows(split["test"]) / max(_n_rows(split["train"]), 1) for split in splits]
+    return sum(ratios) / len(ratios)
+
+
+def _n_rows(rows: Any) -> int:
+    """Return the number of rows that indices or a mask select."""
+    return int(np.sum(rows)) if np.asarray(rows).dtype == bool else len(rows)
 
 
 def make_batch(calls: list[SklearnCall], n_jobs: int | None, verbose: int) -> Batch:

@@ -28,8 +28,8 @@ def one_standard_error(
         ``cv_results_`` of a search, which passes it to a callable ``refit``.
     by : str, default="mean_fit_time"
         A numeric column of ``cv_results``. Lower is simpler, or higher with a minus sign in front
-        (``"-param_alpha"``). Candidates without the parameter come last. Equal ones are in the
-        order of their mean scores.
+        (``"-param_alpha"``). Candidates without the parameter or with NaN come last. Equal ones
+        are in the order of their mean scores.
     metric : str, default="score"
         Name of the metric; ``"score"`` for a search with one metric.
 
@@ -89,4 +89,4 @@ def _simplicity_costs(results: Mapping[str, Any], by: str) -> NDArray[np.float64
         raise ReportError(f"by={by!r} has values that are not numbers: {error}.") from error
     cost = np.full(len(column), np.inf)
     cost[~np.ma.getmaskarray(column)] = -known_values if by.startswith("-") else known_values
-    return cost
+    return np.where(np.isnan(cost), np.inf, cost)

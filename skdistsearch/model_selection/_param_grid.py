@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
-from sklearn.utils import check_random_state
 
 from skdistsearch._typing import Estimator, ParamGrid, RandomState
 from skdistsearch._validation import is_integer
@@ -26,16 +25,18 @@ def make_candidates(
 ) -> list[dict[str, Any]]:
     """Return the candidates of all dicts, dict by dict.
 
-    Each sampled dict uses the same seed. It gives the candidates of
-    `sklearn.model_selection.ParameterSampler` with that ``random_state``, independently of the
-    other dicts.
+    Each sampled dict gives the candidates of `sklearn.model_selection.ParameterSampler` with
+    ``random_state``, independently of the other dicts. Of a generator each gets a copy, but for
+    the last dict, which advances it.
     """
+    grids = _as_list(param_grid)
+    last = max((number for number, grid in enumerate(grids) if N_ITER in grid), default=None)
     candidates: list[dict[str, Any]] = []
-    seed = _shared_seed(random_state)
-    for grid in _as_list(param_grid):
+    for number, grid in enumerate(grids):
         values = {name: value for name, value in grid.items() if name != N_ITER}
         if N_ITER in grid:
-            candidates += ParameterSampler(values, int(grid[N_ITER]), random_state=seed)
+            state = random_state if number == last else copy.deepcopy(random_state)
+            candidates += ParameterSampler(values, int(grid[N_ITER]), random_state=state)
         else:
             candidates += ParameterGrid(values)
     return candidates
@@ -63,13 +64,6 @@ def _with_prefix(prefix: str, error: Exception) -> Exception:
 
 def _as_list(param_grid: ParamGrid | Sequence[ParamGrid]) -> list[ParamGrid]:
     return [param_grid] if isinstance(param_grid, Mapping) else list(param_grid)
-
-
-def _shared_seed(random_state: RandomState) -> int | None:
-    """Return one seed for every dict, drawn once if ``random_state`` is a generator."""
-    if random_state is None or isinstance(random_state, int | np.integer):
-        return random_state
-    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def _errors_in(grid: object, estimator: Estimator) -> Iterator[Exception]:

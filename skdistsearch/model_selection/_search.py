@@ -50,8 +50,9 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
     {error_score}
     {return_train_score}
     random_state : int, RandomState instance or None, default=None
-        Seed of the sampled dicts. Each of them uses the same seed and gives the candidates of
-        `~sklearn.model_selection.ParameterSampler`, independently of the other dicts.
+        Seed of the sampled dicts. Each of them gives the candidates of
+        `~sklearn.model_selection.ParameterSampler` with this seed, or with the state that the
+        instance has before the search, independently of the other dicts.
     {backend_parameters}
     {keep}
 

@@ -75,10 +75,39 @@ def test_lightgbm_iterations_are_set_under_any_alias(name):
     assert model.get_params()["early_stopping_round"] is None
 
 
-def test_lightgbm_dart_cannot_stop_early():
+@pytest.mark.parametrize("name", ["boosting_type", "boosting", "boost"])
+def test_lightgbm_dart_cannot_stop_early_under_any_alias(name):
     lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
-    with pytest.raises(ValueError, match="no early stopping for boosting_type='dart'"):
-        EarlyStopping(lightgbm.LGBMRegressor(boosting_type="dart", **LGBM)).fit(X, Y)
+    with pytest.raises(ValueError, match=f"no early stopping for {name}='dart'"):
+        EarlyStopping(lightgbm.LGBMRegressor(**LGBM, **{name: "dart"})).fit(X, Y)
+
+
+@pytest.mark.parametrize("name", ["early_stopping_round", "early_stopping", "n_iter_no_change"])
+def test_patience_replaces_that_of_a_lightgbm_model(name):
+    lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
+    params = LGBM | {"n_estimators": 500}
+    without, with_own = (
+        EarlyStopping(lightgbm.LGBMRegressor(**params, **own), patience=30, random_state=0)
+        for own in ({}, {name: 2})
+    )
+    histories = [model.fit(*DIABETES).validation_history_ for model in (without, with_own)]
+    np.testing.assert_array_equal(*histories)
+    assert len(histories[0]) == without.best_iteration_ + 30
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
+def test_lightgbm_min_delta_is_honoured():
+    lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is optional")
+    params = LGBM | {"n_estimators": 500, "early_stopping_min_delta": 50.0}
+    X_in, X_val, y_in, y_val = train_test_split(*DIABETES, test_size=0.2, random_state=3)
+    inner = lightgbm.LGBMRegressor(**params, early_stopping_round=5)
+    inner.fit(X_in, y_in, eval_set=[(X_val, y_val)])
+    without = {name: value for name, value in params.items() if "delta" not in name}
+    ours, any_improvement = (
+        EarlyStopping(lightgbm.LGBMRegressor(**own), patience=5, random_state=3).fit(*DIABETES)
+        for own in (params, without)
+    )
+    assert ours.best_iteration_ == inner.best_iteration_ < any_improvement.best_iteration_
 
 
 def test_history_is_that_of_the_metric_that_stopped_the_model():

@@ -14,13 +14,17 @@ from sklearn.datasets import (
 )
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss, make_scorer, r2_score
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
+    PredefinedSplit,
+    RepeatedKFold,
     ShuffleSplit,
     StratifiedKFold,
+    TimeSeriesSplit,
     cross_val_predict,
     cross_val_score,
 )
@@ -32,6 +36,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdistsearch import DistributedSearchCV, Ensemble
+from skdistsearch.ensemble._selection import max_likelihood_weights
 
 METHODS = ["greedy", "mean", "stack", "weighted"]
 REGRESSORS = [
@@ -84,7 +89,7 @@ def test_oof_score_is_at_least_that_of_the_best_candidate(name):
         ensemble = Ensemble.from_search(search, X, y, method=method, members="folds")
         assert ensemble.oof_score_ >= ensemble.best_candidate_oof_score_
         assert set(ensemble.members_) <= {f"candidate{number}" for number in range(4)}
-        assert np.isfinite([ensemble.nested_score_, ensemble.nested_std_error_]).all()
+        assert np.isfinite([ensemble.selection_cv_score_, ensemble.selection_cv_std_error_]).all()
         # The score of the best candidate is that of scikit-learn.
         response = "predict_proba" if is_classifier(ensemble) else "predict"
         model = dict(ensemble.estimators)[ensemble.best_candidate_]
@@ -150,14 +155,102 @@ def test_best_candidate_replaces_a_worse_ensemble():
     np.testing.assert_array_equal(ensemble.predict(X), Ridge().fit(X, y).predict(X))
 
 
-def test_nested_score_is_not_optimistic():
-    """The best of many random candidates has a good score, but not a good nested score."""
+def test_selection_cv_score_of_models_that_learn_nothing_is_not_optimistic():
+    """The best of many random candidates has a good score, but not on the rows of other folds."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 200)), rng.normal(size=100)
     noise = [(f"column{number}", Column(number)) for number in range(200)]
     ensemble = Ensemble(noise, scoring=make_scorer(correlation), cv=FIVE).fit(X, y)
     assert ensemble.oof_score_ > 0.5
-    assert abs(ensemble.nested_score_) < 3 * ensemble.nested_std_error_ + 0.1
+    assert abs(ensemble.selection_cv_score_) < 3 * ensemble.selection_cv_std_error_ + 0.1
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["regressors", "classifiers"])
+def test_nested_score_is_that_of_models_that_have_not_seen_the_fold(method, kind):
+    models = REGRESSORS if kind == "regressors" else CLASSIFIERS
+    X, y = DATA["diabetes" if kind == "regressors" else "breast_cancer"]()
+    fold_numbers = np.arange(len(y)) % 4
+    folds = PredefinedSplit(fold_numbers)
+    ensemble = Ensemble(models, method=method, cv=folds, nested=True).fit(X, y)
+
+    def nested_scores(**params):
+        return [
+            Ensemble(models, cv=PredefinedSplit(fold_numbers[train]), **params)
+            .fit(X[train], y[train])
+            .score(X[test], y[test])
+            for train, test in folds.split()
+        ]
+
+    scores = nested_scores(method=method)
+    assert ensemble.nested_score_ == pytest.approx(np.mean(scores))
+    assert ensemble.nested_std_error_ == pytest.approx(np.std(scores, ddof=1) / 2)
+    assert ensemble.best_candidate_nested_score_ == pytest.approx(np.mean(nested_scores(n_best=1)))
+
+
+@pytest.mark.parametrize(("n_folds", "n_pairs"), [(3, 3), (5, 10)])
+def test_nested_score_fits_each_candidate_once_for_each_pair_of_folds(n_folds, n_pairs):
+    X, y = DATA["diabetes"]()
+    fits = []
+    models = [("counted", NotingColumn(0, fits.append)), ("other", Column(1))]
+    Ensemble(models, cv=n_folds, nested=True).fit(X, y)
+    assert len(fits) == n_folds + n_pairs + 1  # folds, pairs, all rows
+    two_folds = len(y) * 2 / n_folds
+    assert fits[n_folds : n_folds + n_pairs] == pytest.approx([len(y) - two_folds] * n_pairs, abs=2)
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        RepeatedKFold(n_splits=3, n_repeats=2, random_state=0),
+        ShuffleSplit(4, random_state=0),
+        TimeSeriesSplit(4),
+        ShuffleSplit(1, test_size=0.5, random_state=0),
+    ],
+    ids=["repeated", "shuffled", "time series", "one split"],
+)
+def test_nested_score_of_a_search_with_any_splitter(cv):
+    X, y = DATA["diabetes"]()
+    grid = {"alpha": [0.01, 0.1, 1.0]}
+    search = DistributedSearchCV(Ridge(), grid, cv=cv, keep="predictions").fit(X, y)
+    ensemble = Ensemble.from_search(search, X, y, nested=True)
+    assert 0.2 < ensemble.nested_score_ < 0.7
+    assert 0.2 < ensemble.best_candidate_nested_score_ < 0.7
+
+
+def test_nested_score_of_models_of_a_kernel():
+    X, y = DATA["diabetes"]()
+    kernel = X @ X.T
+    ensemble = Ensemble([("kernel", KernelRidge(kernel="precomputed"))], cv=3, nested=True)
+    expected = Ensemble([("linear", KernelRidge())], cv=3, nested=True).fit(X, y).nested_score_
+    assert ensemble.fit(kernel, y).nested_score_ == pytest.approx(expected)
+
+
+def test_nested_score_of_two_folds_is_an_error_before_any_fit():
+    fits = []
+    models = [("counted", NotingColumn(0, fits.append))]
+    with pytest.raises(ValueError, match="Use at least 3 folds"):
+        Ensemble(models, cv=2, nested=True).fit(*DATA["diabetes"]())
+    assert not fits
+
+
+def test_nested_score_of_an_earlier_fit_does_not_stay():
+    X, y = DATA["diabetes"]()
+    ensemble = Ensemble(REGRESSORS, cv=3, nested=True).fit(X, y)
+    assert hasattr(ensemble, "nested_score_")
+    assert not hasattr(ensemble.set_params(nested=False).fit(X, y), "nested_score_")
+
+
+def test_weights_of_classifiers_that_are_much_alike_have_maximum_likelihood():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=500) + 0.1 * rng.normal(size=(50, 500)) + 0.5 * rng.normal(size=500)
+    probabilities = 1 / (1 + np.exp(-logits))
+    weights = max_likelihood_weights(probabilities)
+    # The largest derivative bounds how far the mean log-likelihood is below its maximum.
+    derivatives = (probabilities / (weights @ probabilities)).mean(axis=1)
+    assert derivatives.max() - 1 < 1e-5
+    assert weights.min() >= 0
+    assert weights.sum() == pytest.approx(1)
 
 
 def test_selection_optimises_any_scorer():
@@ -282,6 +375,21 @@ class Column(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         return np.asarray(X)[:, self.number]
+
+
+class NotingColumn(Column):
+    """Tells the number of rows of each fit; its copies tell the same function."""
+
+    def __init__(self, number=0, note=None):
+        super().__init__(number)
+        self.note = note
+
+    def __sklearn_clone__(self):
+        return type(self)(self.number, self.note)
+
+    def fit(self, X, y):
+        self.note(len(X))
+        return self
 
 
 def correlation(y, predicted):

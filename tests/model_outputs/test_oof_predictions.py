@@ -141,6 +141,20 @@ def test_predictions_of_overlapping_splits_are_averaged(cv):
     assert np.isnan(search.cv_results_["std_error_first"]) == (cv.get_n_splits() == 1)
 
 
+@pytest.mark.filterwarnings("ignore:Number of classes in training fold")
+@pytest.mark.parametrize("n_repeats", [2, 3])
+def test_averaged_decisions_for_classes_that_no_model_knows_are_finite(n_repeats):
+    X, y = X_IRIS[:148], np.arange(148) // 37
+    lacks_a_class = KFold(4)
+    search = DistributedSearchCV(
+        LOGISTIC, {}, cv=list(lacks_a_class.split(X)) * n_repeats, keep="decision_function"
+    )
+    decisions = search.fit(X, y).oof_predictions_["decision_function"]
+    once = cross_val_predict(LOGISTIC, X, y, cv=lacks_a_class, method="decision_function")
+    assert (once < -1e300).any()
+    np.testing.assert_allclose(decisions[0], once, rtol=1e-14)
+
+
 def test_labels_of_overlapping_splits_are_an_error():
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
     with pytest.raises(ValueError, match="several models predict for a row cannot be averaged"):

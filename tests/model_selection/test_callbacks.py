@@ -5,6 +5,7 @@ import pytest
 import sklearn
 from sklearn.datasets import load_diabetes, make_regression
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.fixes import parse_version
 
 from skdistsearch import DistributedSearchCV
@@ -45,6 +46,22 @@ def test_callbacks_are_fired_as_fits_finish(options, tmp_path):
     assert callback.fits_begun_at_ends[0] < 8
     assert callback.n_rows == {10}
     assert callback.search_ids == {id(search)}
+
+
+def test_callbacks_that_reach_into_models_follow_each_of_several_equal_candidates(options):
+    if "backend" in options:
+        pytest.skip("such callbacks do not reach another machine")
+    from sklearn.callback.tests._utils import MaxIterEstimator, RecordingAutoPropagatedCallback
+
+    X, y = make_regression(20, 2, random_state=0)
+    n_calls = []
+    for search_class in (GridSearchCV, DistributedSearchCV):
+        callback = RecordingAutoPropagatedCallback()
+        grid = {"max_iter": [3, 3, 2]}
+        search = search_class(MaxIterEstimator(), grid, cv=2, scoring="r2", refit=False, **options)
+        search.set_callbacks(callback).fit(X, y)
+        n_calls.append(callback.count_hooks("on_fit_task_begin"))
+    assert n_calls[0] == n_calls[1]
 
 
 class RecordingCallback:

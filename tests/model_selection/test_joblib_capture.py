@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sklearn
 from helpers.recording_backend import RecordingBackend
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import StackingRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -16,10 +16,13 @@ from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
+    KFold,
     RandomizedSearchCV,
 )
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _fit_and_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from skdistsearch import (
@@ -138,6 +141,48 @@ def test_backend_is_closed_when_the_search_fails():
     assert closed == [True]
 
 
+class FailsForNRows(RegressorMixin, BaseEstimator):
+    """Raises an exception that names its parameter if it is fitted on that number of rows."""
+
+    def __init__(self, n_rows=0, error=ValueError):
+        self.n_rows = n_rows
+        self.error = error
+
+    def fit(self, X, y):
+        if len(X) == self.n_rows:
+            raise self.error(f"not on {self.n_rows} rows")
+        self.is_fitted_ = True
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+@pytest.mark.parametrize("n_rows", [[3, 2], [2, 3], [9, 3, 2], [9, 9, 2]])
+def test_first_of_several_failing_fits_raises_as_in_scikit_learn(n_rows):
+    """The splits train on 2 and 3 rows. With a shared scaler, all fits of a split run first."""
+    pipe = Pipeline([("scaler", StandardScaler()), ("model", FailsForNRows())])
+    messages = []
+    for search_class in (GridSearchCV, DistributedSearchCV):
+        search = search_class(pipe, {"model__n_rows": n_rows}, cv=KFold(2), error_score="raise")
+        with pytest.raises(ValueError, match="not on") as caught:
+            search.fit(X[:5], y[:5])
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("search_class", [GridSearchCV, DistributedSearchCV])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_stop_iteration_of_a_fit_raises_as_in_scikit_learn(search_class, n_threads):
+    model = FailsForNRows(2, StopIteration)
+    search = search_class(model, {"n_rows": [9, 3, 2]}, cv=KFold(2), error_score="raise")
+    with (
+        joblib.parallel_config("threading", n_jobs=n_threads),
+        pytest.raises(RuntimeError, match="generator raised StopIteration"),
+    ):
+        search.fit(X[:5], y[:5])
+
+
 def test_search_with_pre_dispatch_submits_all_fits(backend):
     search = DistributedSearchCV(
         Ridge(), {"alpha": list(range(1, 30))}, pre_dispatch=1, n_jobs=2, backend=backend
@@ -218,6 +263,8 @@ def test_canary_joblib_uses_the_capture_as_a_backend():
             parameters={"a": a},
             split_progress=(0, 1),
             candidate_progress=(a, 5),
+            train=[0],
+            test=[1],
         )
         for a in range(5)
     ]

@@ -37,6 +37,12 @@ def test_parameter_defines_simplicity_in_either_direction():
     assert one_standard_error(table, by="-param_depth") == 0
 
 
+@pytest.mark.parametrize("by", ["mean_size", "-mean_size"])
+def test_candidate_with_nan_as_its_cost_is_not_the_simplest(by):
+    table = make_results(*[[0.8, 0.9, 1.0]] * 3, mean_size=[np.nan, 1.0, 1.0])
+    assert one_standard_error(table, by=by) == 1
+
+
 def test_equally_simple_candidates_are_ordered_by_score():
     scores = [[0.8, 0.9, 1.0], [0.8, 0.9, 0.98], [0.8, 0.9, 0.99]]
     table = make_results(*scores, param_a=np.ma.array([2, 1, 1]))

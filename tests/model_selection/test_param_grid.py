@@ -28,10 +28,25 @@ def test_lists_give_the_candidates_of_parameter_grid():
     assert make_candidates(grid) == list(ParameterGrid(grid))
 
 
-def test_sampled_dict_gives_the_candidates_of_parameter_sampler():
+SEEDS = pytest.mark.parametrize(
+    "make_state", [int, np.random.RandomState], ids=["int", "RandomState"]
+)
+
+
+@SEEDS
+def test_sampled_dict_gives_the_candidates_of_parameter_sampler(make_state):
     distributions = {"a": loguniform(1e-3, 1), "b": [1, 2, 3], "c": randint(0, 5)}
-    expected = list(ParameterSampler(distributions, 7, random_state=3))
-    assert make_candidates({**distributions, "__n_iter": 7}, random_state=3) == expected
+    expected = list(ParameterSampler(distributions, 7, random_state=make_state(3)))
+    candidates = make_candidates({**distributions, "__n_iter": 7}, random_state=make_state(3))
+    assert candidates == expected
+
+
+def test_samples_advance_a_random_state_as_parameter_sampler_does():
+    ours, theirs = np.random.RandomState(3), np.random.RandomState(3)
+    distributions = {"a": loguniform(1e-3, 1)}
+    make_candidates([{**distributions, "__n_iter": 2}, {**distributions, "__n_iter": 5}], ours)
+    list(ParameterSampler(distributions, 5, random_state=theirs))
+    assert ours.randint(2**31) == theirs.randint(2**31)
 
 
 def test_grids_and_samples_can_be_mixed():
@@ -40,7 +55,7 @@ def test_grids_and_samples_can_be_mixed():
     assert names == [{"a"}, {"a"}, {"b"}, {"b"}, {"b"}, {"c"}]
 
 
-@pytest.mark.parametrize("make_state", [int, np.random.RandomState], ids=["int", "RandomState"])
+@SEEDS
 def test_sample_does_not_depend_on_other_dicts(make_state):
     sampled = {"b": loguniform(1, 9), "__n_iter": 3}
     other = {"z": randint(0, 100), "__n_iter": 4}

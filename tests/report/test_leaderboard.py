@@ -10,7 +10,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Lasso, Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RepeatedKFold, ShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
@@ -97,10 +97,35 @@ def test_differences_are_paired_by_split(search):
     table, scores = leaderboard(search).sort_index(), split_scores(search)
     differences = scores - scores[search.best_index_]
     np.testing.assert_allclose(table["difference"], differences.mean(axis=1))
-    np.testing.assert_allclose(
-        table["difference_std_error"], differences.std(axis=1, ddof=1) / 2, atol=1e-15
-    )
     assert table.loc[search.best_index_, ["difference", "difference_std_error"]].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("search_class", [DistributedSearchCV, GridSearchCV])
+def test_corrected_standard_errors_are_half_as_large_again_for_five_folds(search_class, data):
+    X, y = (part[:400] for part in data)
+    search = search_class(Ridge(), {"alpha": [0.1, 10.0]}, cv=5).fit(X, y)
+    table, scores = leaderboard(search).sort_index(), split_scores(search)
+    np.testing.assert_allclose(table["corrected_std_error"], 1.5 * table["std_error"])
+    differences = scores - scores[search.best_index_]
+    naive = differences.std(axis=1, ddof=1) / np.sqrt(5)
+    np.testing.assert_allclose(table["difference_std_error"], 1.5 * naive)
+
+
+@pytest.mark.parametrize(
+    "cv", [RepeatedKFold(n_splits=5, n_repeats=2, random_state=0), ShuffleSplit(10, test_size=0.2)]
+)
+def test_correction_uses_the_rows_of_the_splits(cv, data):
+    X, y = (part[:400] for part in data)
+    table = leaderboard(DistributedSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=cv).fit(X, y))
+    expected = table["std_error"] * np.sqrt(1 + 10 * 80 / 320)
+    np.testing.assert_allclose(table["corrected_std_error"], expected)
+
+
+def test_correction_counts_the_rows_of_masks(data):
+    X, y = (part[:400] for part in data)
+    splits = [(np.arange(400) % 5 != fold, np.arange(400) % 5 == fold) for fold in range(5)]
+    table = leaderboard(DistributedSearchCV(Ridge(), {"alpha": [0.1]}, cv=splits).fit(X, y))
+    np.testing.assert_allclose(table["corrected_std_error"], 1.5 * table["std_error"])
 
 
 def test_extracted_values_have_a_column(data):
