@@ -31,11 +31,11 @@ grid = [
     {"model": [Ridge()], "model__alpha": [0.1, 1.0, 10.0, 100.0]},
     {"model": [KNeighborsRegressor()], "model__n_neighbors": [5, 10, 20, 40]},
     {
-        "model": [RandomForestRegressor(50, random_state=0)],
+        "model": [RandomForestRegressor(20, random_state=0)],
         "model__max_depth": [2, 4, 8],
     },
     {
-        "model": [GradientBoostingRegressor(random_state=0)],
+        "model": [GradientBoostingRegressor(n_estimators=50, random_state=0)],
         "model__max_depth": [1, 2, 3],
     },
 ]
