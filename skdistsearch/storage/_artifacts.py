@@ -12,7 +12,7 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistsearch._outcome import ArtifactRef
+from skdistsearch._outcome import ArtifactRef, is_artifact_name
 from skdistsearch.exceptions import CorruptDataError
 from skdistsearch.storage._store import open_store
 
@@ -52,11 +52,6 @@ def artifact_ref(kind: str, data: bytes, stem: str) -> ArtifactRef:
     """
     suffix = _MODEL_SUFFIX if kind == MODEL else _ARRAY_SUFFIX
     return ArtifactRef(f"0-{stem}-{kind}{suffix}", zlib.crc32(data))
-
-
-def is_artifact_name(name: str) -> bool:
-    """Return whether a name in a store is that of an artifact."""
-    return name.startswith("0-") and name.endswith((_MODEL_SUFFIX, _ARRAY_SUFFIX))
 
 
 def is_model_name(name: str) -> bool:
