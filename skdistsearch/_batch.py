@@ -277,7 +277,8 @@ class Batch:
         -------
         summary : dict of str to object
             ``"search"``: class of the estimator; ``"candidates"``: parameters as text;
-            ``"n_splits"``: number of splits; ``"fits"``: candidate and split of each fit.
+            ``"n_splits"``: number of splits; ``"fits"``: candidate and split of each fit;
+            ``"batch"``: the batch's key.
         """
         candidates = {fit.candidate: fit.parameters for fit in self.fits}
         numbers = {candidate: number for number, candidate in enumerate(sorted(candidates))}
@@ -289,6 +290,7 @@ class Batch:
             ],
             "n_splits": len({fit.split for fit in self.fits}),
             "fits": [[numbers[fit.candidate], fit.split] for fit in self.fits],
+            "batch": self.key,
         }
 
     def portable(self, *, same_machine: bool = False) -> Batch:

@@ -8,9 +8,10 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from skdistsearch._typing import FitResult
+if TYPE_CHECKING:
+    from skdistsearch._typing import FitResult
 
 _ARTIFACT_NAME = re.compile(r"0-[A-Za-z0-9_-]+\.(npy|pkl)")
 _STATUSES = ("ok", "raised", "lost")

@@ -202,8 +202,8 @@ def run_task(
     task_pathspec: str,
     retry: int = 0,
     timeout_s: float = 0,
-) -> list[Outcome]:
-    """Run the fits of a Metaflow task; return the outcomes of this try and of earlier ones.
+) -> None:
+    """Run the fits of a Metaflow task, and write their outcomes to its journal.
 
     A task that is tried again runs the fits that have no outcome: last the fit that an earlier try
     died in, and not one that two tries died in.
@@ -233,10 +233,10 @@ def run_task(
         earlier = JournalReader(
             folders.earlier, batch.key, len(batch), task=journal_prefix(task_pathspec)
         )
-        outcomes = list(earlier.read_new()) if retry else []
+        done = {outcome.fit for outcome in earlier.read_new()} if retry else set()
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in tasks["deaths"].items()})
         deaths.update(death.fit for death in earlier.pop_interrupted())
-        todo = _FitsToRun({outcome.fit for outcome in outcomes}, deaths)
+        todo = _FitsToRun(done, deaths)
         runner, chunks = _assign_chunks(batch, tasks, task, task_pathspec, todo)
         with JournalWriter(folders.own, batch, task_pathspec) as writer:
             for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
@@ -247,9 +247,7 @@ def run_task(
                 )
                 with _time_limit(timeout_s, on_timeout):
                     outcome = _run_capturing_stdout(batch, runner, fit, _Tee(sys.stdout))
-                outcome = replace(outcome, task_pathspec=task_pathspec)
-                outcomes.append(writer.write_outcome(outcome))
-    return outcomes
+                writer.write_outcome(replace(outcome, task_pathspec=task_pathspec))
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,14 @@ import io
 import pickle
 import zlib
 from collections.abc import Mapping
-from typing import Any
-
-import cloudpickle
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from skdistsearch._outcome import ArtifactRef, is_artifact_name
 from skdistsearch.exceptions import CorruptDataError
 from skdistsearch.storage._store import open_store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MODEL = "estimator"
 """Key of the fitted model among the artifacts of an outcome. All other artifacts are arrays."""
@@ -23,6 +22,8 @@ _MODEL_SUFFIX, _ARRAY_SUFFIX = ".pkl", ".npy"
 
 def dump_array(values: NDArray[Any]) -> bytes:
     """Return an array in numpy's file format. Arrays of objects raise `ValueError`."""
+    import numpy as np  # here, because readers of journals do not need it
+
     file = io.BytesIO()
     np.save(file, values, allow_pickle=False)
     return file.getvalue()
@@ -30,12 +31,16 @@ def dump_array(values: NDArray[Any]) -> bytes:
 
 def load_array(data: bytes) -> NDArray[Any]:
     """Return the array that `dump_array` wrote. Loading never runs code."""
+    import numpy as np
+
     array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
     return array
 
 
 def dump_model(model: Any) -> bytes:
     """Pickle a fitted model."""
+    import cloudpickle
+
     data: bytes = cloudpickle.dumps(model)
     return data
 

@@ -17,9 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from skdistsearch._batch import Batch
 from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch.exceptions import CorruptDataError, StoreError
 from skdistsearch.storage._artifacts import (
@@ -29,6 +28,9 @@ from skdistsearch.storage._artifacts import (
     with_store_url,
 )
 from skdistsearch.storage._store import FolderStore
+
+if TYPE_CHECKING:
+    from skdistsearch._batch import Batch
 
 FORMAT = 2
 JOURNAL_SUFFIX = ".fits.jsonl"

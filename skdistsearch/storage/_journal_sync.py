@@ -9,6 +9,7 @@ list only the newest.
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 import time
@@ -17,12 +18,13 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from skdistsearch._outcome import is_artifact_name
+from skdistsearch._outcome import Outcome, is_artifact_name
 from skdistsearch.exceptions import CorruptDataError, StoreError
 from skdistsearch.storage._artifacts import is_model_name
 from skdistsearch.storage._journal import (
     JOURNAL_SUFFIX,
     LINE_MAX_BYTES,
+    JournalReader,
     artifact_names,
     journal_names,
     read_lines,
@@ -207,6 +209,29 @@ class JournalDownloader:
         self._n_segments[stem] = number + 1
         self._seen.add(name)
         self._newest_ms = max(self._newest_ms, int(name.split("-", 1)[0]))
+
+
+def read_run(url: str, run_id: str, batch: str, n_fits: int) -> list[Outcome]:
+    """Return the outcomes that the tasks of a Metaflow run have written, in the order of the fits.
+
+    Parameters
+    ----------
+    url : str
+        Folder or S3 URL of the journals.
+    run_id : str
+        Number of the run.
+    batch : str
+        Key of the batch.
+    n_fits : int
+        Number of fits of the batch.
+    """
+    with temporary_folder(os.environ.get("METAFLOW_TEMPDIR")) as folder:
+        if url.startswith("s3://"):
+            JournalDownloader(open_store(url), folder, task=run_id).download_new(list_all=True)
+        journals = folder if url.startswith("s3://") else Path(url)
+        reader = JournalReader(journals, batch, n_fits, task=run_id)
+        outcomes = {outcome.fit: outcome for outcome in reader.read_new()}
+    return [outcomes[fit] for fit in sorted(outcomes)]
 
 
 def iter_journal_folders(store: Store, prefix: str) -> Generator[Path]:

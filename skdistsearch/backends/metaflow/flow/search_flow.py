@@ -53,7 +53,9 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
         # Imported here, because the processes of the other steps do not need scikit-learn.
         from skdistsearch.backends._worker import run_task
 
-        outcomes = run_task(
+        # The outcomes travel in the journal. They must not become an artifact: on the caller's
+        # machine, *join* would unpickle what a container wrote.
+        run_task(
             self.store,
             self.manifest,
             self.task_manifest,
@@ -63,15 +65,13 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
             retry=current.retry_count,
             timeout_s=self.settings.get("fit_timeout_s") or 0,
         )
-        self.outcomes = [outcome.to_fields() for outcome in outcomes]
         self.next(self.join)
 
     @card(type="blank")
     @step
     def join(self, inputs: Any) -> None:
-        """Collect the outcomes as plain data, and show them in a card."""
-        outcomes = [outcome for task in inputs for outcome in getattr(task, "outcomes", [])]
-        self.outcomes = sorted(outcomes, key=lambda outcome: outcome["fit"])
+        """Collect the outcomes from the journal as plain data, and show them in a card."""
+        self.outcomes: list[dict[str, Any]] = []
         if self.settings.get("summary"):
             # Imported here, because this step runs on the caller's machine, which has the package
             # and the file.
@@ -79,8 +79,13 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
                 make_card_components,
                 make_card_findable,
             )
+            from skdistsearch.storage import read_run
 
             summary = json.loads(Path(self.settings["summary"]).read_text())
+            outcomes = read_run(
+                self.journal, current.run_id, summary["batch"], len(summary["fits"])
+            )
+            self.outcomes = [outcome.to_fields() for outcome in outcomes]
             current.card.extend(make_card_components(summary, self.outcomes))
             make_card_findable(self.join)
         self.next(self.end)
