@@ -6,7 +6,7 @@ import os
 import reprlib
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -128,6 +128,9 @@ class FitContext:
     """Expected duration of fits, in seconds, for candidates that have run on other splits."""
     shared_work: SharedWork | None = field(default=None, repr=False)
     """Work to share between fits, if there is any."""
+    check_code: Callable[[], None] | None = None
+    """Raises an error in a process whose code differs from the caller's. None without a
+    checkpoint."""
     extractor: Extractor | None = None
     """Reads from fitted models what ``extract=`` and ``keep=`` ask for. None: the result has no
     model."""
@@ -234,6 +237,17 @@ class Batch:
             Those of all fits, and those of this one.
         """
         return {**self.common_keywords, **self.fits[fit].keywords}
+
+    def check_code(self) -> None:
+        """Raise an error if the fits have a checkpoint and this process has other code.
+
+        Raises
+        ------
+        BackendError
+            The message names the modules and classes that differ.
+        """
+        if self.context.check_code is not None:
+            self.context.check_code()
 
     def subset(self, fits: Sequence[int]) -> Batch:
         """Return a batch of some of these fits, renumbered from 0.

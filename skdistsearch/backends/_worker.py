@@ -20,7 +20,7 @@ from typing import Protocol, TextIO
 
 from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
-from skdistsearch.execution import Runner, divide_cache
+from skdistsearch.execution import Runner, divide_cache, run_chunk
 from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units
 from skdistsearch.storage import (
     FolderStore,
@@ -86,6 +86,7 @@ class ChunkRunner:
             One for each fit, in their order.
         """
         batch, chunk = load_batch(self.folder, self.manifest), list(fits)
+        batch.check_code()
         runner = Runner(batch, chunk)
         return [_run_capturing_stdout(batch, runner, fit, io.StringIO()) for fit in chunk]
 
@@ -136,10 +137,11 @@ def store_batch(
     return ChunkRunner(os.fspath(folder), stored.manifest)
 
 
-def exit_with_parent(parent: int) -> None:
+def exit_with_parent(parent: int, n_source_changes: int) -> None:
     """Make this worker process end within a second of its parent, however the parent ends.
 
-    Otherwise an idle worker of loky's waits five minutes for work that cannot come any more.
+    Otherwise an idle worker of loky's waits five minutes for work that cannot come any more. loky
+    does not keep a worker for a search with another ``n_source_changes``.
     """
 
     def watch() -> None:
@@ -158,6 +160,7 @@ def run_local_worker(
     Returns True if it stopped early because this process has grown and should be replaced.
     """
     batch = load_batch(folder, manifest)
+    batch.check_code()
     runner = Runner(batch, all_fits(groups))
     with JournalWriter(Path(journal), batch) as writer:
         for unit in claim_units(groups, Path(claims), runner.mark_done):
@@ -167,6 +170,12 @@ def run_local_worker(
                 if _memory_growth.exceeds_limit():
                     return True
     return False
+
+
+def run_checked_chunk(batch: Batch, fits: Chunk) -> list[Outcome]:
+    """Run fits in a worker of joblib's."""
+    batch.check_code()
+    return run_chunk(batch, fits)
 
 
 class MemoryGrowth:
@@ -230,6 +239,7 @@ def run_task(
         _open_journal(journal, scratch, task_pathspec, retry) as folders,
     ):
         batch, tasks = load_batch(store, manifest, scratch), load_json(store, task_manifest)
+        batch.check_code()
         earlier = JournalReader(
             folders.earlier, batch.key, len(batch), task=journal_prefix(task_pathspec)
         )
