@@ -1,4 +1,4 @@
-"""The source of the user's modules as this process has loaded it, whatever is on disk now.
+"""The source of the user's modules as this process has loaded it, even if it was edited since.
 
 A checkpoint must name the code that runs. A module that was edited after its import runs its old
 code until it is reloaded.
@@ -10,7 +10,7 @@ code until it is reloaded.
   belong to whichever process wrote them last. Digests of its functions would miss its constants.
 - IPython's ``%autoreload`` patches modules without a reload. If a function of a module has code
   that only the file on disk has, the file is what is loaded. If a file has changed and no function
-  tells, nobody knows what is loaded: `LoadedSource.edited`.
+  tells, it is not known what is loaded: `LoadedSource.edited`.
 - It breaks for an edit between the import of a module and that of this package, and for a finder
   that another package puts in front of ours: such modules are read when they are first asked for.
 - tests/test_loaded_source.py watches it, and tests/backends/test_changed_code.py in searches.
@@ -42,7 +42,7 @@ class LoadedSource(NamedTuple):
     content: bytes
     """Content of the file when the module was loaded."""
     edited: bytes | None = None
-    """Content of the file now, if it differs and nobody knows which one is loaded."""
+    """Content of the file now, if it differs and either may be loaded."""
 
     @property
     def digest(self) -> str:
@@ -54,6 +54,7 @@ class LoadedSource(NamedTuple):
 
 _TOKEN = os.urandom(16)
 _sources: dict[str, LoadedSource] = {}  # by path
+_counted: dict[str, str] = {}  # digests by name of the module
 _n_changes = 0
 
 
@@ -70,8 +71,12 @@ def loaded_sources() -> dict[str, LoadedSource]:
 
 
 def n_source_changes() -> int:
-    """Return how often files of loaded modules have changed, with or without a reload."""
-    loaded_sources()
+    """Return how often this function has found a module with another source than before."""
+    global _n_changes
+    for name, source in loaded_sources().items():
+        digest = source.digest
+        _n_changes += _counted.setdefault(name, digest) != digest
+        _counted[name] = digest
     return _n_changes
 
 
@@ -99,13 +104,6 @@ def _read(path: str) -> LoadedSource:
         return LoadedSource(path, signature, file.read())
 
 
-def _set(source: LoadedSource) -> None:
-    global _n_changes
-    known = _sources.get(source.path)
-    _n_changes += known is not None and known[2:] != source[2:]
-    _sources[source.path] = source
-
-
 def _update(module: types.ModuleType, path: str) -> None:
     """Look for a change of the file of a module since it was loaded."""
     known = _sources.get(path)
@@ -114,7 +112,7 @@ def _update(module: types.ModuleType, path: str) -> None:
     now = _read(path)
     if known is not None and not _is_loaded(module, known, now):
         now = now._replace(content=known.content, edited=now.content)
-    _set(now)
+    _sources[path] = now
 
 
 def _is_loaded(module: types.ModuleType, known: LoadedSource, now: LoadedSource) -> bool:
@@ -168,7 +166,7 @@ class _SourceRecorder:
             if spec is not None:
                 if file := _own_file(spec.origin):
                     with suppress(OSError):
-                        _set(_read(file))
+                        _sources[file] = _read(file)
                 return spec
         return None
 

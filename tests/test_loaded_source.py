@@ -1,4 +1,4 @@
-"""The source of a module as it was loaded, whatever happens to its file later."""
+"""The source of a module as it was loaded, also after its file has changed."""
 
 import importlib
 import os

@@ -1,6 +1,6 @@
 """Versions of modules: those of installed distributions, or digests of the user's own source.
 
-The user's source counts as it was loaded, whatever is on disk now.
+The user's source counts as it was loaded, even if its file has changed since.
 """
 
 from __future__ import annotations
