@@ -3,6 +3,9 @@
 A checkpoint holds outcomes by the keys of their fits. The key of a fit is a digest of everything
 its result depends on: estimator and parameters, data, indices, scorer, fit parameters,
 scikit-learn's configuration, and the versions of the code (see `_fingerprint`).
+
+A key cannot cover what the code reads by itself: environment variables, files, and attributes of
+modules that are set at run time. Who changes these gives the checkpoint another name.
 """
 
 from __future__ import annotations
