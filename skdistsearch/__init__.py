@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from skdistsearch._lazy import lazy_names
+from skdistsearch._loaded_source import record_sources
 
 if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, early_stopping, exceptions, report
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+record_sources()
 
 __getattr__, __dir__ = lazy_names(
     __name__,

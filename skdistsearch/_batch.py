@@ -128,6 +128,9 @@ class FitContext:
     """Expected duration of fits, in seconds, for candidates that have run on other splits."""
     shared_work: SharedWork | None = field(default=None, repr=False)
     """Work to share between fits, if there is any."""
+    check_code: Callable[[], None] | None = None
+    """Raises an error in a process whose code differs from the caller's. None without a
+    checkpoint."""
     extractor: Extractor | None = None
     """Reads from fitted models what ``extract=`` and ``keep=`` ask for. None: the result has no
     model."""
@@ -246,6 +249,17 @@ class Batch:
         """
         return {**self.common_keywords, **self.fits[fit].keywords}
 
+    def check_code(self) -> None:
+        """Raise an error if the fits have a checkpoint and this process has other code.
+
+        Raises
+        ------
+        BackendError
+            The message names the modules and classes that differ.
+        """
+        if self.context.check_code is not None:
+            self.context.check_code()
+
     def subset(self, fits: Sequence[int]) -> Batch:
         """Return a batch of some of these fits, renumbered from 0.
 
@@ -295,7 +309,8 @@ class Batch:
         -------
         summary : dict of str to object
             ``"search"``: class of the estimator; ``"candidates"``: parameters as text;
-            ``"n_splits"``: number of splits; ``"fits"``: candidate and split of each fit.
+            ``"n_splits"``: number of splits; ``"fits"``: candidate and split of each fit;
+            ``"batch"``: the batch's key.
         """
         candidates = {fit.candidate: fit.parameters for fit in self.fits}
         numbers = {candidate: number for number, candidate in enumerate(sorted(candidates))}
@@ -307,6 +322,7 @@ class Batch:
             ],
             "n_splits": len({fit.split for fit in self.fits}),
             "fits": [[numbers[fit.candidate], fit.split] for fit in self.fits],
+            "batch": self.key,
         }
 
     def portable(self, *, same_machine: bool = False) -> Batch:

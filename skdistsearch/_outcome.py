@@ -6,14 +6,16 @@ import numbers
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from skdistsearch._typing import FitResult
+if TYPE_CHECKING:
+    from skdistsearch._typing import FitResult
 
-_ARTIFACT_NAME = re.compile(r"0-[\w.-]+\.(npy|pkl)")
+_ARTIFACT_NAME = re.compile(r"0-[A-Za-z0-9_-]+\.(npy|pkl)")
 _STATUSES = ("ok", "raised", "lost")
+_TEXT_MAX = 1_000_000  # characters of a message or traceback; lines of journals have a limit
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,31 @@ class Raised:
             Its types, message and traceback.
         """
         types = tuple(f"{t.__module__}:{t.__qualname__}" for t in type(exc).__mro__[:-1])
-        return cls(types, str(exc), "".join(traceback.format_exception(exc)))
+        text = "".join(traceback.format_exception(exc))
+        return cls(types, str(exc)[:_TEXT_MAX], text[-_TEXT_MAX:])
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Raised:
+        """Read the exception from a line of a journal.
+
+        Parameters
+        ----------
+        fields : dict of str to object
+            The fields by name.
+
+        Returns
+        -------
+        raised : Raised
+            The exception.
+
+        Raises
+        ------
+        ValueError, TypeError
+            ``fields`` does not describe an exception.
+        """
+        raised = cls(**{**fields, "types": tuple(fields["types"])})
+        _check_all(str, "raised", [*raised.types, raised.message, raised.traceback])
+        return raised
 
     def to_exception(self) -> BaseException:
         """Return an exception of the original type, or of its nearest base known here.
@@ -117,9 +143,15 @@ class ArtifactRef:
         Raises `ValueError` or `TypeError` if it is not one.
         """
         name, crc32 = fields
-        if not _ARTIFACT_NAME.fullmatch(name):  # never a path
+        if not is_artifact_name(name):  # never a path
             raise ValueError(f"{name!r} is not the name of an artifact")
-        return cls(name, int(crc32))
+        _check_all(int, "checksum", [crc32])
+        return cls(name, crc32)
+
+
+def is_artifact_name(name: str) -> bool:
+    """Return whether a name in a store is that of an artifact."""
+    return _ARTIFACT_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -199,6 +231,8 @@ class Outcome:
             fields["raised"] = dict(vars(self.raised))
         if self.result is not None:
             fields["result"] = _to_json(self.result)
+            if error := self.fit_error:
+                fields["result"]["fit_error"] = error[-_TEXT_MAX:]
         for name in ("extracted", "extraction_errors", "artifacts"):
             if not fields[name]:
                 del fields[name]
@@ -231,17 +265,53 @@ class Outcome:
         """
         raised = fields.get("raised")
         if raised is not None:
-            raised = Raised(tuple(raised["types"]), raised["message"], raised["traceback"])
+            raised = Raised.from_fields(raised)
         artifacts = {
             name: ArtifactRef.from_fields(file)
             for name, file in fields.get("artifacts", {}).items()
         }
         outcome = cls(**{**fields, "raised": raised, "is_persisted": False, "artifacts": artifacts})
-        if outcome.status not in _STATUSES:
-            raise ValueError(f"status {outcome.status!r}")
-        if outcome.status == "ok" and not isinstance(outcome.result, dict):
-            raise ValueError(f"not the result of a fit: {outcome.result!r}")
+        outcome._check_types()
         return outcome
+
+    def _check_types(self) -> None:
+        """Check what was read from a journal, whose writer may be broken or hostile."""
+        if self.status not in _STATUSES:
+            raise ValueError(f"status {self.status!r}")
+        if self.status == "ok" and not isinstance(self.result, dict):
+            raise ValueError(f"not the result of a fit: {self.result!r}")
+        _check_all(int, "fit", [self.fit])
+        _check_all(bool, "callbacks_fired", [self.callbacks_fired])
+        _check_all((int, float), "time", [self.started_at, self.finished_at])
+        for name in ("reason", "stdout", "task_pathspec", "batch", "worker"):
+            _check_all(str, name, [getattr(self, name)])
+        _check_all(dict, "extracted", [self.extracted, self.extraction_errors])
+        _check_all((int, float), "extracted value", self.extracted.values())
+        _check_all(str, "extraction error", self.extraction_errors.values())
+        if self.result is not None:
+            _check_result(self.result)
+
+
+def _check_all(types: type | tuple[type, ...], name: str, values: Iterable[object]) -> None:
+    """Raise `TypeError` unless the type of each value is one of ``types``, not derived from it.
+
+    In Python, True is an int.
+    """
+    expected = types if isinstance(types, tuple) else (types,)
+    for value in values:
+        if type(value) not in expected:
+            raise TypeError(f"{name} {value!r} is of type {type(value).__name__}")
+
+
+def _check_result(result: Mapping[str, Any]) -> None:
+    """Check the parts of scikit-learn's result that are read here."""
+    for name in ("test_scores", "train_scores"):
+        scores = result.get(name, 0)
+        values = scores.values() if type(scores) is dict else [scores]
+        _check_all((int, float, bool), name, values)
+    times = [result.get(name, 0) for name in ("fit_time", "score_time", "n_test_samples")]
+    _check_all((int, float), "time or number of rows", times)
+    _check_all((str, type(None)), "fit_error", [result.get("fit_error")])
 
 
 def _to_json(value: object) -> Any:

@@ -26,6 +26,37 @@ def test_score_that_is_not_a_number_is_rejected():
         Outcome(0, "ok", {"test_scores": object()}).to_fields()
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fit": True},
+        {"reason": 1},
+        {"callbacks_fired": 0},
+        {"started_at": "now"},
+        {"worker": None},
+        {"result": {"test_scores": "0.5"}},
+        {"result": {"test_scores": {"r2": [0.5]}}},
+        {"result": {"fit_time": "1"}},
+        {"result": {"fit_error": 1}},
+        {"extracted": {"leaves": "3"}},
+        {"extraction_errors": {"leaves": 3}},
+        {"extracted": [1]},
+        {"artifacts": {"predict": ["0-1-a-0-predict.npy", True]}},
+        {"raised": {"types": ["builtins:ValueError"], "message": 1, "traceback": ""}},
+        {"raised": {"types": [1], "message": "", "traceback": ""}},
+    ],
+    ids=str,
+)
+def test_value_of_another_type_is_rejected(fields):
+    with pytest.raises((TypeError, ValueError), match="type"):
+        Outcome.from_fields({"fit": 0, "status": "ok", "result": {}, **fields})
+
+
+def test_endless_message_of_an_exception_is_shortened():
+    raised = Raised.from_exception(ValueError("x" * 5_000_000))
+    assert len(raised.message) == len(raised.traceback) == 1_000_000
+
+
 @pytest.mark.parametrize("name", ["../0-a.npy", "0-a/b.npy", "0-a.exe", "a.npy"])
 def test_invalid_artifact_name_is_rejected(name):
     with pytest.raises(ValueError, match="is not the name of an artifact"):

@@ -20,12 +20,13 @@ from joblib.parallel import BACKENDS, ParallelBackendBase, get_active_backend
 from loky import ProcessPoolExecutor, get_reusable_executor
 
 from skdistsearch._batch import Batch
+from skdistsearch._loaded_source import n_source_changes
 from skdistsearch._outcome import Outcome
 from skdistsearch.backends._base import Backend
 from skdistsearch.backends._threads import oversubscription_warning, thread_limits
-from skdistsearch.backends._worker import exit_with_parent, run_local_worker
+from skdistsearch.backends._worker import exit_with_parent, run_checked_chunk, run_local_worker
 from skdistsearch.exceptions import BackendError, SkDistSearchError
-from skdistsearch.execution import Runner, divide_cache, run_chunk
+from skdistsearch.execution import Runner, divide_cache
 from skdistsearch.scheduling import (
     AttemptFailure,
     Chunk,
@@ -121,7 +122,7 @@ def _run_through_joblib(
         calls = [joblib.delayed(_run_chunk_in_process)(batch, chunk) for chunk in chunks]
     else:
         portable = batch.portable()
-        calls = [joblib.delayed(run_chunk)(portable, chunk) for chunk in chunks]
+        calls = [joblib.delayed(run_checked_chunk)(portable, chunk) for chunk in chunks]
     is_unordered = active.supports_return_generator
     parallel = joblib.Parallel(
         n_jobs=batch.n_jobs, return_as="generator_unordered" if is_unordered else "list"
@@ -188,7 +189,9 @@ def _worker_pool(
     Searches in other threads use the kept ones too, and a death there ends ours. A fit that is
     tried alone must not depend on them.
     """
-    options = {"env": environment, "initializer": exit_with_parent, "initargs": (os.getpid(),)}
+    # Kept workers have loaded the user's modules as they were: other arguments, other workers
+    arguments = (os.getpid(), n_source_changes())
+    options = {"env": environment, "initializer": exit_with_parent, "initargs": arguments}
     executor = (
         ProcessPoolExecutor(1, **options)
         if run_alone

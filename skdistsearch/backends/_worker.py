@@ -21,7 +21,7 @@ from typing import Protocol, TextIO
 from skdistsearch._batch import Batch
 from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._outcome import Outcome
-from skdistsearch.execution import Runner, divide_cache
+from skdistsearch.execution import Runner, divide_cache, run_chunk
 from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units
 from skdistsearch.storage import (
     FolderStore,
@@ -87,6 +87,7 @@ class ChunkRunner:
             One for each fit, in their order.
         """
         batch, chunk = load_batch(self.folder, self.manifest), list(fits)
+        batch.check_code()
         runner = Runner(batch, chunk)
         return [_run_capturing_stdout(batch, runner, fit, io.StringIO()) for fit in chunk]
 
@@ -137,10 +138,11 @@ def store_batch(
     return ChunkRunner(os.fspath(folder), stored.manifest)
 
 
-def exit_with_parent(parent: int) -> None:
+def exit_with_parent(parent: int, n_source_changes: int) -> None:
     """Make this worker process end within a second of its parent, however the parent ends.
 
-    Otherwise an idle worker of loky's waits five minutes for work that cannot come any more.
+    Otherwise an idle worker of loky's waits five minutes for work that cannot come any more. loky
+    does not keep a worker for a search with another ``n_source_changes``.
     """
 
     def watch() -> None:
@@ -160,6 +162,7 @@ def run_local_worker(
     """
     with hide_native_logs():  # once per worker, and the caller's terminal has them all
         batch = load_batch(folder, manifest)
+        batch.check_code()
     runner = Runner(batch, all_fits(groups))
     with JournalWriter(Path(journal), batch) as writer:
         for unit in claim_units(groups, Path(claims), runner.mark_done):
@@ -169,6 +172,12 @@ def run_local_worker(
                 if _memory_growth.exceeds_limit():
                     return True
     return False
+
+
+def run_checked_chunk(batch: Batch, fits: Chunk) -> list[Outcome]:
+    """Run fits in a worker of joblib's."""
+    batch.check_code()
+    return run_chunk(batch, fits)
 
 
 class MemoryGrowth:
@@ -204,8 +213,8 @@ def run_task(
     task_pathspec: str,
     retry: int = 0,
     timeout_s: float = 0,
-) -> list[Outcome]:
-    """Run the fits of a Metaflow task; return the outcomes of this try and of earlier ones.
+) -> None:
+    """Run the fits of a Metaflow task, and write their outcomes to its journal.
 
     A task that is tried again runs the fits that have no outcome: last the fit that an earlier try
     died in, and not one that two tries died in.
@@ -232,13 +241,14 @@ def run_task(
         _open_journal(journal, scratch, task_pathspec, retry) as folders,
     ):
         batch, tasks = load_batch(store, manifest, scratch), load_json(store, task_manifest)
+        batch.check_code()
         earlier = JournalReader(
             folders.earlier, batch.key, len(batch), task=journal_prefix(task_pathspec)
         )
-        outcomes = list(earlier.read_new()) if retry else []
+        done = {outcome.fit for outcome in earlier.read_new()} if retry else set()
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in tasks["deaths"].items()})
         deaths.update(death.fit for death in earlier.pop_interrupted())
-        todo = _FitsToRun({outcome.fit for outcome in outcomes}, deaths)
+        todo = _FitsToRun(done, deaths)
         runner, chunks = _assign_chunks(batch, tasks, task, task_pathspec, todo)
         with JournalWriter(folders.own, batch, task_pathspec) as writer:
             for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
@@ -249,9 +259,7 @@ def run_task(
                 )
                 with _time_limit(timeout_s, on_timeout):
                     outcome = _run_capturing_stdout(batch, runner, fit, _Tee(sys.stdout))
-                outcome = replace(outcome, task_pathspec=task_pathspec)
-                outcomes.append(writer.write_outcome(outcome))
-    return outcomes
+                writer.write_outcome(replace(outcome, task_pathspec=task_pathspec))
 
 
 @dataclass(frozen=True)

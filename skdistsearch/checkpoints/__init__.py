@@ -8,6 +8,7 @@ Contents
 - `_fingerprint`: keys of fits, made of everything that their results depend on.
 - `_digest`: digests of Python objects; `_decomposition`, `_decompose_values` and
   `_decompose_code` split the objects into parts.
+- `_code_check`: compares the code of workers with that of the keys.
 - `_versions`: versions of the code that objects depend on.
 - `_history`: the searches that used a checkpoint, and what changed between them.
 

@@ -1,7 +1,8 @@
 """Parts of functions, classes and modules that count for their digests.
 
-Code in a module on disk is represented by its name. Other code, of a script, a notebook or a
-lambda, is represented by its bytecode and by the values it refers to.
+Code in a module on disk is represented by its name, by the bytecode of its own functions and by
+plain attributes of its classes: they may have been replaced at run time. Other code, of a script, a
+notebook or a lambda, is represented by its bytecode and by the values it refers to.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import dis
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
+from itertools import chain
 
 import numpy as np
 
@@ -19,6 +24,7 @@ from skdistsearch.checkpoints._decomposition import (
     Position,
     decompose_attributes,
     decompose_members,
+    decompose_sequence,
 )
 
 
@@ -66,8 +72,14 @@ def decompose_module(module: types.ModuleType) -> Decomposition:
 
 def decompose_function(function: types.FunctionType) -> Decomposition:
     """Represent a function by its name, or by its code and the values that the code uses."""
-    if by_name := _find_importable(function, function.__qualname__):
-        return by_name
+    by_name = _find_importable(function, function.__qualname__)
+    if by_name and _is_on_disk(function.__globals__.get("__name__", "__main__")):
+        return _with_content(by_name, [_own_code(function)])
+    return _decompose_function_content(function)
+
+
+def _decompose_function_content(function: types.FunctionType) -> Decomposition:
+    """Represent a function by its code and the values that the code uses."""
     instructions = list(_iter_instructions(function.__code__))
     read = {step.argval for step in instructions if step.opname in _READS_GLOBAL}
     used = {name: value for name, value in function.__globals__.items() if name in read}
@@ -115,7 +127,8 @@ def decompose_cell(cell: types.CellType) -> Decomposition:
 def decompose_class(cls: type) -> Decomposition:
     """Represent a class by its name, or by its content if it is not on disk."""
     if by_name := _find_importable(cls, cls.__qualname__):
-        return by_name
+        is_plain = not cls.__flags__ & _HEAP_TYPE
+        return by_name if is_plain else _with_content(by_name, _own_content(cls))
     if not cls.__flags__ & _HEAP_TYPE:  # written in C, and not accessible from Python
         return _import_name(cls.__module__, cls.__qualname__)
     content = {
@@ -128,9 +141,85 @@ def decompose_class(cls: type) -> Decomposition:
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 # Python's own bookkeeping: location, derived classes, annotations
 _IGNORED_MEMBERS = re.compile(
-    "_abc_impl|__(dict|weakref|module|doc|firstlineno|static_attributes|annotations|annotate|"
+    "_abc_impl|__(dict|weakref|slotnames|module|doc|firstlineno|static_attributes|annotations|annotate|"
     "annotate_func|annotations_cache|conditional_annotations)__"
 )
+
+
+def _with_content(by_name: Decomposition, content: Iterable[object]) -> Decomposition:
+    """Represent a class or function by its name and by content that can change at run time."""
+    (_, module), (_, qualname), *_ = by_name.parts
+    parts = [("", module), ("", qualname), *(("", part) for part in content)]
+    return replace(by_name, parts=parts, is_cacheable=False, name=f"{module}:{qualname}")
+
+
+def _own_content(cls: type) -> Iterator[object]:
+    """Yield the bases of a class, and its functions and plain attributes."""
+    yield from cls.__bases__
+    for name in sorted(vars(cls)):
+        value = vars(cls)[name]
+        functions = [value, *(getattr(value, part, None) for part in _FUNCTION_PARTS)]
+        if isinstance(name, str) and _IGNORED_MEMBERS.fullmatch(name):
+            continue
+        for function in functions:
+            if isinstance(function, types.FunctionType):
+                yield from (name, _own_code(function))
+        if _is_plain(value):
+            yield from (name, value)
+
+
+_FUNCTION_PARTS = ("__func__", "fget", "fset", "fdel", "func")  # of methods and properties
+
+
+def _own_code(function: types.FunctionType) -> object:
+    """Return the code of a function and of those that it wraps, or itself if it is not on disk."""
+    codes: list[object] = []
+    pending: list[object] = [function]
+    seen: set[int] = set()
+    while pending:
+        value = pending.pop()
+        if not isinstance(value, types.FunctionType) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if not _is_on_disk(value.__globals__.get("__name__", "__main__")):
+            codes.append(_decompose_function_content(value))
+            continue
+        defaults = [value.__defaults__, value.__kwdefaults__]
+        codes += [_hash_code(value.__code__), *filter(_is_plain, defaults)]
+        pending.append(getattr(value, "__wrapped__", None))
+        pending += map(_cell_contents, value.__closure__ or ())
+    return decompose_sequence(codes, "code")
+
+
+def _cell_contents(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is a number, a text or None, or contains nothing else."""
+    if isinstance(value, dict):
+        return type(value) is dict and all(map(_is_plain, chain(value, value.values())))
+    if type(value) in (tuple, list, set, frozenset):
+        return all(map(_is_plain, value))  # type: ignore[call-overload]
+    return type(value) in (bool, int, float, complex, str, bytes, type(None))
+
+
+@lru_cache(maxsize=10_000)
+def _hash_code(code: types.CodeType) -> bytes:
+    """Return the SHA-256 of the bytecode, constants and names of a function."""
+    members = [getattr(code, f"co_{name}", None) for name in _CODE_MEMBERS if name != "consts"]
+    constants = [
+        _hash_code(part)
+        if isinstance(part, types.CodeType)
+        else sorted(map(repr, part))
+        if isinstance(part, frozenset)
+        else repr(part)
+        for part in code.co_consts
+    ]
+    return sha256(repr([members, constants]).encode("utf-8", "surrogatepass")).digest()
 
 
 def decompose_ufunc(ufunc: np.ufunc) -> Decomposition:

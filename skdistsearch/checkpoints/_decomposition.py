@@ -25,6 +25,8 @@ class Decomposition:
     """Whether the digest may be cached. None: if the digests of all parts may be cached."""
     module: str = ""
     """Module that the value is imported from."""
+    name: str = ""
+    """Name to import a class or function by, ``module:qualname``."""
     n_bytes: int = 0
     """Number of bytes that were hashed to get the parts."""
 

@@ -4,9 +4,10 @@ A value is split into parts much as pickle would do it (`_decompose_values`, `_d
 its digest is the SHA-256 of the digests of its parts. Values that refer to each other in a cycle
 are digested together. Nothing simpler works: pickles of equal values differ with the parts that
 are the same object, the order of sets and attributes, and the caches of pandas and scipy.
-`joblib.hash` depends on object identity too, and ignores the code of functions. Importable code is
-represented by its name and the version of its package (`_versions`); code of a script or a
-notebook is digested itself. The order of a dict, the memory order of an array (BLAS adds up
+`joblib.hash` depends on object identity too, and ignores the code of functions.
+Importable code is represented by its name, the bytecode of its own functions, which may have been
+replaced, and the version of its package (`_versions`); code of a script or a notebook is digested
+as a whole. The order of a dict, the memory order of an array (BLAS adds up
 differently) and the type of a number count. Memory maps, strides, annotations, comments and line
 numbers do not. If a release of Python or numpy changes what ``__reduce_ex__`` or a code object
 holds, digests change, which costs new fits but never gives wrong results. Watched by
@@ -37,6 +38,8 @@ class Digester:
     def __init__(self) -> None:
         self.modules: set[str] = set()
         """Top-level modules that the digested values depend on, for `find_versions`."""
+        self.code: dict[str, str] = {}
+        """Digests of the importable classes and functions among them, by ``module:qualname``."""
         self._cache: dict[int, _Node] = {}
 
     def digest(self, value: object, name: str = "value") -> str:
@@ -105,6 +108,8 @@ class Digester:
         else:
             _digest_cycle(nodes)
         for node in nodes:
+            if node.content.name:
+                self.code[node.content.name] = node.digest.hex()
             node.n_bytes += 32 * len(node.parts)
             is_value = not isinstance(node.value, Decomposition)
             if node.n_bytes >= _CACHED_MIN_BYTES and node.is_cacheable and is_value:

@@ -36,6 +36,8 @@ class FitKeys:
         self._fingerprints: dict[int, str] = {}
         self.versions = _core_versions()
         """Names and versions of the packages and modules that compute the fits."""
+        self.code: dict[str, str] = {}
+        """Digests of importable classes and functions, by ``module:qualname``."""
         self._digest_versions = cache(self._find_versions)
         settings = batch.sklearn_config
         extractor = batch.context.extractor
@@ -94,6 +96,7 @@ class FitKeys:
         if id(value) not in self._digests_by_id:
             digester = Digester()
             digest = digester.digest(value, name)
+            self.code |= digester.code
             versions = self._digest_versions(frozenset(digester.modules))
             self._digests_by_id[id(value)] = digest, versions
         return self._digests_by_id[id(value)]

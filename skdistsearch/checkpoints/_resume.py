@@ -3,6 +3,9 @@
 A checkpoint holds outcomes by the keys of their fits. The key of a fit is a digest of everything
 its result depends on: estimator and parameters, data, indices, scorer, fit parameters,
 scikit-learn's configuration, and the versions of the code (see `_fingerprint`).
+
+A key cannot cover what the code reads by itself: environment variables, files, and attributes of
+modules that are set at run time. Who changes these gives the checkpoint another name.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pathlib import Path
 
 from skdistsearch._batch import Batch, Run, closing_outcomes
 from skdistsearch._outcome import ArtifactRef, Outcome
+from skdistsearch.checkpoints._code_check import CodeCheck, make_code_check
 from skdistsearch.checkpoints._fingerprint import FitKeys
 from skdistsearch.checkpoints._history import (
     FITS,
@@ -66,6 +70,8 @@ class _Content:
     """The key of each fit of the batch."""
     outcomes: Mapping[int, Outcome]
     """Outcomes by number of the fit."""
+    check_code: CodeCheck
+    """Compares the code of a process with that of the keys."""
 
 
 def _look_up(store: Store, batch: Batch, *, describe: bool) -> _Content:
@@ -80,7 +86,7 @@ def _look_up(store: Store, batch: Batch, *, describe: bool) -> _Content:
         except StoreError:
             if len(outcomes) < len(batch):  # otherwise there is nothing left to write
                 raise
-    return _Content(fingerprint.keys, outcomes)
+    return _Content(fingerprint.keys, outcomes, make_code_check(fingerprint))
 
 
 def _saved_outcomes(store: Store, keys: list[str]) -> dict[int, Outcome]:
@@ -118,7 +124,9 @@ def _with_expectations(batch: Batch, content: _Content) -> Batch:
     """Return the batch with keys, and with expected durations of fits."""
     durations = {fit: _duration_s(outcome) for fit, outcome in content.outcomes.items()}
     seconds = seconds_by_candidate([fit.candidate for fit in batch.fits], durations)
-    return batch.with_context(fit_keys=content.keys, expected_seconds=seconds)
+    return batch.with_context(
+        fit_keys=content.keys, expected_seconds=seconds, check_code=content.check_code
+    )
 
 
 def _duration_s(outcome: Outcome) -> float:

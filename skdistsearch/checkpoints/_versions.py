@@ -1,4 +1,7 @@
-"""Versions of modules: those of installed distributions, or digests of the user's own source."""
+"""Versions of modules: those of installed distributions, or digests of the user's own source.
+
+The user's source counts as it was loaded, even if its file has changed since.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,26 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
+from skdistsearch._loaded_source import LoadedSource, loaded_sources
 from skdistsearch.exceptions import NotPicklableError
 
 
 def find_versions(modules: Iterable[str]) -> dict[str, str]:
     """Return the version of everything that some top-level modules depend on.
 
-    For an installed module: the names and versions of its distribution and of all requirements of
-    the distribution. For the user's own source: a digest of the module's files, and the versions
-    of the modules that it imports; an absent module has the version ``"missing"``. The standard
-    library is left out, because it has Python's version.
+    For an installed module: the names of its distribution and of all requirements of the
+    distribution, their versions, and digests of their files. For the user's own source: a digest of
+    the module's files, and the versions of the modules that it imports; an absent module has the
+    version ``"missing"``. The standard library is left out, because it has Python's version.
     """
     versions: dict[str, str] = {}
+    loaded = {source.path: source for source in loaded_sources().values()}
     pending, seen = sorted(modules), set()
     while pending:
         if (module := pending.pop()) in seen:
@@ -37,7 +42,7 @@ def find_versions(modules: Iterable[str]) -> dict[str, str]:
             continue
         elif not (_is_installed(locations[0]) and _add_distributions(module, versions)):
             files = [(location, path) for location in locations for path in _list_files(location)]
-            versions[module] = _digest_files(files)
+            versions[module] = _digest_files(files, loaded)
             sources = [path for _, path in files if path.suffix == ".py"]
             pending += {name for path in sources for name in _parse_imports(path)}
     return versions
@@ -103,10 +108,20 @@ def _add_distribution(name: str, versions: dict[str, str]) -> None:
         return
     if dist.metadata["Name"] in versions:
         return
-    versions[dist.metadata["Name"]] = dist.version
+    versions[dist.metadata["Name"]] = f"{dist.version}{_digest_record(dist)}"
     for requirement in dist.requires or ():
         if "extra" not in requirement.partition(";")[2]:
             _add_distribution(re.split(r"[^\w.-]", requirement, maxsplit=1)[0], versions)
+
+
+def _digest_record(dist: metadata.Distribution) -> str:
+    """Return a digest of the code of an installed distribution, from the hashes of its files.
+
+    A version can be built and installed again. Empty if the installer has left no hashes.
+    """
+    lines = (dist.read_text("RECORD") or "").splitlines()
+    code = sorted(line for line in lines if re.search(r"\.(py|so|pyd),[^,]", line))
+    return f" ({sha256(chr(10).join(code).encode()).hexdigest()[:8]})" if code else ""
 
 
 def _list_files(location: Path) -> list[Path]:
@@ -119,12 +134,14 @@ def _list_files(location: Path) -> list[Path]:
     )
 
 
-def _digest_files(files: Iterable[tuple[Path, Path]]) -> str:
+def _digest_files(files: Iterable[tuple[Path, Path]], loaded: Mapping[str, LoadedSource]) -> str:
     """Return the SHA-256 of the names, relative to their location, and contents of files."""
     digest = sha256()
     for location, path in files:
         name = path.relative_to(location.parent).as_posix().encode()
-        digest.update(b"s%d:%b" % (len(name), name) + sha256(path.read_bytes()).digest())
+        source = loaded.get(os.path.abspath(path))
+        content = sha256(path.read_bytes()).hexdigest() if source is None else source.digest
+        digest.update(b"s%d:%b" % (len(name), name) + bytes.fromhex(content))
     return digest.hexdigest()
 
 

@@ -12,43 +12,51 @@ Contents
 Workers return data, not code: outcomes are JSON, and predictions are ``.npy`` files without
 objects. Workers receive pickles, whose SHA-256 is verified before they are unpickled.
 
-Imports only the modules next to the packages. Start reading at `_store`, then `_journal`.
+Imports only the modules next to the packages. Names are imported when they are first used: the
+``join`` step of a Metaflow run reads journals, without scikit-learn. Start reading at `_store`,
+then `_journal`.
 """
 
-from skdistsearch.storage._artifacts import (
-    MODEL,
-    artifact_ref,
-    dump_array,
-    dump_model,
-    is_model_name,
-    load_array,
-    load_model,
-    read_verified,
-    with_store_url,
-)
-from skdistsearch.storage._journal import (
-    InterruptedFit,
-    JournalReader,
-    JournalWriter,
-    iter_recorded,
-    journal_names,
-    journal_prefix,
-    open_local_journal,
-)
-from skdistsearch.storage._journal_sync import (
-    JournalDownloader,
-    JournalUploader,
-    iter_journal_folders,
-)
-from skdistsearch.storage._paths import cache_dir, default_data_dir, temporary_folder
-from skdistsearch.storage._serialization import (
-    StoredBatch,
-    dump_batch,
-    dump_json,
-    load_batch,
-    load_json,
-)
-from skdistsearch.storage._store import FolderStore, S3Store, Store, aws_errors, open_store
+from typing import TYPE_CHECKING
+
+from skdistsearch._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from skdistsearch.storage._artifacts import (
+        MODEL,
+        artifact_ref,
+        dump_array,
+        dump_model,
+        is_model_name,
+        load_array,
+        load_model,
+        read_verified,
+        with_store_url,
+    )
+    from skdistsearch.storage._journal import (
+        InterruptedFit,
+        JournalReader,
+        JournalWriter,
+        iter_recorded,
+        journal_names,
+        journal_prefix,
+        open_local_journal,
+    )
+    from skdistsearch.storage._journal_sync import (
+        JournalDownloader,
+        JournalUploader,
+        iter_journal_folders,
+        read_run,
+    )
+    from skdistsearch.storage._paths import cache_dir, default_data_dir, temporary_folder
+    from skdistsearch.storage._serialization import (
+        StoredBatch,
+        dump_batch,
+        dump_json,
+        load_batch,
+        load_json,
+    )
+    from skdistsearch.storage._store import FolderStore, S3Store, Store, aws_errors, open_store
 
 __all__ = [
     "MODEL",
@@ -80,7 +88,47 @@ __all__ = [
     "load_model",
     "open_local_journal",
     "open_store",
+    "read_run",
     "read_verified",
     "temporary_folder",
     "with_store_url",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "FolderStore": "_store",
+        "InterruptedFit": "_journal",
+        "JournalDownloader": "_journal_sync",
+        "JournalReader": "_journal",
+        "JournalUploader": "_journal_sync",
+        "JournalWriter": "_journal",
+        "MODEL": "_artifacts",
+        "S3Store": "_store",
+        "Store": "_store",
+        "StoredBatch": "_serialization",
+        "artifact_ref": "_artifacts",
+        "aws_errors": "_store",
+        "cache_dir": "_paths",
+        "default_data_dir": "_paths",
+        "dump_array": "_artifacts",
+        "dump_batch": "_serialization",
+        "dump_json": "_serialization",
+        "dump_model": "_artifacts",
+        "is_model_name": "_artifacts",
+        "iter_journal_folders": "_journal_sync",
+        "iter_recorded": "_journal",
+        "journal_names": "_journal",
+        "journal_prefix": "_journal",
+        "load_array": "_artifacts",
+        "load_batch": "_serialization",
+        "load_json": "_serialization",
+        "load_model": "_artifacts",
+        "open_local_journal": "_journal",
+        "open_store": "_store",
+        "read_run": "_journal_sync",
+        "read_verified": "_artifacts",
+        "temporary_folder": "_paths",
+        "with_store_url": "_artifacts",
+    },
+)

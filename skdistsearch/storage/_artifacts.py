@@ -6,15 +6,14 @@ import io
 import pickle
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-import numpy as np
-from numpy.typing import NDArray
-
-from skdistsearch._outcome import ArtifactRef
+from skdistsearch._outcome import ArtifactRef, is_artifact_name
 from skdistsearch.exceptions import CorruptDataError
 from skdistsearch.storage._store import open_store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MODEL = "estimator"
 """Key of the fitted model among the artifacts of an outcome. All other artifacts are arrays."""
@@ -23,6 +22,8 @@ _MODEL_SUFFIX, _ARRAY_SUFFIX = ".pkl", ".npy"
 
 def dump_array(values: NDArray[Any]) -> bytes:
     """Return an array in numpy's file format. Arrays of objects raise `ValueError`."""
+    import numpy as np  # here, because readers of journals do not need it
+
     file = io.BytesIO()
     np.save(file, values, allow_pickle=False)
     return file.getvalue()
@@ -30,12 +31,16 @@ def dump_array(values: NDArray[Any]) -> bytes:
 
 def load_array(data: bytes) -> NDArray[Any]:
     """Return the array that `dump_array` wrote. Loading never runs code."""
+    import numpy as np
+
     array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
     return array
 
 
 def dump_model(model: Any) -> bytes:
     """Pickle a fitted model."""
+    import cloudpickle
+
     data: bytes = cloudpickle.dumps(model)
     return data
 
@@ -52,11 +57,6 @@ def artifact_ref(kind: str, data: bytes, stem: str) -> ArtifactRef:
     """
     suffix = _MODEL_SUFFIX if kind == MODEL else _ARRAY_SUFFIX
     return ArtifactRef(f"0-{stem}-{kind}{suffix}", zlib.crc32(data))
-
-
-def is_artifact_name(name: str) -> bool:
-    """Return whether a name in a store is that of an artifact."""
-    return name.startswith("0-") and name.endswith((_MODEL_SUFFIX, _ARRAY_SUFFIX))
 
 
 def is_model_name(name: str) -> bool:

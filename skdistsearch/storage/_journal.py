@@ -15,9 +15,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
-from skdistsearch._batch import Batch
 from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch.exceptions import CorruptDataError, StoreError
 from skdistsearch.storage._artifacts import (
@@ -28,8 +29,13 @@ from skdistsearch.storage._artifacts import (
 )
 from skdistsearch.storage._store import FolderStore
 
+if TYPE_CHECKING:
+    from skdistsearch._batch import Batch
+
 FORMAT = 2
 JOURNAL_SUFFIX = ".fits.jsonl"
+LINE_MAX_BYTES = 16 << 20
+"""Limit of a line, so that a broken or hostile worker cannot fill the memory of the reader."""
 _SYNC_S = 0.5  # how much of a checkpoint a power failure may cost
 _PARSE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
@@ -218,12 +224,10 @@ class JournalReader:
         if path.stat().st_size <= worker.position:
             return
         with open(path, "rb") as file:
-            file.seek(worker.position)
-            data = file.read()
-        lines = data[: data.rfind(b"\n") + 1]  # the worker may still be writing the last line
-        worker.position += len(lines)
-        for line in lines.splitlines():
-            yield from self._parse_line(path, line, worker)
+            while lines := read_lines(file, path, worker.position):
+                worker.position += len(lines)
+                for line in lines.splitlines():
+                    yield from self._parse_line(path, line, worker)
 
     def _parse_line(self, path: Path, line: bytes, worker: _WorkerState) -> Iterator[Outcome]:
         try:
@@ -255,9 +259,22 @@ class JournalReader:
         }
 
     def _check_fit(self, fit: object) -> int:
-        if not (isinstance(fit, int) and 0 <= fit < self._n_fits):
-            raise ValueError(f"fit {fit!r} of a batch of {self._n_fits}")
-        return fit
+        if type(fit) is int and 0 <= fit < self._n_fits:
+            return fit
+        raise ValueError(f"fit {fit!r} of a batch of {self._n_fits}")
+
+
+def read_lines(file: BinaryIO, path: Path, position: int) -> bytes:
+    """Return complete lines of a journal, up to `LINE_MAX_BYTES`.
+
+    The worker may still be writing the last line.
+    """
+    file.seek(position)
+    data = file.read(LINE_MAX_BYTES)
+    lines = data[: data.rfind(b"\n") + 1]
+    if not lines and len(data) == LINE_MAX_BYTES:
+        raise CorruptDataError(f"{path} is corrupt: a line has more than {LINE_MAX_BYTES} bytes.")
+    return lines
 
 
 def open_local_journal(batch: Batch, default: Path) -> JournalReader:
@@ -291,14 +308,14 @@ def iter_recorded(folder: Path) -> Iterator[tuple[str, Outcome]]:
         path = folder / name
         try:
             with open(path, "rb") as file:
-                yield from _iter_lines(path, file)
+                yield from _iter_lines(path, iter(partial(file.readline, LINE_MAX_BYTES), b""))
         except OSError as exc:
             raise StoreError(f"The journal {path} cannot be read: {exc}") from exc
 
 
 def _iter_lines(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Outcome]]:
     for number, line in enumerate(lines):
-        if not line.endswith(b"\n"):
+        if not line.endswith(b"\n") and len(line) < LINE_MAX_BYTES:
             return
         try:
             fields = json.loads(line)

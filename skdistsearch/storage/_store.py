@@ -14,11 +14,11 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
-from skdistsearch.exceptions import StoreError
+from skdistsearch.exceptions import CorruptDataError, StoreError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -44,11 +44,11 @@ class Store(Protocol):
         """Write an object, as a whole or not at all."""
         ...
 
-    def get(self, name: str) -> bytes:
-        """Return the content of an object."""
+    def get(self, name: str, n_bytes_max: int | None = None) -> bytes:
+        """Return the content of an object. Raise `CorruptDataError` if it is larger."""
         ...
 
-    def get_many(self, names: Sequence[str]) -> list[bytes]:
+    def get_many(self, names: Sequence[str], n_bytes_max: int | None = None) -> list[bytes]:
         """Return the contents of several objects, in the order of ``names``."""
         ...
 
@@ -94,14 +94,14 @@ class FolderStore:
                 hidden.unlink(missing_ok=True)
                 raise
 
-    def get(self, name: str) -> bytes:
-        """Return the content of an object."""
-        with self._translate_errors("read"):
-            return self._path(name).read_bytes()
+    def get(self, name: str, n_bytes_max: int | None = None) -> bytes:
+        """Return the content of an object. Raise `CorruptDataError` if it is larger."""
+        with self._translate_errors("read"), open(self._path(name), "rb") as file:
+            return _read(file, f"{self.url}/{name}", n_bytes_max)
 
-    def get_many(self, names: Sequence[str]) -> list[bytes]:
+    def get_many(self, names: Sequence[str], n_bytes_max: int | None = None) -> list[bytes]:
         """Return the contents of several objects, in the order of ``names``."""
-        return [self.get(name) for name in names]
+        return [self.get(name, n_bytes_max) for name in names]
 
     def local_path(self, name: str, folder: Path) -> Path:
         """Return the file of an object."""
@@ -150,6 +150,16 @@ def _write_file(path: Path, data: memoryview) -> None:
                 part = part[file.write(part) :]
 
 
+def _read(file: Any, url: str, n_bytes_max: int | None) -> bytes:
+    """Return the content of a file that has at most ``n_bytes_max`` bytes."""
+    data: bytes = file.read() if n_bytes_max is None else file.read(n_bytes_max + 1)
+    if n_bytes_max is not None and len(data) > n_bytes_max:
+        raise CorruptDataError(
+            f"{url} is corrupt: it has more than {n_bytes_max} bytes. Delete it."
+        )
+    return data
+
+
 class S3Store:
     """Store whose objects are under a prefix of an S3 bucket.
 
@@ -189,19 +199,18 @@ class S3Store:
                 reader = _BufferReader(memoryview(data))
                 self._client.upload_fileobj(reader, self._bucket, key, Config=_transfer_config())
 
-    def get(self, name: str) -> bytes:
-        """Return the content of an object."""
+    def get(self, name: str, n_bytes_max: int | None = None) -> bytes:
+        """Return the content of an object. Raise `CorruptDataError` if it is larger."""
         with self._translate_errors("read"):
             response = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
-            data: bytes = response["Body"].read()
-        return data
+            return _read(response["Body"], f"{self.url}/{name}", n_bytes_max)
 
-    def get_many(self, names: Sequence[str]) -> list[bytes]:
+    def get_many(self, names: Sequence[str], n_bytes_max: int | None = None) -> list[bytes]:
         """Return the contents of several objects, in the order of ``names``."""
         if len(names) < 2:  # threads would cost more than they gain
-            return [self.get(name) for name in names]
+            return [self.get(name, n_bytes_max) for name in names]
         with ThreadPoolExecutor(_S3_THREADS) as pool:
-            return list(pool.map(self.get, names))
+            return list(pool.map(partial(self.get, n_bytes_max=n_bytes_max), names))
 
     def local_path(self, name: str, folder: Path) -> Path:
         """Download an object into ``folder``, unless it is there, and return the file."""

@@ -124,6 +124,9 @@ def test_incomplete_line_is_read_once_it_is_complete(batch, tmp_path):
         "[]",
         '{"started": 3}',
         '{"started": true, "x": 1}\n{"started": "0"}',
+        '{"started": true}',
+        '{"outcome": {"fit": true, "status": "ok", "result": {}}}',
+        '{"outcome": {"fit": 1.0, "status": "ok", "result": {}}}',
         '{"outcome": {"fit": -1, "status": "ok"}}',
         '{"outcome": {"fit": 0, "status": "ok", "code": "import os"}}',
         '{"outcome": {"fit": 0, "status": "well"}}',
@@ -136,6 +139,15 @@ def test_corrupt_journal_is_an_error_that_names_the_file(line, tmp_path):
     (tmp_path / "1-x.fits.jsonl").write_text(line + "\n")
     with pytest.raises(CorruptDataError, match=r"1-x\.fits\.jsonl is corrupt"):
         list(JournalReader(tmp_path, "key", 3).read_new())
+
+
+def test_endless_line_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdistsearch.storage._journal.LINE_MAX_BYTES", 1000, raising=False)
+    (tmp_path / "1-x.fits.jsonl").write_bytes(b" " * 2000)
+    with pytest.raises(CorruptDataError, match="a line has more than 1000 bytes"):
+        list(JournalReader(tmp_path, "key", 3).read_new())
+    with pytest.raises(CorruptDataError, match="line 1, is corrupt"):
+        list(iter_recorded(tmp_path))
 
 
 def test_journal_without_a_checkpoint_is_in_the_default_folder(batch, tmp_path):

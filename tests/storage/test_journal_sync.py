@@ -11,7 +11,7 @@ from skdistsearch._batch import Batch, Fit
 from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import CorruptDataError, StoreError
 from skdistsearch.storage._artifacts import MODEL, dump_array, dump_model, read_verified
-from skdistsearch.storage._journal import JournalReader, JournalWriter
+from skdistsearch.storage._journal import JournalReader, JournalWriter, journal_names
 from skdistsearch.storage._journal_sync import (
     JournalDownloader,
     JournalUploader,
@@ -71,15 +71,90 @@ def test_downloader_of_one_task_ignores_other_segments(batch, tmp_path):
     assert name.startswith("1-2-")
 
 
-@pytest.mark.parametrize("name", ["notes", "1-a", "1-a-b", "1-../a-000000"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("notes", "1-a", "1-a-b", "1-../a-000000", "0-../a.npy"),
+        *("0000000000001-../../evil-000000", "0000000000001-/tmp/evil-000000"),
+        *("0000000000001-..-000000", "0000000000001-a.b-000000", "0000000000001-a-\u0663"),
+    ],
+)
 def test_foreign_object_among_the_segments_is_an_error(name, tmp_path):
     local = tmp_path / "local"
     store = FolderStore(tmp_path / "remote")
-    (tmp_path / "remote" / name).resolve().parent.mkdir(parents=True, exist_ok=True)
     store.list_names = lambda prefix="", after="": [name]
     with pytest.raises(CorruptDataError, match="is not a segment of a journal"):
         JournalDownloader(store, local).download_new()
     assert not local.exists()
+
+
+@pytest.mark.parametrize("name", ["fits/../evil/x", "fits/0000000000001-../x", "fits//x", "fits/x"])
+def test_foreign_folder_in_a_checkpoint_is_an_error(name):
+    class Remote:
+        url = "s3://bucket/checkpoint"
+
+        def list_names(self, prefix=""):
+            return [name]
+
+    with pytest.raises(CorruptDataError, match=f"checkpoint/{name} is not part of a checkpoint"):
+        list(iter_journal_folders(Remote(), "fits"))
+
+
+@pytest.mark.parametrize("content", [b"", b'{"started": 0}'])
+def test_incomplete_segment_is_an_error_after_few_downloads(content, tmp_path):
+    remote, local = FolderStore(tmp_path / "remote"), tmp_path / "local"
+    for number in range(200):
+        remote.put(f"0000000000001-1-{number:08x}-000000", content)
+    read = []
+    remote.get = lambda name, *limit: read.append(name) or FolderStore.get(remote, name, *limit)
+    with pytest.raises(CorruptDataError, match="its last line is incomplete"):
+        JournalDownloader(remote, local).download_new()
+    assert len(read) <= 64
+
+
+def test_large_segment_is_an_error_before_it_is_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdistsearch.storage._journal_sync.LINE_MAX_BYTES", 1000, raising=False)
+    remote = FolderStore(tmp_path / "remote")
+    remote.put("0000000000001-1-a-000000", b" " * 2000 + b"\n")
+    with pytest.raises(CorruptDataError, match="1-a-000000 is corrupt: it has more than 1000 byt"):
+        JournalDownloader(remote, tmp_path / "local").download_new()
+
+
+def test_long_journal_is_uploaded_in_several_segments(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr("skdistsearch.storage._journal.LINE_MAX_BYTES", 1000, raising=False)
+    remote = FolderStore(tmp_path / "remote")
+    with JournalWriter(tmp_path / "worker", batch) as writer:
+        for fit in range(3):
+            writer.write_outcome(Outcome(fit, "lost", reason="x" * 500))
+    JournalUploader(tmp_path / "worker", remote).flush_all()
+    assert len(remote.list_names()) == 3
+    JournalDownloader(remote, tmp_path / "local").download_new()
+    assert len(list(JournalReader(tmp_path / "local", "key", 3).read_new())) == 3
+
+
+def test_failed_download_is_repeated(batch, tmp_path):
+    remote, local = FolderStore(tmp_path / "remote"), tmp_path / "local"
+    with JournalUploader(tmp_path / "worker", remote), JournalWriter(tmp_path / "worker", batch):
+        pass
+    downloader = JournalDownloader(remote, local)
+    remote.get_many = _FailsOnce(remote.get_many)
+    with pytest.raises(StoreError, match="meant to fail"):
+        downloader.download_new()
+    downloader.download_new()
+    assert len(journal_names(local)) == 1
+
+
+class _FailsOnce:
+    """Raises an error at the first call."""
+
+    def __init__(self, function):
+        self.function, self.is_first = function, True
+
+    def __call__(self, *args):
+        if self.is_first:
+            self.is_first = False
+            raise StoreError("meant to fail")
+        return self.function(*args)
 
 
 class _FailingStore(FolderStore):

@@ -52,26 +52,31 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
             check_environment(self.settings["packages"], self.settings["message_prefix"])
         # Imported here, because the processes of the other steps do not need scikit-learn.
         from skdistsearch.backends._worker import run_task
+        from skdistsearch.exceptions import BackendError
 
-        outcomes = run_task(
-            self.store,
-            self.manifest,
-            self.task_manifest,
-            self.index,
-            journal=self.journal,
-            task_pathspec=current.pathspec,
-            retry=current.retry_count,
-            timeout_s=self.settings.get("fit_timeout_s") or 0,
-        )
-        self.outcomes = [outcome.to_fields() for outcome in outcomes]
+        # The outcomes travel in the journal. They must not become an artifact: on the caller's
+        # machine, *join* would unpickle what a container wrote.
+        try:
+            run_task(
+                self.store,
+                self.manifest,
+                self.task_manifest,
+                self.index,
+                journal=self.journal,
+                task_pathspec=current.pathspec,
+                retry=current.retry_count,
+                timeout_s=self.settings.get("fit_timeout_s") or 0,
+            )
+        except BackendError as exc:  # the code of this task is not the caller's
+            print_message(self.settings.get("message_prefix", ""), {"refuses": [str(exc)]})
+            raise
         self.next(self.join)
 
     @card(type="blank")
     @step
     def join(self, inputs: Any) -> None:
-        """Collect the outcomes as plain data, and show them in a card."""
-        outcomes = [outcome for task in inputs for outcome in getattr(task, "outcomes", [])]
-        self.outcomes = sorted(outcomes, key=lambda outcome: outcome["fit"])
+        """Collect the outcomes from the journal as plain data, and show them in a card."""
+        self.outcomes: list[dict[str, Any]] = []
         if self.settings.get("summary"):
             # Imported here, because this step runs on the caller's machine, which has the package
             # and the file.
@@ -79,8 +84,13 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
                 make_card_components,
                 make_card_findable,
             )
+            from skdistsearch.storage import read_run
 
             summary = json.loads(Path(self.settings["summary"]).read_text())
+            outcomes = read_run(
+                self.journal, current.run_id, summary["batch"], len(summary["fits"])
+            )
+            self.outcomes = [outcome.to_fields() for outcome in outcomes]
             current.card.extend(make_card_components(summary, self.outcomes))
             make_card_findable(self.join)
         self.next(self.end)
@@ -109,10 +119,15 @@ def check_environment(required: Mapping[str, Any], prefix: str) -> None:
         if importlib.util.find_spec(module) is None:
             errors.append(f"the module {module} is missing")
     if errors:
-        print(prefix + json.dumps({"refuses": errors}), flush=True)  # noqa: T201
+        print_message(prefix, {"refuses": errors})
         raise RuntimeError("This environment cannot run the search: " + "; ".join(errors))
     if differences:
-        print(prefix + json.dumps({"warns": differences}), flush=True)  # noqa: T201
+        print_message(prefix, {"warns": differences})
+
+
+def print_message(prefix: str, message: Mapping[str, list[str]]) -> None:
+    """Print a message to the caller."""
+    print(prefix + json.dumps(message), flush=True)  # noqa: T201
 
 
 def _installed_version(name: str) -> str:
