@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import multiprocessing.util
 import os
 import sys
 import tempfile
@@ -147,6 +148,17 @@ def exit_with_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def kill_children_at_exit() -> None:
+    """Make this process not wait at its end for processes that fits have left behind."""
+    # After the finalizers of pools (15) and managers (0), before Python joins what is left
+    multiprocessing.util.Finalize(None, _kill_children, exitpriority=0)
+
+
+def _kill_children() -> None:
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def run_local_worker(
@@ -346,11 +358,15 @@ def _run_capturing_stdout(batch: Batch, runner: Runner, fit: int, buffer: io.Str
 
     There it appears where the user looks, in a notebook too.
     """
-    started_at = time.time()
+    process, started_at = os.getpid(), time.time()
     # scikit-learn prints from within a fit only above 1
     prints = batch.verbose > 1
-    with contextlib.redirect_stdout(buffer) if prints else contextlib.nullcontext():
-        outcome = runner.run(fit)
+    try:
+        with contextlib.redirect_stdout(buffer) if prints else contextlib.nullcontext():
+            outcome = runner.run(fit)
+    finally:
+        if os.getpid() != process:  # a fork by the fit, which would go on as a second worker
+            os._exit(0)
     return replace(
         outcome,
         stdout=buffer.getvalue()[-_STDOUT_MAX:],

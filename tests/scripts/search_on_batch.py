@@ -5,8 +5,11 @@ Each fit leaves a file in the folder of the environment variable FITS.
 
 import ctypes
 import importlib.metadata
+import multiprocessing
 import os
+import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -97,6 +100,23 @@ def search_that_holds_the_interpreter_lock():
 
 def hold_interpreter_lock(X, seconds):
     ctypes.PyDLL(None).usleep(seconds * 1_000_000)
+    return X
+
+
+def search_that_leaves_children():
+    model = make_pipeline(FunctionTransformer(leave_children), Mine())
+    backend, cv = on_batch(fits_per_task=1), ShuffleSplit(1, random_state=0)
+    search = DistributedSearchCV(model, {}, cv=cv, backend=backend, refit=False).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def leave_children(X):
+    """Start a program that inherits stdout, and a process that Python waits for at its exit."""
+    program = subprocess.Popen(["sleep", "300"])
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(300,))
+    process.start()
+    for child in (program, process):
+        Path(FITS, str(child.pid)).touch()
     return X
 
 
