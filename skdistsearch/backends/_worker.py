@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import io
+import multiprocessing.util
 import os
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from typing import Protocol, TextIO
 from skdistsearch._batch import Batch
 from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._outcome import Outcome
+from skdistsearch.backends._time_limit import OverdueFit, TimeLimit
 from skdistsearch.execution import Runner, divide_cache, run_chunk
 from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units
 from skdistsearch.storage import (
@@ -41,8 +42,6 @@ _STDOUT_MAX = 20_000  # characters of a fit's output that return to the caller
 _MAX_DEATHS = 2  # of workers, for one fit within one run
 _STATM = "/proc/self/statm"
 _GROWTH_MAX_MB = 400  # a hundred models; a new process takes four seconds to import TensorFlow
-_GRACE_S = 30  # after a fit's limit, to end the process in an orderly way
-_EXIT_STATUS_OF_TIMEOUT = 75
 
 
 @dataclass(frozen=True)
@@ -153,6 +152,17 @@ def exit_with_parent(parent: int, n_source_changes: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def kill_children_at_exit() -> None:
+    """Make this process not wait at its end for processes that fits have left behind."""
+    # After the finalizers of pools (15) and managers (0), before Python joins what is left
+    multiprocessing.util.Finalize(None, _kill_children, exitpriority=0)
+
+
+def _kill_children() -> None:
+    for child in multiprocessing.active_children():
+        child.kill()
+
+
 def run_local_worker(
     folder: str, manifest: str, groups: UnitGroups, claims: str, journal: str
 ) -> bool:
@@ -250,14 +260,15 @@ def run_task(
         deaths.update(death.fit for death in earlier.pop_interrupted())
         todo = _FitsToRun(done, deaths)
         runner, chunks = _assign_chunks(batch, tasks, task, task_pathspec, todo)
-        with JournalWriter(folders.own, batch, task_pathspec) as writer:
+        with (
+            JournalWriter(folders.own, batch, task_pathspec) as writer,
+            TimeLimit(timeout_s, folders.overdue, folders.overdue_url) as limit,
+        ):
             for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
                 writer.write_start(fit)
                 folders.flush_if_due(force=retry > 0)
-                on_timeout = partial(
-                    _exit_on_timeout, batch, fit, task_pathspec, timeout_s, writer, folders.flush
-                )
-                with _time_limit(timeout_s, on_timeout):
+                overdue = partial(_overdue_fit, batch, fit, task_pathspec, timeout_s, writer)
+                with limit.of_fit(overdue):
                     outcome = _run_capturing_stdout(batch, runner, fit, _Tee(sys.stdout))
                 writer.write_outcome(replace(outcome, task_pathspec=task_pathspec))
 
@@ -313,10 +324,13 @@ class _JournalFolders:
     """Journals of earlier tries."""
     own: Path
     """The journal of this try."""
-    flush: Callable[[], None]
-    """Returns when the caller can read everything that was written."""
-    flush_if_due: _Flush
-    """The same, skipped if it was done a moment ago, unless ``force``."""
+    overdue: Path
+    """Journals of fits that took too long."""
+    overdue_url: str = ""
+    """Where they are uploaded, if the caller does not see their folder."""
+    flush_if_due: _Flush = lambda *, force=False: None
+    """Makes the caller see everything that was written. Skipped if it did a moment ago, unless
+    ``force``."""
 
 
 @contextmanager
@@ -325,59 +339,26 @@ def _open_journal(
 ) -> Iterator[_JournalFolders]:
     if not journal.startswith("s3://"):
         folder = Path(journal)
-        yield _JournalFolders(folder, folder, lambda: None, lambda *, force=False: None)
+        yield _JournalFolders(folder, folder, folder)
         return
     store, earlier, own = open_store(journal), scratch / "earlier", scratch / "own"
     if retry:
         downloader = JournalDownloader(store, earlier, task=journal_prefix(task_pathspec))
         downloader.download_new(list_all=True)
     with JournalUploader(own, store) as uploader:
-        yield _JournalFolders(
-            earlier,
-            own,
-            uploader.flush_all,
-            uploader.flush_if_due,
-        )
+        yield _JournalFolders(earlier, own, scratch / "overdue", journal, uploader.flush_if_due)
 
 
-@contextmanager
-def _time_limit(timeout_s: float, on_timeout: Callable[[], None]) -> Iterator[None]:
-    """Call ``on_timeout``, which ends the process, if the block takes longer than ``timeout_s``."""
-    if not timeout_s:
-        yield
-        return
-    timer = threading.Timer(timeout_s, on_timeout)
-    timer.daemon = True
-    timer.start()
-    # Native code that holds the interpreter lock stops all Python threads, but not faulthandler
-    faulthandler.dump_traceback_later(timeout_s + _GRACE_S, exit=True, file=2)
-    try:
-        yield
-    finally:
-        timer.cancel()
-        faulthandler.cancel_dump_traceback_later()
-
-
-def _exit_on_timeout(
-    batch: Batch,
-    fit: int,
-    task_pathspec: str,
-    timeout_s: float,
-    writer: JournalWriter,
-    flush: Callable[[], None],
-) -> None:
-    """Record that a fit took too long, then end the process, which hangs in the fit."""
+def _overdue_fit(
+    batch: Batch, fit: int, task_pathspec: str, timeout_s: float, writer: JournalWriter
+) -> OverdueFit:
     reason = (
         f"{batch.fits[fit]}: it ran longer than fit_timeout_s={timeout_s:g}. Increase the limit, "
         "or remove the candidate."
     )
-    print(f"skdistsearch ends a fit: {reason}", file=sys.stderr, flush=True)  # noqa: T201
     outcome = Outcome(fit, "lost", reason=reason, task_pathspec=task_pathspec, batch=batch.key)
-    try:
-        writer.write_outcome(outcome)
-        flush()
-    finally:
-        os._exit(_EXIT_STATUS_OF_TIMEOUT)
+    name, content = writer.encode_journal(outcome)
+    return {"name": name, "content": content.decode(), "reason": reason}
 
 
 def _run_capturing_stdout(batch: Batch, runner: Runner, fit: int, buffer: io.StringIO) -> Outcome:
@@ -385,11 +366,15 @@ def _run_capturing_stdout(batch: Batch, runner: Runner, fit: int, buffer: io.Str
 
     There it appears where the user looks, in a notebook too.
     """
-    started_at = time.time()
+    process, started_at = os.getpid(), time.time()
     # scikit-learn prints from within a fit only above 1
     prints = batch.verbose > 1
-    with contextlib.redirect_stdout(buffer) if prints else contextlib.nullcontext():
-        outcome = runner.run(fit)
+    try:
+        with contextlib.redirect_stdout(buffer) if prints else contextlib.nullcontext():
+            outcome = runner.run(fit)
+    finally:
+        if os.getpid() != process:  # a fork by the fit, which would go on as a second worker
+            os._exit(0)
     return replace(
         outcome,
         stdout=buffer.getvalue()[-_STDOUT_MAX:],

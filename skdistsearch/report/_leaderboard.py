@@ -17,7 +17,7 @@ from skdistsearch._cv_results import (
     split_scores,
     standard_error,
 )
-from skdistsearch._ranking import rank_by_key
+from skdistsearch._report_rows import rank_by_key
 from skdistsearch._typing import FittedSearch, Parameters
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._candidate_names import (

@@ -53,8 +53,9 @@ class JournalWriter:
 
     def __init__(self, folder: Path, batch: Batch, task_pathspec: str = "") -> None:
         self._batch, self._folder = batch, folder
-        self._stem = f"{journal_prefix(task_pathspec)}-{secrets.token_hex(4)}"
-        self._path = folder / f"{self._stem}{JOURNAL_SUFFIX}"
+        self._task_pathspec = task_pathspec
+        self._path = folder / _new_name(task_pathspec)
+        self._stem = self._path.name.removesuffix(JOURNAL_SUFFIX)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,14 +63,17 @@ class JournalWriter:
         except OSError as exc:
             raise StoreError(f"Could not create a journal of fits in {folder}: {exc}") from exc
         self._size, self._synced_at = 0, time.monotonic()
+        self._write(self._encode_header(task_pathspec))
+
+    def _encode_header(self, task_pathspec: str) -> bytes:
         job = os.environ.get("AWS_BATCH_JOB_ID", "")
-        self._write(
-            {"format": FORMAT, "batch": batch.key, "task_pathspec": task_pathspec, "job": job}
+        return _encode(
+            {"format": FORMAT, "batch": self._batch.key, "task_pathspec": task_pathspec, "job": job}
         )
 
     def write_start(self, fit: int) -> None:
         """Write that a fit has started."""
-        self._write({"started": fit})
+        self._write(_encode({"started": fit}))
 
     def write_outcome(self, outcome: Outcome) -> Outcome:
         """Write the outcome of a fit. Return it with its artifacts as files in the folder."""
@@ -79,12 +83,23 @@ class JournalWriter:
             for kind, file in outcome.artifacts.items()
         }
         outcome = replace(outcome, artifacts=artifacts)
+        is_checkpoint = bool(self._batch.context.fit_keys)
+        self._write(self._encode_outcome(outcome), is_checkpoint=is_checkpoint)
+        return outcome
+
+    def encode_journal(self, outcome: Outcome) -> tuple[str, bytes]:
+        """Return the name and the content of a journal that another process writes for this worker.
+
+        It has this outcome only, which has no artifacts, and does not count as a retry of the task.
+        """
+        content = self._encode_header(task_pathspec="") + self._encode_outcome(outcome)
+        return _new_name(self._task_pathspec), content
+
+    def _encode_outcome(self, outcome: Outcome) -> bytes:
         fields = {"outcome": outcome.to_fields()}
         if keys := self._batch.context.fit_keys:
-            self._write({"key": keys[outcome.fit], **fields}, is_checkpoint=True)
-        else:
-            self._write(fields)
-        return outcome
+            return _with_checksum(_encode({"key": keys[outcome.fit], **fields})[:-1]) + b"\n"
+        return _encode(fields)
 
     def _put_artifact(self, fit: int, kind: str, file: bytes | ArtifactRef) -> ArtifactRef:
         data = read_verified(file)
@@ -92,9 +107,7 @@ class JournalWriter:
         FolderStore(self._folder).put(ref.name, data)
         return replace(ref, url=str(self._folder))
 
-    def _write(self, fields: Mapping[str, object], *, is_checkpoint: bool = False) -> None:
-        line = json.dumps(fields).encode()
-        line = (_with_checksum(line) if is_checkpoint else line) + b"\n"
+    def _write(self, line: bytes, *, is_checkpoint: bool = False) -> None:
         try:
             self._append(line)
             if is_checkpoint and time.monotonic() - self._synced_at > _SYNC_S:
@@ -236,6 +249,8 @@ class JournalReader:
                 outcome = Outcome.from_fields(fields["outcome"])
                 worker.running_fit = None
                 self._check_fit(outcome.fit)
+                if outcome.status == "lost":  # another journal may say that it has started
+                    self._end_fit(outcome.fit)
                 artifacts = self._locate_artifacts(outcome)
                 yield replace(outcome, is_persisted=self._is_checkpoint, artifacts=artifacts)
             elif "started" in fields:
@@ -247,6 +262,11 @@ class JournalReader:
                 raise ValueError(f"another format or batch: {fields}")
         except _PARSE_ERRORS as exc:
             raise CorruptDataError(f"{path} is corrupt: {exc!r}") from exc
+
+    def _end_fit(self, fit: int) -> None:
+        for worker in self._workers.values():
+            if worker.running_fit == fit:
+                worker.running_fit = None
 
     def _locate_artifacts(self, outcome: Outcome) -> dict[str, bytes | ArtifactRef]:
         if not outcome.artifacts:
@@ -346,6 +366,14 @@ def artifact_names(lines: bytes) -> list[str]:
                     if isinstance(file, ArtifactRef)
                 ]
     return names
+
+
+def _new_name(task_pathspec: str) -> str:
+    return f"{journal_prefix(task_pathspec)}-{secrets.token_hex(4)}{JOURNAL_SUFFIX}"
+
+
+def _encode(fields: Mapping[str, object]) -> bytes:
+    return json.dumps(fields).encode() + b"\n"
 
 
 def _check_format(path: Path, version: object) -> None:

@@ -70,6 +70,10 @@ class Script:
         """Return the command lines of living descendants, also of those that lost their parent."""
         return [line for _, line in self._descendants()]
 
+    def find(self, text):
+        """Return the ids of living descendants whose command line contains a text."""
+        return [pid for pid, line in self._descendants() if text in line]
+
     def kill(self):
         """Kill all descendants."""
         for pid, _ in self._descendants():

@@ -3,9 +3,13 @@
 Each fit leaves a file in the folder of the environment variable FITS.
 """
 
+import ctypes
 import importlib.metadata
+import multiprocessing
 import os
+import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import numpy as np
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 from skdistsearch import DistributedSearchCV, MetaflowBackend
@@ -80,6 +85,39 @@ def search_with_deadly_fits():
     np.testing.assert_array_equal(scores[[0, 1, 4]], expected["mean_test_score"])
     assert np.isnan(scores[[2, 3]]).all()
     assert len(search.runs_) == 1
+
+
+def search_that_holds_the_interpreter_lock():
+    warnings.simplefilter("always")
+    model = make_pipeline(FunctionTransformer(hold_interpreter_lock), Mine())
+    grid = {"functiontransformer__kw_args": [{"seconds": 0}, {"seconds": 600}, {"seconds": 0}]}
+    backend = on_batch(fits_per_task=3, fit_timeout_s=2)
+    cv = ShuffleSplit(1, random_state=0)
+    search = DistributedSearchCV(model, grid, cv=cv, backend=backend, refit=False).fit(X, y)
+    assert list(np.isfinite(search.cv_results_["mean_test_score"])) == [True, False, True]
+    assert len(search.runs_) == 1
+
+
+def hold_interpreter_lock(X, seconds):
+    ctypes.PyDLL(None).usleep(seconds * 1_000_000)
+    return X
+
+
+def search_that_leaves_children():
+    model = make_pipeline(FunctionTransformer(leave_children), Mine())
+    backend, cv = on_batch(fits_per_task=1), ShuffleSplit(1, random_state=0)
+    search = DistributedSearchCV(model, {}, cv=cv, backend=backend, refit=False).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def leave_children(X):
+    """Start a program that inherits stdout, and a process that Python waits for at its exit."""
+    program = subprocess.Popen(["sleep", "300"])
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(300,))
+    process.start()
+    for child in (program, process):
+        Path(FITS, str(child.pid)).touch()
+    return X
 
 
 def search_that_keeps_models():

@@ -7,6 +7,7 @@ import pytest
 from helpers.sample_outcomes import SAMPLE_OUTCOMES
 
 from skdistsearch._batch import Batch, Fit, FitContext
+from skdistsearch._outcome import Outcome
 from skdistsearch.exceptions import CorruptDataError, StoreError
 from skdistsearch.storage._journal import (
     InterruptedFit,
@@ -44,6 +45,19 @@ def test_reader_returns_each_outcome_once_and_tracks_running_fits(batch, tmp_pat
     interrupted = sorted(reader.pop_interrupted(), key=lambda one: one.fit)
     assert interrupted == [InterruptedFit(1, "F/1/fit/2"), InterruptedFit(2, "")]
     assert reader.pop_interrupted() == []
+
+
+def test_journal_written_by_another_process_ends_the_fit_of_the_task(batch, tmp_path):
+    lost = Outcome(1, "lost", reason="it took too long", batch="key")
+    reader = JournalReader(tmp_path, "key", 3, task="1-2")
+    with JournalWriter(tmp_path, batch, "F/1/fit/2") as writer:
+        writer.write_start(1)
+        assert list(reader.read_new()) == []
+        name, content = writer.encode_journal(lost)
+    (tmp_path / name).write_bytes(content)
+    assert list(reader.read_new()) == [lost]
+    assert (reader.n_retries, reader.pop_interrupted()) == (0, [])
+    assert list(iter_recorded(tmp_path)) == [("key-1", lost)]
 
 
 def test_retries_of_tasks_are_counted(batch, tmp_path):

@@ -46,11 +46,13 @@ _REMOTE_DEFAULTS = {
 def flow_environment(workers: int, temporary: Path, *, is_remote: bool) -> dict[str, str]:
     """Return the environment variables for the local processes of a run.
 
-    ``workers`` tasks run at the same time, on this machine unless ``is_remote``. Metaflow puts its
-    temporary files into the folder ``temporary``.
+    ``workers`` tasks run at the same time, on this machine unless ``is_remote``. All temporary
+    files of these processes are in the folder ``temporary``, which is removed even if they are
+    killed.
     """
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    environment["TMPDIR"] = str(temporary)
     environment.setdefault("METAFLOW_TEMPDIR", str(temporary))
     if not metaflow_setting("USER", None):
         environment["METAFLOW_USER"] = default_user(environment)

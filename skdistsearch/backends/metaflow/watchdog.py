@@ -3,26 +3,37 @@
 - The trick: this process stands between the caller and the run, in a session of its own. Its stdin
   is a pipe whose other end only the caller holds. When the caller ends, for any reason, the kernel
   closes the pipe. Then the watchdog interrupts the run and kills its remote jobs.
+- Processes that a fit leaves behind keep the task's output open, and Metaflow waits for its end. On
+  Linux, the kernel gives orphans to the nearest subreaper above them: to the task while it lives,
+  so that a fit can use a daemon that it started, then to the watchdog, which kills them.
 - Why nothing simpler works: a handler in the caller does not run after SIGKILL or a crash in native
   code, Linux's parent-death signal does not reach grandchildren, and jobs on AWS Batch survive all
   local processes. Metaflow ends its jobs only if it is interrupted and has seconds to react.
+  A daemon leaves the process group of its task, and a task that was killed cleans up nothing.
 - It breaks if another process inherits the caller's end of the pipe (``subprocess`` closes it in
-  other children), or if a signal for the caller's process group also kills the watchdog.
+  other children), or if a signal for the caller's process group also kills the watchdog. Orphans
+  are not found on other systems than Linux.
 - tests/backends/metaflow/test_stopped_caller.py stops callers at random moments;
-  tests/model_selection/test_interrupt.py checks Ctrl-C.
+  tests/model_selection/test_interrupt.py checks Ctrl-C; test_left_children.py leaves orphans.
 
 A watchdog starts with every run, so it imports only a few modules of the standard library.
 """
 
 import contextlib
+import glob
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 
 _POLL_S = 0.05
+_ORPHAN_S = 2.0  # for processes that end by themselves after their task, such as joblib's tracker
+_ORPHANS_MAX_S = 10.0  # the end of a run waits no longer for them
+_PR_SET_CHILD_SUBREAPER = 36
 # After SIGINT, Metaflow takes two to four seconds to end its tasks and their jobs.
 _ESCALATION = ((5.0, signal.SIGTERM), (2.0, signal.SIGKILL))
 _KILL_JOBS_S = 60.0
@@ -37,10 +48,12 @@ def main(command: list[str], kill_command: list[str], run_id_file: str) -> int:
     received: list[int] = []
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda number, _: received.append(number))
+    adopt_orphans()
     # In a group of its own, so that signals reach all of its processes
     run = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    orphans = _Orphans(run)
     while run.poll() is None and not received and not _caller_has_ended():
-        pass
+        orphans.kill()
     ended_by_itself = run.poll() is not None
     killers = []
     if not ended_by_itself:
@@ -49,12 +62,67 @@ def main(command: list[str], kill_command: list[str], run_id_file: str) -> int:
         # when its task is interrupted.
         killers += _start_killing_jobs(kill_command, run_id_file)
     was_killed = _end_run(run)
+    orphans.kill_all(killers)
     if run.returncode and (ended_by_itself or was_killed):
         killers += _start_killing_jobs(kill_command, run_id_file)
     for killer in killers:
         with contextlib.suppress(subprocess.TimeoutExpired):
             killer.wait(_KILL_JOBS_S)
     return run.returncode if run.returncode >= 0 else 128 - run.returncode
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all processes below this one that lose theirs, on Linux."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+class _Orphans:
+    """Processes of the run that lost their parents and are now children of this process."""
+
+    def __init__(self, run: "subprocess.Popen[bytes]") -> None:
+        self._run = run
+        self._found_at: dict[int, float] = {}
+
+    def kill(self, others: Iterable["subprocess.Popen[bytes]"] = ()) -> bool:
+        """Kill those that have had time to end; return False if there are none.
+
+        ``others`` are children that this process has started.
+        """
+        now, started = time.monotonic(), {child.pid for child in (self._run, *others)}
+        orphans = set(_children(os.getpid())) - started
+        self._found_at = {pid: self._found_at.get(pid, now) for pid in orphans}
+        for pid, found_at in self._found_at.items():
+            if now - found_at > _ORPHAN_S:
+                _kill_tree(pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        return bool(orphans)
+
+    def kill_all(self, others: Iterable["subprocess.Popen[bytes]"]) -> None:
+        """Wait until there are none."""
+        end = time.monotonic() + _ORPHANS_MAX_S
+        while self.kill(others) and time.monotonic() < end:
+            time.sleep(_POLL_S)
+
+
+def _children(pid: int) -> list[int]:
+    """Return the ids of the children of a process. Empty if the system does not say."""
+    children: list[int] = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError), open(path) as file:
+            children += map(int, file.read().split())
+    return children
+
+
+def _kill_tree(pid: int) -> None:
+    below = _children(pid)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+    for child in below:
+        _kill_tree(child)
 
 
 def _caller_has_ended() -> bool:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skdistsearch._cv_results import split_scores
+from skdistsearch._report_rows import assign_rows
 from skdistsearch._text import pluralize
-from skdistsearch._timeline_rows import assign_rows
 from skdistsearch._typing import FittedSearch
 from skdistsearch.exceptions import ReportError
 from skdistsearch.report._candidate_names import contender_name

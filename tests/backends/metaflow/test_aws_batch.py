@@ -103,6 +103,13 @@ def test_chunk_loses_only_its_deadly_fits_and_reports_why(aws, fits, run):
     assert begun == ["fit"] * 3 + ["kill"] * 2 + ["sleep"]
 
 
+def test_fit_that_leaves_children_ends_with_its_container(fits, run):
+    run("search_that_leaves_children")
+    left = [path.name for path in fits.iterdir()]
+    assert len(left) >= 2
+    assert [pid for pid in left if os.path.exists(f"/proc/{pid}")] == []
+
+
 def test_predictions_and_models_come_back(run, aws):
     run("search_that_keeps_models")
     objects = [name for name in aws.objects("") if "/skdistsearch/runs/" in name]

@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.probing_regressor import probe_fits
 from helpers.subprocesses import SCRIPTS, Script
 from sklearn.linear_model import Ridge
 
@@ -147,6 +149,20 @@ def test_task_that_dies_leaves_no_temporary_file(tmp_path, home):
     run_script(tmp_path, "fit_in_task_that_dies", env=env)
     assert len(list(fits.glob("exit once-*"))) == 3  # one of them died
     assert list(temporary.glob("skdistsearch-*")) == []
+
+
+def leave_temporary_file():
+    tempfile.mkstemp()
+    return 1.0
+
+
+def test_temporary_files_of_tasks_are_removed_with_the_run(tmp_path, home, monkeypatch):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert probe_fits(leave_temporary_file, backend="metaflow", n_jobs=1) == {1.0}
+    assert os.listdir(temporary) == []
 
 
 def test_idle_local_task_takes_fits_of_a_busy_one(home):

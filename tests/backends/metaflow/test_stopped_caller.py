@@ -1,4 +1,4 @@
-"""A search that is stopped at a random moment, by any signal, loses no finished fit.
+"""A search that is stopped or loses a worker at a random moment loses no finished fit.
 
 Each test runs at one moment. Twenty more moments take an hour on two cores:
 ``python -m pytest -n 0 -m campaign tests/backends/metaflow/test_stopped_caller.py``.
@@ -26,6 +26,7 @@ N_FITS = 12
 FIT_S = 0.4
 WHOLE_S = {"local": 5, "metaflow": 12, "batch": 25}  # approximate duration of the search
 BACKENDS = tuple(WHOLE_S)
+WORKERS = {"local": "-m loky.backend.popen_loky", "metaflow": " step fit "}
 
 
 class StoppableSearch:
@@ -59,7 +60,7 @@ class StoppableSearch:
         while (running := (self.script.left_over(), self.jobs())) != ([], []):
             assert time.monotonic() < end, running
             time.sleep(0.1)
-        assert list((self.folder / "tmp").glob("skdistsearch-*")) == []
+        assert os.listdir(self.folder / "tmp") == []
 
     def n_recorded(self):
         return sum("outcome" in json.loads(line) for line in self._lines())
@@ -118,6 +119,25 @@ def test_killed_search_repeats_no_recorded_fit(search, moment, record_property):
     assert code == 0, output
     assert output.endswith("equal\n")
     assert search.n_begun - begun == N_FITS - recorded
+    assert search.n_recorded() == N_FITS
+    search.wait_until_nothing_runs(10)
+
+
+@at_moments()
+@pytest.mark.parametrize("search", ["local", "metaflow"], indirect=True)
+def test_search_whose_worker_is_killed_repeats_only_its_fit(search, moment, record_property):
+    script = search.start()
+    script.wait_for(lambda: search.n_begun > 0, 120)
+    time.sleep(random.Random(moment).uniform(0, N_FITS * FIT_S / 2))
+    workers = script.find(WORKERS[search.backend])
+    record_property("workers", len(workers))
+    if workers:  # otherwise the search has ended
+        os.kill(random.Random(moment).choice(workers), signal.SIGKILL)
+    output, code = script.finish(280)
+    assert code == 0, output
+    assert output.endswith("equal\n")
+    # In a pool, the death of one worker ends the other one too
+    assert N_FITS <= search.n_begun <= N_FITS + 2
     assert search.n_recorded() == N_FITS
     search.wait_until_nothing_runs(10)
 

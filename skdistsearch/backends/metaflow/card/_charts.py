@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from skdistsearch._report_rows import LABEL_LENGTH
 from skdistsearch._text import shorten
-from skdistsearch._timeline_rows import LABEL_LENGTH
 from skdistsearch.backends.metaflow.card._results import (
     STATUSES,
     CandidateResult,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from skdistsearch._report_rows import LABEL_LENGTH, assign_rows
 from skdistsearch._text import pluralize, shorten
-from skdistsearch._timeline_rows import LABEL_LENGTH, assign_rows
 from skdistsearch.backends.metaflow.card._charts import (
     Bar,
     box_plot_spec,

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
-from skdistsearch._ranking import rank_by_key
+from skdistsearch._report_rows import rank_by_key
 from skdistsearch._text import shorten
 
 OutcomeFields: TypeAlias = Mapping[str, Any]

@@ -7,7 +7,10 @@ library, so that a task can report everything else that is missing in its enviro
 import importlib.metadata
 import importlib.util
 import json
+import os
 import platform
+import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,8 +54,12 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
         if self.settings.get("packages"):
             check_environment(self.settings["packages"], self.settings["message_prefix"])
         # Imported here, because the processes of the other steps do not need scikit-learn.
-        from skdistsearch.backends._worker import run_task
+        from skdistsearch.backends._worker import kill_children_at_exit, run_task
+        from skdistsearch.backends.metaflow.watchdog import adopt_orphans
         from skdistsearch.exceptions import BackendError
+
+        adopt_orphans()
+        kill_children_at_exit()
 
         # The outcomes travel in the journal. They must not become an artifact: on the caller's
         # machine, *join* would unpickle what a container wrote.
@@ -147,5 +154,18 @@ def _is_incompatible(name: str, version: str, installed: str) -> bool:
     return version.split(".")[:n_parts] != installed.split(".")[:n_parts]
 
 
+def exit_without_threads(status: object) -> None:
+    """End this process now if Python would wait at its end for threads that fits have left."""
+    left = [thread for thread in threading.enumerate() if not thread.daemon]
+    if left != [threading.main_thread()]:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else bool(status))
+
+
 if __name__ == "__main__":
-    DistributedSearch()
+    try:
+        DistributedSearch()
+    except SystemExit as exc:
+        exit_without_threads(exc.code)
+        raise

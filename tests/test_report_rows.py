@@ -1,6 +1,6 @@
 """The ranking that the leaderboard and the card share."""
 
-from skdistsearch._ranking import rank_by_key
+from skdistsearch._report_rows import rank_by_key
 
 
 def test_equal_keys_share_a_rank_and_keep_their_order():
