@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib import parallel_config
+from loky import get_reusable_executor
 from sklearn.base import RegressorMixin
 from sklearn.dummy import DummyRegressor
 
@@ -40,6 +41,7 @@ def module(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     (tmp_path / "edited_estimator.py").write_text(SOURCE)
+    get_reusable_executor().shutdown(kill_workers=True)  # those of other tests have another path
     yield importlib.import_module("edited_estimator")
     del sys.modules["edited_estimator"]
 

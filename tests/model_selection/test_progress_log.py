@@ -51,6 +51,7 @@ def test_end_of_each_round_is_logged(info_log):
 def test_progress_is_logged_at_intervals(info_log, monkeypatch):
     monkeypatch.setattr(_progress_log, "_LINE_INTERVAL_S", 0.0)
     monkeypatch.setattr(_progress_log, "_INTERVAL_S", 0.0)
+    monkeypatch.setattr(_progress_log, "_LINES_PER_DURATION", 1e9)
     fit_search()
     counts = dict.fromkeys(text.split(";")[0] for text in info_log.messages)
     assert list(counts)[-6:] == [f"{n} of 6 fits are done" for n in range(1, 7)]
