@@ -51,7 +51,8 @@ def decompose(value: object) -> Decomposition:
     if isinstance(value, type):
         return decompose_class(value)
     for base in kind.__mro__[:-1]:
-        if function := _BY_NAME.get((base.__module__.partition(".")[0], base.__name__)):
+        module = str(base.__module__)  # not a string for Cython's functions, on Python 3.10
+        if function := _BY_NAME.get((module.partition(".")[0], base.__name__)):
             return function(value)
     return _decompose_object(value)
 

@@ -34,6 +34,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_array
 
 
@@ -445,7 +446,8 @@ def cases(draw, model):
     routing = draw_one([False, True])
     fit_params = tuple(name for name in spec.fit_params if draw_one([True, False]))
     is_weighted = any(name.endswith("sample_weight") for name in fit_params)
-    scoring = draw_one(_valid_scorings(spec.task, routing, is_weighted))
+    is_of_step = any("__" in name for name in fit_params)
+    scoring = draw_one(_valid_scorings(spec.task, routing, is_weighted, is_of_step))
     order = draw(st.permutations(range(len(spec.grids))))
     is_classification = spec.task == "classification"
     return Case(
@@ -468,9 +470,12 @@ def _containers(spec):
     return (*DENSE_CONTAINERS, "sparse") if spec.accepts_sparse else DENSE_CONTAINERS
 
 
-def _valid_scorings(task, routing, is_weighted):
+def _valid_scorings(task, routing, is_weighted, is_of_step):
     """Return those of `SCORINGS` that scikit-learn accepts."""
     invalid = set()
+    is_between = parse_version("1.5") <= parse_version(sklearn.__version__) < parse_version("1.9")
+    if is_between and is_weighted and is_of_step and routing:
+        invalid |= {"default"}  # a pipeline's own score does not request weights then
     if task == "unsupervised" or (is_weighted and routing):
         invalid |= {"name", "names"}  # a scorer by name does not request weights
     if is_weighted and not routing:

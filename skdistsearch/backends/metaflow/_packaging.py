@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import shutil
 import site
 import sys
 import sysconfig
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
@@ -63,12 +65,24 @@ def requirements(modules: Iterable[str]) -> Requirements:
     """
     top_level = {name.partition(".")[0] for name in modules} | {"sklearn", "numpy"}
     top_level -= {"__main__", "skdistsearch", "cloudpickle", *sys.stdlib_module_names}
-    distributions = importlib.metadata.packages_distributions()
+    distributions = _distributions_by_module()
     versions = _installed_versions(top_level, distributions)
     return {
         "versions": {"python": platform.python_version(), **dict(versions)},
         "modules": sorted(filter(_has_spec, top_level - distributions.keys())),
     }
+
+
+def _distributions_by_module() -> Mapping[str, list[str]]:
+    """Return the distributions of each installed top-level module."""
+    if sys.version_info >= (3, 11):
+        return importlib.metadata.packages_distributions()
+    names = defaultdict(list)  # 3.10 misses distributions without a top_level.txt, such as numpy
+    for dist in importlib.metadata.distributions():
+        lines = (dist.read_text("RECORD") or "").splitlines()
+        for module in {re.split("[/.,]", line, maxsplit=1)[0] for line in lines}:
+            names[module].append(dist.metadata["Name"])
+    return names
 
 
 def _copy(source: Path, folder: Path) -> None:
