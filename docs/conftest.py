@@ -11,7 +11,7 @@ def folder(unconfigured_metaflow, tmp_path_factory):  # noqa: F811
     """Working directory of a page, so that its files do not stay in the project."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("page"))
-        patch.setenv("METAFLOW_USER", "reader")
+        patch.setenv("USER", "reader")  # read when it is needed, unlike METAFLOW_USER
         patch.setenv("MPLBACKEND", "agg")
         yield
 

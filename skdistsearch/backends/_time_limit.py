@@ -8,7 +8,7 @@
   would not be recorded: the fit would run for a second time, and be lost as one that crashed.
 - It breaks if the journal of a task gets another form, or if a fit kills the process; then it has
   no limit.
-- tests/backends/metaflow/test_time_limit.py runs such fits.
+- tests/backends/metaflow/test_fit_timeout.py runs such fits.
 
 The process imports only a few modules of the standard library, and starts in 30 ms.
 """
