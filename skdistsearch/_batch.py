@@ -77,6 +77,31 @@ class PreparedCall:
 
 
 @dataclass(frozen=True)
+class PathMember:
+    """Place of a fit on a path: the fits of a path on one split need one fit, the longest."""
+
+    token: int
+    """Number of the path. Equal for all its candidates."""
+    path: Any
+    """`skdistsearch.model_paths.ModelPath`: makes the fitted model of one candidate from that of
+    another."""
+    value: object
+    """The candidate's value of the path's parameter."""
+    cost: float
+    """Cost of the fit in proportion to others of the path."""
+
+
+@dataclass(frozen=True)
+class BaseWork:
+    """Work of a transformer that transformers with other values of one parameter do too."""
+
+    token: int
+    """Number of this work."""
+    family: Any
+    """`skdistsearch.model_paths.PathFamily`: makes the fitted transformers from one of them."""
+
+
+@dataclass(frozen=True)
 class SharedWork:
     """Work that several fits of a batch need, beyond the arguments that all of them have."""
 
@@ -87,6 +112,29 @@ class SharedWork:
     budget_mb: float | None
     """Memory in MB that each process may use to cache the work of transformers. None: a part of
     the memory of the machine that runs the fits."""
+    paths: Sequence[PathMember | None] = ()
+    """Per fit, its place on a path, if it has one. Empty if no fit has one."""
+    bases: Mapping[int, BaseWork] = field(default_factory=dict)
+    """Work that the transformers with some tokens share with those of other tokens."""
+
+    def subset(self, fits: Sequence[int]) -> SharedWork:
+        """Return the shared work of some of the fits, renumbered from 0."""
+        return replace(
+            self,
+            tokens=[self.tokens[fit] for fit in fits],
+            paths=[self.paths[fit] for fit in fits] if self.paths else (),
+        )
+
+    def path_of(self, fit: int) -> PathMember | None:
+        """Return the place of a fit on a path, or None."""
+        return self.paths[fit] if self.paths else None
+
+    def costs_of(self, fit: int) -> dict[int, float]:
+        """Return the tokens of all work of a fit, with its part in the cost of each."""
+        costs = {token: 1.0 for token in self.tokens[fit] if token is not None}
+        costs |= {self.bases[token].token: 1.0 for token in costs if token in self.bases}
+        member = self.path_of(fit)
+        return costs | ({member.token: member.cost} if member else {})
 
 
 class FitFunction(Protocol):
@@ -143,7 +191,7 @@ class FitContext:
             self,
             fit_keys=[self.fit_keys[fit] for fit in fits] if self.fit_keys else (),
             expected_seconds={n: seconds[fit] for n, fit in enumerate(fits) if fit in seconds},
-            shared_work=work and replace(work, tokens=[work.tokens[fit] for fit in fits]),
+            shared_work=work and work.subset(fits),
         )
 
 

@@ -18,7 +18,7 @@ ROOT = Path(skdistsearch.__file__).parent
 # Lowest first: a package imports only packages of earlier lines.
 LAYERS = [
     {"root"},
-    {"storage", "scheduling", "report", "early_stopping", "ensemble"},
+    {"storage", "scheduling", "report", "early_stopping", "ensemble", "model_paths"},
     {"execution"},
     {"backends"},
     {"checkpoints", "model_outputs"},
@@ -121,6 +121,7 @@ def test_only_two_modules_use_private_names_of_scikit_learn_and_joblib(module):
 @pytest.mark.parametrize("module", sorted(set(MODULES) - {"backends.metaflow.flow.search_flow"}))
 def test_examples_in_docstrings_run(module, monkeypatch):
     monkeypatch.setattr("skdistsearch.early_stopping._registry._REGISTERED", [])
+    monkeypatch.setattr("skdistsearch.model_paths._registry._REGISTERED", [])
     if module.startswith("report."):
         pytest.importorskip("matplotlib", reason="draws the pictures")
         pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")

@@ -32,8 +32,8 @@ from skdistsearch.scheduling import (
     Chunk,
     PendingFits,
     WorkerDeath,
-    group_by_shared_work,
     make_units,
+    order_by_shared_work,
     run_until_done,
 )
 from skdistsearch.storage import (
@@ -102,7 +102,7 @@ class LocalBackend(Backend):
 
 
 def _run_in_this_process(batch: Batch) -> Iterator[Outcome]:
-    fits = list(chain.from_iterable(group_by_shared_work(batch, range(len(batch)))))
+    fits = order_by_shared_work(batch, range(len(batch)))
     runner = Runner(batch, fits)
     for fit in fits:
         started_at = time.monotonic()

@@ -10,10 +10,12 @@ Contents
 - `_state_summary`: summaries of objects, to notice that one has been changed.
 - `_transform_cache`: fitted transformers and their outputs, for one split.
 - `_cached_transformer`: the stand-in for a transformer that looks up the cache.
+- `_path_fit`: fits the longest model of a path, and makes the others from it.
 - `_split_data`: train and test data of a split, sliced once.
 - `_model_extraction`: reads numbers and predictions from a fitted model, where it was fitted.
 
-Imports `skdistsearch.storage` and `skdistsearch.scheduling`. Start reading at `_runner`.
+Imports `skdistsearch.storage`, `skdistsearch.scheduling` and `skdistsearch.model_paths`. Start
+reading at `_runner`.
 """
 
 from skdistsearch.execution._model_extraction import (

@@ -26,11 +26,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from sklearn.base import clone
 
+from skdistsearch._batch import BaseWork
 from skdistsearch._typing import ArrayLike
+from skdistsearch.execution._path_fit import become_fitted
 from skdistsearch.execution._protected_value import DataKey
 from skdistsearch.execution._transform_cache import CachedFit, FitKey, TransformCache
 from skdistsearch.execution._transformer_slots import TransformerSlot
@@ -44,6 +47,7 @@ _OWN_ATTRIBUTES = (
     "_transform_cache",
     "_work_token",
     "_columns_key",
+    "_base_work",
     "_cached_fit",
 )
 
@@ -58,7 +62,10 @@ _HARMLESS_ATTRIBUTES = {
 
 
 def install_cached_transformers(
-    slots: Iterable[TransformerSlot], tokens: Iterable[int | None], cache: TransformCache
+    slots: Iterable[TransformerSlot],
+    tokens: Iterable[int | None],
+    cache: TransformCache,
+    bases: Mapping[int, BaseWork],
 ) -> None:
     """Replace the transformers in ``slots`` by stand-ins that share their work.
 
@@ -75,7 +82,7 @@ def install_cached_transformers(
         if hasattr(transformer, "transform") and hasattr(transformer, "fit"):
             is_sequence = hasattr(transformer, "__getitem__")
             stand_in = _CachedSequence if is_sequence else CachedTransformer
-            slot.replace(stand_in(transformer, cache, token, slot.columns))
+            slot.replace(stand_in(transformer, cache, token, slot.columns, bases.get(token)))
 
 
 class CachedTransformer:
@@ -91,18 +98,26 @@ class CachedTransformer:
         Number of the transformer in `skdistsearch._batch.SharedWork`.
     columns : hashable or None
         Key of the columns that a ColumnTransformer selects for it.
+    base : BaseWork or None, default=None
+        Work that it shares with transformers that have another value of one parameter.
     """
 
     __slots__ = _OWN_ATTRIBUTES
     _checks_itself = True  # for `_state_summary`
 
     def __init__(
-        self, transformer: Any, cache: TransformCache, token: int, columns: Hashable
+        self,
+        transformer: Any,
+        cache: TransformCache,
+        token: int,
+        columns: Hashable,
+        base: BaseWork | None = None,
     ) -> None:
         self._wrapped_transformer = transformer
         self._transform_cache = cache
         self._work_token: int | None = token
         self._columns_key = columns
+        self._base_work = base
         self._cached_fit: CachedFit | None = None
 
     def fit(self, X: ArrayLike, *y: ArrayLike, **params: object) -> CachedTransformer:
@@ -128,10 +143,28 @@ class CachedTransformer:
             return cache.compute_on(None, lambda: fit(X, *y, **params))[0]
         key = FitKey(self._work_token, keys, method, self._key_of_params(params))
         data = (X, *y, *params.values())
+        if cache.find_fit(key) is None and (base := self._fit_base(key, data, y, params)):
+            fit = partial(_fit_from, base, transformer, method)
         cached_fit, output = cache.get_or_fit(key, transformer, data, lambda: fit(X, *y, **params))
         if cached_fit is not None:
             self._wrapped_transformer, self._cached_fit = cached_fit.fitted, cached_fit
         return output
+
+    def _fit_base(
+        self, key: FitKey, data: Any, y: tuple[ArrayLike, ...], params: Mapping[str, object]
+    ) -> Any:
+        """Return this transformer as made from work that others share, or None."""
+        work, transformer = self._base_work, self._wrapped_transformer
+        if work is None or work.token in self._transform_cache.unshareable:
+            return None
+        family = work.family
+        base = clone(transformer).set_params(**{family.parameter: family.base_value})
+        base_key = key._replace(token=work.token, method="fit")
+        cached_fit, _ = self._transform_cache.get_or_fit(
+            base_key, base, data, lambda: base.fit(data[0], *y, **params)
+        )
+        value = getattr(transformer, family.parameter)
+        return family.prefix(base if cached_fit is None else cached_fit.fitted, value)
 
     def _transform(self, X: ArrayLike, **params: object) -> ArrayLike:
         cached_fit, cache = self._cached_fit, self._transform_cache
@@ -219,7 +252,13 @@ class CachedTransformer:
         if self._work_token is None:
             return transformer
         stand_in = type(self)
-        return stand_in(transformer, self._transform_cache, self._work_token, self._columns_key)
+        return stand_in(
+            transformer,
+            self._transform_cache,
+            self._work_token,
+            self._columns_key,
+            self._base_work,
+        )
 
     def __copy__(self) -> Any:
         self._make_private()
@@ -247,6 +286,14 @@ class _CachedSequence(CachedTransformer):
     def __getitem__(self, key: int | str | slice) -> Any:
         self._make_private()
         return self._wrapped_transformer[key]
+
+
+def _fit_from(
+    fitted: Any, transformer: Any, method: str, X: ArrayLike, *y: ArrayLike, **params: object
+) -> Any:
+    """Make a transformer fitted as another one is. Takes the place of its ``method``."""
+    become_fitted(transformer, fitted)
+    return transformer if method == "fit" else transformer.transform(X)
 
 
 def _unwrap(transformer: _T) -> _T:

@@ -25,11 +25,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import FitResult
 from skdistsearch.execution._cached_transformer import install_cached_transformers
+from skdistsearch.execution._path_fit import install_path_fit, sees_models
 from skdistsearch.execution._shared_work import default_budget_mb
 from skdistsearch.execution._split_data import SplitData
 from skdistsearch.execution._transform_cache import TransformCache
@@ -91,10 +93,10 @@ class Runner:
         self._current: _CurrentSplit | None = None
         self._runs_alone: dict[int, bool] = {}  # by candidate
         self._unshareable: set[int] = set()
-        self._users_left: dict[int, Counter[int | None]] = defaultdict(Counter)
+        self._costs_left: dict[int, Counter[int]] = defaultdict(Counter)
         self._fits_left = Counter(batch.fits[fit].split for fit in fits)
         for fit in fits:
-            self._users_left[batch.fits[fit].split].update(self._tokens_of(fit))
+            self._costs_left[batch.fits[fit].split].update(self._costs_of(fit))
 
     def run(self, fit: int) -> Outcome:
         """Run a fit anywhere. An exception becomes part of the outcome."""
@@ -143,19 +145,19 @@ class Runner:
         for fit in fits:
             split = self._batch.fits[fit].split
             self._fits_left[split] -= 1
-            self._users_left[split].subtract(self._tokens_of(fit))
+            self._costs_left[split].subtract(self._costs_of(fit))
         if self._current is not None:
-            left = self._users_left[self._current.number]
+            left = self._costs_left[self._current.number]
             self._current.cache.evict_unneeded(lambda token: left[token] > 0)
 
-    def _tokens_of(self, fit: int) -> set[int | None]:
-        return set(self._work.tokens[fit]) if self._work else set()
+    def _costs_of(self, fit: int) -> Any:  # a float for each token; Counter's are typed as int
+        return self._work.costs_of(fit) if self._work else {}
 
     def _prepare_call(self, fit: int) -> PreparedCall | None:
         if self._work is None:
             return None
         current = self._current_split(fit)
-        current.cache.begin_fit()
+        current.cache.begin_fit(self._costs_of(fit))
         try:
             return self._prepared_call(fit, current)
         except Exception:  # scikit-learn's own call raises it again, in the right place
@@ -172,8 +174,8 @@ class Runner:
             assert self._work is not None
             self._current = None  # free the data of the last split before slicing the next
             budget_mb = self._work.budget_mb or default_budget_mb()
-            users_left = self._users_left[number].__getitem__
-            cache = TransformCache(budget_mb, users_left, self._unshareable)
+            costs_left = self._costs_left[number].__getitem__
+            cache = TransformCache(budget_mb, costs_left, self._unshareable)
             data = SplitData(batch.arguments, batch.keywords_of(fit), cache)
             self._current = _CurrentSplit(number, cache, data)
         return self._current
@@ -187,8 +189,11 @@ class Runner:
         if self._runs_alone[candidate] or is_pairwise(estimator, batch.arguments[1]):
             return None
         keywords = dict(current.data.keywords)
-        tokens = self._work.tokens[fit] if self._work else ()
-        install_cached_transformers(iter_slots(estimator), tokens, current.cache)
+        assert self._work is not None
+        slots, tokens = iter_slots(estimator), self._work.tokens[fit]
+        install_cached_transformers(slots, tokens, current.cache, self._work.bases)
+        if member := self._work.path_of(fit):
+            install_path_fit(estimator, member, current.cache, copies_model=sees_models(batch))
         if batch.verbose <= 1:  # above 1, scikit-learn prints the parameters
             keywords["parameters"] = None  # set already: scikit-learn would undo the installation
         return PreparedCall((estimator, *current.data.data), keywords)

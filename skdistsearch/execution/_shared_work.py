@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Generator, Hashable, Iterator, Mapping
+from collections.abc import Collection, Generator, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,10 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skdistsearch._batch import Batch, Run, SharedWork, closing_outcomes, n_samples
+from skdistsearch._batch import BaseWork, Batch, Run, SharedWork, closing_outcomes, n_samples
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import Estimator, Parameters
+from skdistsearch.execution._path_fit import find_base_family, find_path_members
 from skdistsearch.execution._split_data import SLICED_PARAMS
 from skdistsearch.execution._transformer_slots import (
     TransformerSlot,
@@ -130,10 +131,10 @@ def with_shared_work(batch: Batch, cache_mb: float | None) -> Batch:
         return batch
     if not _can_share_slices(batch):
         return batch
-    tokens = _shared_tokens(batch)
-    if not any(tokens) and not _is_slicing_worth_sharing(batch):
+    work = _find_shared_work(batch, cache_mb)
+    if not any(work.tokens) and not work.paths and not _is_slicing_worth_sharing(batch):
         return batch
-    return batch.with_context(shared_work=SharedWork(tokens, cache_mb))
+    return batch.with_context(shared_work=work)
 
 
 def _can_share_slices(batch: Batch) -> bool:
@@ -168,21 +169,56 @@ def _is_slicing_worth_sharing(batch: Batch) -> bool:
     )
 
 
-def _shared_tokens(batch: Batch) -> list[tuple[int | None, ...]]:
-    """Return, per fit, the tokens of its shared transformers. Empty tuples if none is shared."""
-    slots = _slots_by_candidate(batch)
+def _find_shared_work(batch: Batch, cache_mb: float | None) -> SharedWork:
+    tokens = _Tokens(n_samples(batch.arguments[1]) or 0)
+    slots = _slots_by_candidate(batch, tokens)
     counts = Counter(token for found in slots.values() for token in {token for token, _ in found})
-    tokens = {candidate: _tokens_to_share(found, counts) for candidate, found in slots.items()}
-    if all(token is None for found in tokens.values() for token in found):
-        return [()] * len(batch)
-    return [tokens[fit.candidate] for fit in batch.fits]
+    counts.update(
+        base.token
+        for found in slots.values()
+        for base in {tokens.bases[token] for token, _ in found if token in tokens.bases}
+    )
+    bases = {token: base for token, base in tokens.bases.items() if counts[base.token] > 1}
+    shared = {token for token in counts if counts[token] > 1 or token in bases}
+    by_candidate = {c: _tokens_to_share(found, shared) for c, found in slots.items()}
+    if all(token is None for found in by_candidate.values() for token in found):
+        by_candidate = dict.fromkeys(slots, ())
+    return SharedWork(
+        [by_candidate.get(fit.candidate, ()) for fit in batch.fits],
+        cache_mb,
+        find_path_members(batch, first_token=len(tokens)),
+        bases,
+    )
 
 
-def _slots_by_candidate(batch: Batch) -> dict[int, list[tuple[int, Hashable]]]:
+class _Tokens:
+    """Numbers for the work of transformers: equal work, equal numbers."""
+
+    def __init__(self, n_rows: int) -> None:
+        self._n_rows = n_rows
+        self._numbers: dict[Hashable, int] = {}
+        self.bases: dict[int, BaseWork] = {}
+        """Work that a transformer shares with those of other tokens, by its token."""
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def token_of(self, slot: TransformerSlot) -> int:
+        """Return the token of a transformer's work."""
+        if slot.key not in self._numbers:
+            token = self._number_of(slot.key)
+            if base := find_base_family(slot.transformer, self._n_rows):
+                self.bases[token] = BaseWork(self._number_of(slot.base_key(base)), base)
+        return self._numbers[slot.key]
+
+    def _number_of(self, key: Hashable) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+def _slots_by_candidate(batch: Batch, tokens: _Tokens) -> dict[int, list[tuple[int, Hashable]]]:
     """Return the token and the columns of each candidate's transformers."""
     if not isinstance(batch.arguments[0], _COMPOSITES):
         return {}  # only a composite says which data its parts get
-    tokens: dict[Hashable, int] = {}
     slots_by_key: dict[Hashable, list[TransformerSlot]] = {}
     slots_by_candidate = {}
     for fit in batch.fits:
@@ -191,8 +227,7 @@ def _slots_by_candidate(batch: Batch) -> dict[int, list[tuple[int, Hashable]]]:
             if key not in slots_by_key:  # building a candidate takes a millisecond
                 slots_by_key[key] = _slots_of(batch.arguments[0], fit.parameters)
             slots_by_candidate[fit.candidate] = [
-                (tokens.setdefault(slot.key, len(tokens)), slot.columns)
-                for slot in slots_by_key[key]
+                (tokens.token_of(slot), slot.columns) for slot in slots_by_key[key]
             ]
     return slots_by_candidate
 
@@ -211,16 +246,16 @@ def _transformers_key(estimator: Estimator, parameters: Parameters) -> Hashable:
 
 
 def _tokens_to_share(
-    slots: list[tuple[int, Hashable]], counts: Mapping[int, int]
+    slots: list[tuple[int, Hashable]], shared: Collection[int]
 ) -> tuple[int | None, ...]:
-    """Return the tokens of the transformers that other candidates have too, None for the others.
+    """Return the tokens of the transformers that share work, None for the others.
 
     If a part of a ColumnTransformer is among them, return all tokens, because the input of the
     part is identified by the input of the whole.
     """
-    if any(counts[token] > 1 for token, columns in slots if columns is not None):
+    if any(token in shared for token, columns in slots if columns is not None):
         return tuple(token for token, _ in slots)
-    return tuple(token if counts[token] > 1 else None for token, _ in slots)
+    return tuple(token if token in shared else None for token, _ in slots)
 
 
 def _slots_of(estimator: Estimator, parameters: Parameters) -> list[TransformerSlot]:

@@ -76,7 +76,7 @@ class SplitData:
         slicer = self._slicer
         spent, slicer.seconds = slicer.seconds, 0.0
         self._shared_seconds.add(spent)
-        return self._shared_seconds.charge(n_left) - spent
+        return self._shared_seconds.charge(1, n_left) - spent
 
 
 class _Slicer:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -90,7 +90,7 @@ class TimeCorrections:
 
 
 class SharedSeconds:
-    """Seconds of work, divided equally among the fits that use it. Their parts add up to it.
+    """Seconds of work, divided among the fits that use it. Their parts add up to it.
 
     Work that is done again because its result was evicted is divided among the fits that are left.
     """
@@ -102,9 +102,12 @@ class SharedSeconds:
         """Add work that was done."""
         self._owed += seconds
 
-    def charge(self, n_left: int) -> float:
-        """Return the part of a fit, with ``n_left`` fits to charge, including this one."""
-        part = self._owed / max(n_left, 1)
+    def charge(self, cost: float, cost_left: float) -> float:
+        """Return the part of a fit, in proportion to its cost.
+
+        ``cost_left``: the sum for all fits that have not been charged, including this one.
+        """
+        part = self._owed * cost / max(cost_left, cost)
         self._owed -= part
         return part
 
@@ -116,9 +119,9 @@ class TransformCache:
     ----------
     budget_mb : float
         Memory for cached fits in MB, in addition to those that the current fit uses.
-    n_users_left : callable
-        Returns the number of fits that need a transformer and have not ended, given its token. Each
-        of them is charged an equal part of the transformer's time.
+    cost_left : callable
+        Returns the costs of all fits that need some work and have not ended, given its token. Each
+        of them is charged its part of the time that the work takes.
     unshareable : set of int
         Tokens of transformers that must not be shared. The cache adds those that turn out to be.
     """
@@ -126,10 +129,10 @@ class TransformCache:
     def __init__(
         self,
         budget_mb: float,
-        n_users_left: Callable[[int], int],
+        cost_left: Callable[[int], float],
         unshareable: set[int] | None = None,
     ) -> None:
-        self._budget_mb, self._n_users_left = budget_mb, n_users_left
+        self._budget_mb, self._cost_left = budget_mb, cost_left
         self.unshareable = set() if unshareable is None else unshareable
         """Tokens of transformers that must not be shared."""
         self.is_spoiled = False
@@ -142,10 +145,12 @@ class TransformCache:
         self._computing: list[DataKey | None] = []
         self._seconds: dict[tuple[int, Phase], SharedSeconds] = defaultdict(SharedSeconds)
         self._used: set[tuple[int, Phase]] = set()
+        self._costs: Mapping[int, float] = {}
         self._times = TimeCorrections()
 
-    def begin_fit(self) -> None:
-        """Forget what belongs to the previous fit."""
+    def begin_fit(self, costs: Mapping[int, float]) -> None:
+        """Forget what belongs to the previous fit. ``costs``: those of the new one, by token."""
+        self._costs = costs
         self._handed_out.clear()
         self._used.clear()
         self._times = TimeCorrections()
@@ -163,7 +168,7 @@ class TransformCache:
     def evict_unneeded(self, is_needed: Callable[[int], bool]) -> None:
         """Evict the transformers that no remaining fit needs. ``is_needed`` gets their tokens."""
         for key in [key for key in self._fits if not is_needed(key.token)]:
-            self._evict(key)
+            self.evict(key)
 
     def protect(self, value: ArrayLike, part: str) -> ProtectedValue | None:
         """Return a protected value with a new key, or None if it cannot be protected.
@@ -208,7 +213,7 @@ class TransformCache:
         compute : callable
             Calls ``fit`` or ``fit_transform``.
         """
-        cached_fit = self._find_fit(key)
+        cached_fit = self.find_fit(key)
         if cached_fit is not None:
             self._use(key.token, "fit")
         else:
@@ -274,7 +279,9 @@ class TransformCache:
     def settle_times(self) -> TimeCorrections:
         """Charge the current fit its parts of the work that it used, and return its corrections."""
         for token, phase in self._used:
-            part = self._seconds[token, phase].charge(self._n_users_left(token))
+            part = self._seconds[token, phase].charge(
+                self._costs.get(token, 1.0), self._cost_left(token)
+            )
             setattr(self._times, phase, getattr(self._times, phase) + part)
         self._used.clear()
         return self._times
@@ -287,13 +294,14 @@ class TransformCache:
         self._seconds[token, phase].add(seconds)
         setattr(self._times, phase, getattr(self._times, phase) - seconds)
 
-    def _find_fit(self, key: FitKey) -> CachedFit | None:
+    def find_fit(self, key: FitKey) -> CachedFit | None:
+        """Return the fit with ``key``, if there is one that can be used."""
         cached_fit = self._fits.pop(key, None)
         if cached_fit is None:
             return None
         self._fits[key] = cached_fit  # at the end, as the most recently used one
         if cached_fit.output is not None and not cached_fit.output.is_intact():
-            self._evict(key)
+            self.evict(key)
             return None
         return cached_fit
 
@@ -355,7 +363,7 @@ class TransformCache:
                 break
             if key != current.key or self._sizes_mb[key] > self._budget_mb:
                 self._remember(self._fits[key])
-                self._evict(key)
+                self.evict(key)
 
     def _remember(self, cached_fit: CachedFit) -> None:
         """Remember the outputs of a fit, to recognize them if they are computed again."""
@@ -364,6 +372,7 @@ class TransformCache:
             if output is not None and self._evicted.get(source, (None,))[0] != output.key:
                 self._evicted[source] = output.key, output.digest()
 
-    def _evict(self, key: FitKey) -> None:
+    def evict(self, key: FitKey) -> None:
+        """Forget a fit."""
         del self._fits[key]
         self._sizes_mb.pop(key, None)

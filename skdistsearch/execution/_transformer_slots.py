@@ -21,6 +21,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdistsearch._typing import Parameters
 from skdistsearch.execution._value_key import key_of
+from skdistsearch.model_paths import PathFamily
 
 _COPY_PARAMETERS = ("copy", "copy_X", "copy_x")  # if False, the estimator may modify its input
 _PLACEHOLDERS = (None, "passthrough", "drop")
@@ -34,12 +35,18 @@ class TransformerSlot:
 
     transformer: Any
     """The transformer."""
-    key: Hashable
-    """Equal for two slots if their transformers do the same work."""
+    key: tuple[Hashable, Hashable]
+    """Keys of the input and of the transformer. Equal for two slots if they do the same work."""
     columns: Hashable
     """Key of the columns that a ColumnTransformer selects for it. None in other estimators."""
     replace: Callable[[object], None]
     """Puts another object in the slot."""
+
+    def base_key(self, family: PathFamily) -> Hashable:
+        """Return a key of the work that does not depend on the parameter of a path family."""
+        context, _ = self.key
+        base = clone(self.transformer).set_params(**{family.parameter: family.base_value})
+        return "base", context, key_of(base)
 
 
 def iter_slots(estimator: Any, context: Hashable = ()) -> Iterator[TransformerSlot]:

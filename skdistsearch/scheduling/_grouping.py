@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, chain, groupby
 
-from skdistsearch._batch import Batch
+from skdistsearch._batch import Batch, SharedWork
 from skdistsearch.scheduling._chunks import (
     GOLDEN_RATIO,
     Chunk,
@@ -17,6 +17,7 @@ from skdistsearch.scheduling._chunks import (
     interleaved_chunks,
 )
 from skdistsearch.scheduling._factoring import factoring_chunks
+from skdistsearch.scheduling._leading_fits import LeadingFits
 
 
 def make_chunks(
@@ -54,6 +55,13 @@ def make_chunks(
     >>> make_chunks(batch, [0, 1, 2, 3, 4], 2, fits_per_chunk=3)
     [(0, 1, 2), (3, 4)]
     """
+    leading = LeadingFits(batch, fits)
+    return list(map(leading.with_followers, _cut(batch, leading.fits, n_chunks, fits_per_chunk)))
+
+
+def _cut(
+    batch: Batch, fits: Sequence[int], n_chunks: int, fits_per_chunk: int | str
+) -> list[Chunk]:
     if isinstance(fits_per_chunk, numbers.Integral):
         return consecutive_chunks(_in_shared_order(batch, fits), int(fits_per_chunk))
     if shares_transformers(batch) and len(fits) > n_chunks:
@@ -63,9 +71,13 @@ def make_chunks(
 
 def make_container_chunks(batch: Batch, fits: Sequence[int], n_workers: int) -> list[Chunk]:
     """Cut fits into chunks for tasks that each start a container, ``n_workers`` at a time."""
-    if shares_transformers(batch) and len(fits) > n_workers:
-        return chunk_per_group(batch, fits, n_workers)
-    return factoring_chunks(fits, n_workers, seconds=batch.context.expected_seconds)
+    leading = LeadingFits(batch, fits)
+    if shares_transformers(batch) and len(leading.fits) > n_workers:
+        chunks = chunk_per_group(batch, leading.fits, n_workers)
+    else:
+        seconds = batch.context.expected_seconds
+        chunks = factoring_chunks(leading.fits, n_workers, seconds=seconds)
+    return list(map(leading.with_followers, chunks))
 
 
 def shares_transformers(batch: Batch) -> bool:
@@ -74,17 +86,23 @@ def shares_transformers(batch: Batch) -> bool:
     return work is not None and any(work.tokens)
 
 
+def order_by_shared_work(batch: Batch, fits: Sequence[int]) -> list[int]:
+    """Return the fits in an order in which those with shared work follow each other."""
+    leading = LeadingFits(batch, fits)
+    return list(leading.with_followers(_in_shared_order(batch, leading.fits)))
+
+
 def group_by_shared_work(batch: Batch, fits: Sequence[int]) -> list[Chunk]:
     """Return the fits in groups that share data and work, in the order in which to run them.
 
-    Without shared work, all fits are one group.
+    Without shared work, all fits are one group. Pass the `LeadingFits` of paths only.
     """
     work = batch.context.shared_work
     if work is None:
         return [tuple(fits)] if fits else []
     groups = defaultdict(list)
     for fit in fits:
-        groups[batch.fits[fit].split, _first_token(work.tokens[fit])].append(fit)
+        groups[batch.fits[fit].split, _first_token(work, fit)].append(fit)
     ordered = [
         # fits that have more in common are closer to each other
         tuple(sorted(group, key=lambda fit: (_sort_key(work.tokens[fit]), fit)))
@@ -157,8 +175,10 @@ def _mix_group(batch: Batch, group: Chunk) -> Chunk:
     )
 
 
-def _first_token(tokens: Iterable[int | None]) -> int:
-    return next((token for token in tokens if token is not None), -1)
+def _first_token(work: SharedWork, fit: int) -> int:
+    """Return the token of the first work that a fit shares, or -1."""
+    token = next((token for token in work.tokens[fit] if token is not None), -1)
+    return work.bases[token].token if token in work.bases else token
 
 
 def _sort_key(tokens: Iterable[int | None]) -> tuple[int, ...]:

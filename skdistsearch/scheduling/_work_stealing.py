@@ -22,6 +22,7 @@ from typing import TypeAlias
 from skdistsearch._batch import Batch
 from skdistsearch.scheduling._chunks import Chunk
 from skdistsearch.scheduling._grouping import group_by_shared_work
+from skdistsearch.scheduling._leading_fits import LeadingFits
 
 UnitGroups: TypeAlias = Sequence[Sequence[Chunk]]
 """The units of each group of fits with shared work."""
@@ -31,7 +32,9 @@ _UNITS_PER_WORKER = 4  # of the fits that are left: units shrink towards the end
 
 def make_units(batch: Batch, fits: Sequence[int], n_workers: int) -> list[list[Chunk]]:
     """Group fits by shared work, and cut the groups into units for ``n_workers`` workers."""
-    return split_into_units(group_by_shared_work(batch, fits), n_workers)
+    leading = LeadingFits(batch, fits)
+    groups = split_into_units(group_by_shared_work(batch, leading.fits), n_workers)
+    return [list(map(leading.with_followers, units)) for units in groups]
 
 
 def split_into_units(groups: Sequence[Chunk], n_workers: int) -> list[list[Chunk]]:

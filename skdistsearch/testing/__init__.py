@@ -1,8 +1,10 @@
-"""Tools for authors of backends: a test suite, a faulty estimator and a simulated cloud.
+"""Tools for authors of backends and path families: test suites, and a simulated cloud.
 
 Contents
 --------
 - `_suite`: `BackendSuite`, the tests that every backend must pass.
+- `_path_suite`: `PathFamilySuite`, the tests that every path family must pass.
+- `_differences`: `find_differences`, between two fitted models.
 - `_estimators`: `FaultyRegressor`, which fails, hangs or kills its process on demand.
 - `_aws`: `LocalAWS`, which simulates S3 and AWS Batch; `_aws_server` is its server process.
 
@@ -10,11 +12,15 @@ This package may import all others; no other package imports it. Start reading a
 """
 
 from skdistsearch.testing._aws import LocalAWS
+from skdistsearch.testing._differences import find_differences
 from skdistsearch.testing._estimators import FaultyRegressor
+from skdistsearch.testing._path_suite import PathFamilySuite
 from skdistsearch.testing._suite import BackendSuite
 
 __all__ = [
     "BackendSuite",
     "FaultyRegressor",
     "LocalAWS",
+    "PathFamilySuite",
+    "find_differences",
 ]

@@ -26,7 +26,7 @@ def make_stand_in(transformer):
     pipe = Pipeline([("a", transformer), ("model", Ridge())])
     slots = list(iter_slots(pipe))
     tokens = [0 if slot.transformer is transformer else None for slot in slots]
-    install_cached_transformers(slots, tokens, cache)
+    install_cached_transformers(slots, tokens, cache, {})
     return pipe.steps[0][1], cache
 
 

@@ -41,7 +41,7 @@ def test_value_has_a_key_until_it_is_changed():
 def test_values_are_forgotten_when_the_next_fit_begins():
     cache = make_cache()
     shared = share_new(cache, ["a", "b"])
-    cache.begin_fit()
+    cache.begin_fit({})
     assert cache.find_data_key(shared) is None
 
 
@@ -78,7 +78,7 @@ def test_transformer_that_changes_in_transform_spoils_the_fit(transformer, is_sp
     fit_and_transform(cache, transformer)
     assert cache.is_spoiled is is_spoiled
     assert cache.unshareable == ({0} if is_spoiled else set())
-    cache.begin_fit()
+    cache.begin_fit({})
     assert not cache.is_spoiled
 
 
@@ -101,9 +101,9 @@ def test_output_computed_again_after_eviction_has_its_old_key_only_if_it_is_equa
 def test_seconds_of_work_that_is_done_again_are_charged_too():
     seconds = SharedSeconds()
     seconds.add(4.0)
-    parts = [seconds.charge(4)]
+    parts = [seconds.charge(1, 4)]
     seconds.add(6.0)
-    parts += [seconds.charge(n_left) for n_left in (3, 2, 1)]
+    parts += [seconds.charge(1, n_left) for n_left in (3, 2, 1)]
     assert parts == [1.0, 3.0, 3.0, 3.0]
 
 
