@@ -6,6 +6,7 @@ from pathlib import Path
 ORDER = (
     "quickstart",
     "model_families",
+    "paths",
     "text_pipeline",
     "halving",
     "early_stopping",

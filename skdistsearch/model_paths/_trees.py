@@ -1,6 +1,6 @@
 """Decision trees of scikit-learn: a tree is grown to its full size, and then pruned.
 
-``fit`` itself grows the whole tree whatever ``ccp_alpha`` is, and prunes it at its end.
+``fit`` itself grows the whole tree with every ``ccp_alpha``, and prunes it at its end.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def test_model_behind_a_transformer_that_cannot_be_shared_is_fitted_each_time():
     pipe = make_pipeline(Draws(), SteppingRegressor())
     grid = {"steppingregressor__n_steps": [1, 2, 4]}
     DistributedSearchCV(pipe, grid, cv=3, refit=False).fit(X, Y)
-    assert {n: FITS.count(n) for n in (1, 2, 4)} == {1: 3, 2: 3, 4: 4}  # the first was spoilt
+    assert {n: FITS.count(n) for n in (1, 2, 4)} == {1: 3, 2: 3, 4: 4}  # the first ran twice
 
 
 def test_fit_parameters_that_see_the_number_of_steps_are_not_shared():
