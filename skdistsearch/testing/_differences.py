@@ -34,7 +34,7 @@ def find_differences(model: object, other: object) -> list[str]:
     >>> from sklearn.linear_model import Ridge
     >>> from skdistsearch.testing import find_differences
     >>> find_differences(Ridge().fit([[1], [2]], [1, 2]), Ridge().fit([[1], [2]], [1, 3]))
-    ['.coef_', '.intercept_']
+    ['.coef_']
     """
     return list(_Comparison().compare(model, other, ""))
 
