@@ -31,6 +31,16 @@ class Mine(FaultyRegressor):
     """A class of the script, which is pickled by value."""
 
 
+class HoldingLock(FaultyRegressor):
+    """With behavior "hold", sleeps without releasing the interpreter lock."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        if self.behavior == "hold":
+            ctypes.PyDLL(None).usleep(600_000_000)
+        return self
+
+
 def on_batch(**options):
     return MetaflowBackend(compute="batch", image="any", **options)
 
@@ -74,8 +84,8 @@ def search_without_settings():
 
 def search_with_deadly_fits():
     warnings.simplefilter("always")
-    model = FaultyRegressor(folder=str(FITS), duration_s=0.5)
-    grid = [{"factor": [1.0, 2.0]}, {"behavior": ["kill", "sleep"]}, {"factor": [4.0]}]
+    model = HoldingLock(folder=str(FITS), duration_s=0.5)
+    grid = [{"factor": [1.0, 2.0]}, {"behavior": ["kill", "hold"]}, {"factor": [4.0]}]
     backend = on_batch(fits_per_task=5, fit_timeout_s=4)
     cv = ShuffleSplit(1, random_state=0)
     search = DistributedSearchCV(model, grid, cv=cv, backend=backend, refit=False).fit(X, y)
@@ -85,22 +95,6 @@ def search_with_deadly_fits():
     np.testing.assert_array_equal(scores[[0, 1, 4]], expected["mean_test_score"])
     assert np.isnan(scores[[2, 3]]).all()
     assert len(search.runs_) == 1
-
-
-def search_that_holds_the_interpreter_lock():
-    warnings.simplefilter("always")
-    model = make_pipeline(FunctionTransformer(hold_interpreter_lock), Mine())
-    grid = {"functiontransformer__kw_args": [{"seconds": 0}, {"seconds": 600}, {"seconds": 0}]}
-    backend = on_batch(fits_per_task=3, fit_timeout_s=2)
-    cv = ShuffleSplit(1, random_state=0)
-    search = DistributedSearchCV(model, grid, cv=cv, backend=backend, refit=False).fit(X, y)
-    assert list(np.isfinite(search.cv_results_["mean_test_score"])) == [True, False, True]
-    assert len(search.runs_) == 1
-
-
-def hold_interpreter_lock(X, seconds):
-    ctypes.PyDLL(None).usleep(seconds * 1_000_000)
-    return X
 
 
 def search_that_leaves_children():
