@@ -74,7 +74,7 @@ def search_with_another_version():
     """Pretend that this machine has another version of scikit-learn than the containers."""
     version = importlib.metadata.version
     importlib.metadata.version = lambda name: "0.1" if name == "scikit-learn" else version(name)
-    backend = on_batch(fits_per_task=1)
+    backend = on_batch(fits_per_task=2)
     DistributedSearchCV(Mine(), {"factor": [1.0, 2.0]}, cv=2, backend=backend).fit(X, y)
 
 
@@ -120,8 +120,9 @@ def search_that_keeps_models():
     outputs = {"extract": {"leaves": "tree___n_leaves"}, "keep": ("predictions", "estimators")}
     expected = [cross_val_predict(tree.set_params(max_depth=n), X, y, cv=2) for n in (1, 2)]
     for checkpoint in (None, "night", "night", str(Path("here").absolute())):
+        backend = on_batch(fits_per_task="auto" if checkpoint is None else 4)
         search = DistributedSearchCV(
-            tree, grid, cv=2, backend=on_batch(), checkpoint=checkpoint, **outputs
+            tree, grid, cv=2, backend=backend, checkpoint=checkpoint, **outputs
         ).fit(X, y)
         np.testing.assert_array_equal(search.oof_predictions_["predict"], expected)
         leaves = [[model.get_n_leaves() for model in folds] for folds in search.fold_estimators_]
