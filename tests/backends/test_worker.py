@@ -30,10 +30,10 @@ def grow_as_with_tensorflow(mb=0, limit_mb=-1):
 
 
 def test_worker_that_grows_is_replaced_and_no_fit_is_lost():
-    grid = {"probe": [grow_as_with_tensorflow], "number": list(range(6))}
+    grid = {"probe": [grow_as_with_tensorflow], "number": list(range(3))}
     search = DistributedSearchCV(ProbingRegressor(), grid, cv=2, n_jobs=2, refit=False).fit(X, y)
     pids = [search.cv_results_[f"split{split}_test_score"] for split in range(2)]
-    assert len(np.unique(pids)) >= 6  # two processes at a time, each for one fit
+    assert len(np.unique(pids)) >= 3  # two processes at a time, each for one fit
     assert np.isfinite(pids).all()
 
 

@@ -487,11 +487,10 @@ def start_script(lab, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_killed_search_resumes(n_jobs, lab, start_script):
-    # Workers check once a second whether their parent is alive
-    grid = {"factor": [float(n) for n in range(8)], "duration_s": [0.4]}
-    killed = start_script("run_counting_search.py", n_jobs, grid)
+def test_killed_search_resumes(lab, start_script):
+    # With worker processes: tests/backends/metaflow/test_stopped_caller.py
+    grid = {"factor": [float(n) for n in range(8)], "duration_s": [0.2]}
+    killed = start_script("run_counting_search.py", 1, grid)
     killed.wait_for(lambda: lab.n_saved() >= 3)
     killed.process.kill()
     killed.process.communicate()

@@ -19,10 +19,11 @@ class Mine(Ridge):
     """A class of the script, which is pickled by value."""
 
 
-def fit(backend="metaflow", **options):
+def fit(backend="metaflow", n_jobs=1, **options):
     grid = {"alpha": [0.1, 1.0]}
     expected = GridSearchCV(Mine(), grid, cv=2).fit(X, y).cv_results_["mean_test_score"]
-    search = DistributedSearchCV(Mine(), grid, cv=2, backend=backend, **options).fit(X, y)
+    search = DistributedSearchCV(Mine(), grid, cv=2, backend=backend, n_jobs=n_jobs, **options)
+    search.fit(X, y)
     assert list(search.cv_results_["mean_test_score"]) == list(expected)
     return search
 

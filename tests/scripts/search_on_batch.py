@@ -31,6 +31,16 @@ class Mine(FaultyRegressor):
     """A class of the script, which is pickled by value."""
 
 
+class HoldingLock(FaultyRegressor):
+    """With behavior "hold", sleeps without releasing the interpreter lock."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        if self.behavior == "hold":
+            ctypes.PyDLL(None).usleep(600_000_000)
+        return self
+
+
 def on_batch(**options):
     return MetaflowBackend(compute="batch", image="any", **options)
 
@@ -64,7 +74,7 @@ def search_with_another_version():
     """Pretend that this machine has another version of scikit-learn than the containers."""
     version = importlib.metadata.version
     importlib.metadata.version = lambda name: "0.1" if name == "scikit-learn" else version(name)
-    backend = on_batch(fits_per_task=1)
+    backend = on_batch(fits_per_task=2)
     DistributedSearchCV(Mine(), {"factor": [1.0, 2.0]}, cv=2, backend=backend).fit(X, y)
 
 
@@ -74,8 +84,8 @@ def search_without_settings():
 
 def search_with_deadly_fits():
     warnings.simplefilter("always")
-    model = FaultyRegressor(folder=str(FITS), duration_s=0.5)
-    grid = [{"factor": [1.0, 2.0]}, {"behavior": ["kill", "sleep"]}, {"factor": [4.0]}]
+    model = HoldingLock(folder=str(FITS), duration_s=0.5)
+    grid = [{"factor": [1.0, 2.0]}, {"behavior": ["kill", "hold"]}, {"factor": [4.0]}]
     backend = on_batch(fits_per_task=5, fit_timeout_s=4)
     cv = ShuffleSplit(1, random_state=0)
     search = DistributedSearchCV(model, grid, cv=cv, backend=backend, refit=False).fit(X, y)
@@ -85,22 +95,6 @@ def search_with_deadly_fits():
     np.testing.assert_array_equal(scores[[0, 1, 4]], expected["mean_test_score"])
     assert np.isnan(scores[[2, 3]]).all()
     assert len(search.runs_) == 1
-
-
-def search_that_holds_the_interpreter_lock():
-    warnings.simplefilter("always")
-    model = make_pipeline(FunctionTransformer(hold_interpreter_lock), Mine())
-    grid = {"functiontransformer__kw_args": [{"seconds": 0}, {"seconds": 600}, {"seconds": 0}]}
-    backend = on_batch(fits_per_task=3, fit_timeout_s=2)
-    cv = ShuffleSplit(1, random_state=0)
-    search = DistributedSearchCV(model, grid, cv=cv, backend=backend, refit=False).fit(X, y)
-    assert list(np.isfinite(search.cv_results_["mean_test_score"])) == [True, False, True]
-    assert len(search.runs_) == 1
-
-
-def hold_interpreter_lock(X, seconds):
-    ctypes.PyDLL(None).usleep(seconds * 1_000_000)
-    return X
 
 
 def search_that_leaves_children():
@@ -126,8 +120,9 @@ def search_that_keeps_models():
     outputs = {"extract": {"leaves": "tree___n_leaves"}, "keep": ("predictions", "estimators")}
     expected = [cross_val_predict(tree.set_params(max_depth=n), X, y, cv=2) for n in (1, 2)]
     for checkpoint in (None, "night", "night", str(Path("here").absolute())):
+        backend = on_batch(fits_per_task="auto" if checkpoint is None else 4)
         search = DistributedSearchCV(
-            tree, grid, cv=2, backend=on_batch(), checkpoint=checkpoint, **outputs
+            tree, grid, cv=2, backend=backend, checkpoint=checkpoint, **outputs
         ).fit(X, y)
         np.testing.assert_array_equal(search.oof_predictions_["predict"], expected)
         leaves = [[model.get_n_leaves() for model in folds] for folds in search.fold_estimators_]

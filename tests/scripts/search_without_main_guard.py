@@ -9,6 +9,6 @@ class Mine(Ridge):
     """A class of the script, which is pickled by value."""
 
 
-search = DistributedSearchCV(Mine(), {"alpha": [0.1, 1.0]}, cv=2, backend="metaflow")
+search = DistributedSearchCV(Mine(), {"alpha": [0.1, 1.0]}, cv=2, n_jobs=1, backend="metaflow")
 search.fit([[1], [2]] * 5, [0, 1] * 5)
 assert len(search.runs_) == 1

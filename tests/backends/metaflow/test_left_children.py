@@ -18,7 +18,8 @@ from skdistsearch import DistributedSearchCV, MetaflowBackend
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(60),
+    pytest.mark.timeout(120),
+    pytest.mark.xdist_group("left children"),
     pytest.mark.skipif(sys.platform != "linux", reason="finds orphans in /proc"),
 ]
 X, y = load_diabetes(return_X_y=True)
@@ -61,7 +62,7 @@ def leave_thread(folder):
 
 
 def probe_once(folder, leave):
-    """Call ``leave`` in the first fit; return the number of fits that have begun."""
+    """Call ``leave`` in the first of the fits that share a folder."""
     begun = len(list(Path(folder).glob("begun-*")))
     Path(folder, f"begun-{begun}-{os.getpid()}").touch()
     if not begun:
@@ -75,20 +76,43 @@ def living(folder):
     return [pid for pid in pids if Path("/proc", pid).exists()]
 
 
-@pytest.mark.parametrize(
-    "leave",
-    [leave_program, leave_program_and_die, leave_daemon, leave_process, leave_fork, leave_thread],
-)
-def test_fit_that_leaves_something_behind_does_not_hang_the_run(leave, tmp_path):
-    probe = partial(probe_once, str(tmp_path), leave)
+def run_search(folders):
+    """Run a task for each folder, with two fits; the first one leaves something behind."""
+    probes = [partial(probe_once, str(folder), leave) for leave, folder in folders.items()]
     search = DistributedSearchCV(
         ProbingRegressor(),
-        {"probe": [probe], "number": [0, 1]},
+        {"probe": probes},
         cv=2,
-        backend=MetaflowBackend(max_workers=1, fits_per_task=4),
+        backend=MetaflowBackend(max_workers=2, fits_per_task=2),
         refit=False,
     ).fit(X, y)
-    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], [1.0, 1.0])
-    n_tries = 5 if leave is leave_program_and_die else 4
-    assert len(list(tmp_path.glob("begun-*"))) == n_tries  # none of them twice
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], 1.0)
+
+
+LEAVE = [leave_program, leave_daemon, leave_process, leave_fork, leave_thread]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Run a search of which each task leaves something else; return the folders by what it is."""
+    folders = {leave: tmp_path_factory.mktemp(leave.__name__) for leave in LEAVE}
+    run_search(folders)
+    return folders
+
+
+def begun_in(folder):
+    """Return the process of each fit that has begun."""
+    return [path.name.split("-")[2] for path in folder.glob("begun-*")]
+
+
+@pytest.mark.parametrize("leave", LEAVE)
+def test_fit_that_leaves_something_behind_does_not_hang_the_run(leave, folders):
+    first, second = begun_in(folders[leave])  # none of them twice
+    assert first == second  # both in the task that it was left in
+    assert living(folders[leave]) == []
+
+
+def test_task_that_leaves_a_program_and_dies_does_not_hang_the_run(tmp_path):
+    run_search({leave_program_and_die: tmp_path})
+    assert len(begun_in(tmp_path)) == 3  # the fit that died runs twice
     assert living(tmp_path) == []

@@ -65,17 +65,12 @@ def test_metaflow_folder_above_the_working_directory_is_used(tmp_path, home):
     assert not home.exists()
 
 
-@pytest.mark.parametrize("source", ["environment", "profile"])
-def test_configured_metaflow_gets_the_run(source, tmp_path, home):
+def test_configured_metaflow_gets_the_run(tmp_path, home):
     root = tmp_path / "configured"
     root.mkdir()
-    env = dict(os.environ)
     setting = {"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(root)}
-    if source == "environment":
-        env |= setting
-    else:
-        (tmp_path / "config_mine.json").write_text(json.dumps(setting))
-        env |= {"METAFLOW_HOME": str(tmp_path), "METAFLOW_PROFILE": "mine"}
+    (tmp_path / "config_mine.json").write_text(json.dumps(setting))
+    env = {**os.environ, "METAFLOW_HOME": str(tmp_path), "METAFLOW_PROFILE": "mine"}
     run_script(tmp_path, "fit", env=env)
     assert len(runs_in(root)) == 1
     assert not home.exists()
@@ -104,6 +99,7 @@ def test_search_in_a_step_of_another_flow(tmp_path, home):
     output = run_script(tmp_path, "run", path=SCRIPTS / "search_in_flow.py", env=env)
     assert "runs ['DistributedSearch/" in output
     assert len(runs_in(tmp_path / "outer")) == 1
+    assert not home.exists()
 
 
 @pytest.mark.parametrize("options", ["n_jobs=2, backend='local'", "backend='metaflow'"])
