@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import reprlib
 import socket
@@ -214,6 +215,8 @@ class LocalCalls:
     estimator. They work in all processes of this machine, and on no other."""
     monitor: FitMonitor | None = None
     """Where the backend tells which fits are running; None if no progress is shown."""
+    deadline: float = math.inf
+    """No fit begins after this time, by `time.monotonic`."""
 
     def subset(self, fits: Sequence[int]) -> LocalCalls:
         """Return what belongs to some of the fits."""
@@ -222,6 +225,7 @@ class LocalCalls:
             calls and [calls[fit] for fit in fits],
             callbacks and [callbacks[fit] for fit in fits],
             self.monitor,
+            self.deadline,
         )
 
 
@@ -281,6 +285,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.fits)
+
+    @property
+    def is_overdue(self) -> bool:
+        """True if no fit must begin any more, and running ones should be ended."""
+        return time.monotonic() >= self.local.deadline
 
     def keywords_of(self, fit: int) -> dict[str, Any]:
         """Return all keyword arguments of a fit.

@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -180,9 +180,10 @@ class Outcome:
 
     fit: int
     """Number of the fit within its batch."""
-    status: Literal["ok", "raised", "lost"]
+    status: Literal["ok", "raised", "lost", "skipped"]
     """``"ok"``: scikit-learn's result is in ``result``. ``"raised"``: the user's code raised an
-    exception. ``"lost"``: the worker died each time the fit was tried."""
+    exception. ``"lost"``: the worker died each time the fit was tried. ``"skipped"``: the search
+    does not run it, because of its ``race`` or ``time_budget_s``. Backends never yield that."""
     result: FitResult | None = None
     """scikit-learn's result of the fit: scores, times in seconds, number of test rows."""
     raised: Raised | None = None
@@ -217,6 +218,10 @@ class Outcome:
     def fit_error(self) -> str | None:
         """The traceback of a fit that failed and got ``error_score``, or None."""
         return None if self.result is None else self.result.get("fit_error")
+
+    def with_fit(self, fit: int) -> Outcome:
+        """Return the outcome with the number of the fit in another batch."""
+        return replace(self, fit=fit)
 
     def to_fields(self) -> dict[str, Any]:
         """Return the outcome as a dict that JSON can represent. Artifacts must be stored.

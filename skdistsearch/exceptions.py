@@ -15,7 +15,8 @@
     ├── PlanError (ValueError)             outcomes do not match the plan
     ├── ReportError (ValueError)           the search lacks the data for a report
     ├── SpecError (ValueError)             a spec of contenders is not valid
-    └── StoreError (OSError)               a store cannot be read or written
+    ├── StoreError (OSError)               a store cannot be read or written
+    └── TimeBudgetError (TimeoutError)     no candidate was complete when the time was up
 
 Exceptions from the user's own estimators and scorers keep their type.
 
@@ -56,6 +57,7 @@ __all__ = [
     "SkDistSearchError",
     "SpecError",
     "StoreError",
+    "TimeBudgetError",
 ]
 
 
@@ -113,3 +115,7 @@ class SpecError(SkDistSearchError, ValueError):
 
 class StoreError(SkDistSearchError, OSError):
     """Folder or bucket that cannot be read or written, or an invalid S3 URL."""
+
+
+class TimeBudgetError(SkDistSearchError, TimeoutError):
+    """Search without a complete candidate when its time was up. The message counts its fits."""

@@ -18,7 +18,7 @@ ROOT = Path(skdistsearch.__file__).parent
 # Lowest first: a package imports only packages of earlier lines.
 LAYERS = [
     {"root"},
-    {"storage", "scheduling", "report", "early_stopping", "ensemble", "model_paths"},
+    {"storage", "scheduling", "report", "early_stopping", "ensemble", "model_paths", "budgets"},
     {"execution"},
     {"backends"},
     {"checkpoints", "model_outputs"},

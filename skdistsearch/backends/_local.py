@@ -105,6 +105,8 @@ def _run_in_this_process(batch: Batch) -> Iterator[Outcome]:
     fits = order_by_shared_work(batch, range(len(batch)))
     runner = Runner(batch, fits)
     for fit in fits:
+        if batch.is_overdue:
+            return
         started_at = time.monotonic()
         batch.report_running(partial(_running_since, fit, started_at))
         yield runner.run_in_process(fit)
@@ -158,9 +160,8 @@ def _run_in_worker_processes(
             )
             pool = _worker_pool(n_workers, environment, run_alone)
             try:
-                yield from _run_workers(
-                    worker, min(n_workers, sum(map(len, groups))), journal, pool
-                )
+                n_needed = min(n_workers, sum(map(len, groups)))
+                yield from _run_workers(batch, worker, n_needed, journal, pool)
             except BrokenProcessPool as exc:
                 yield from journal.read_new()
                 reason = _cause_of_death(exc)
@@ -207,6 +208,7 @@ def _worker_pool(
 
 
 def _run_workers(
+    batch: Batch,
     worker: Callable[[], bool],
     n_workers: int,
     journal: JournalReader,
@@ -220,6 +222,10 @@ def _run_workers(
             yield from journal.read_new()
             for future in done:
                 _raise_errors(future)
+            if batch.is_overdue and running:
+                executor.shutdown(kill_workers=True)
+                yield from journal.read_new()
+                return
         if any(future.result() for future in workers):
             executor.shutdown(kill_workers=True)  # new processes run the pending fits
 

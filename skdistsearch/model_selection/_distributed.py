@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skdistsearch._batch import Batch, Run
 from skdistsearch._typing import ArrayLike
 from skdistsearch.backends import get_backend
+from skdistsearch.budgets import SkippedFits, check_race_metric, limit_time, race
 from skdistsearch.exceptions import PlanError
 from skdistsearch.execution import with_shared_work
 from skdistsearch.model_outputs import OutputCollector, OutputOptions
@@ -44,6 +45,11 @@ BACKEND_CONSTRAINTS: dict[str, Any] = {
     "keep": "no_validation",
 }
 """Constraints of the parameters that all distributed searches have."""
+BUDGET_CONSTRAINTS: dict[str, Any] = {
+    "race": ["boolean"],
+    "time_budget_s": [Real, None],
+}
+"""Constraints of the parameters of searches whose candidates are known before the first fit."""
 
 
 @dataclass
@@ -60,12 +66,16 @@ class ActiveRun:
     """Collects what ``extract=`` and ``keep=`` ask for; None if they ask for nothing."""
     plan: Plan | None = None
     """The plan to assemble; None in a search of its own."""
+    skipped: SkippedFits | None = None
+    """Collects which fits are skipped; None if none can be."""
 
     def start_search(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
         """Stop the capture of nested calls; return what scikit-learn calls to run a round."""
         self.capture.stop()
         if self.plan is not None:
             evaluate_candidates = self.plan.use_planned_candidates(evaluate_candidates)
+        if self.skipped is not None:
+            evaluate_candidates = self.skipped.add_columns(evaluate_candidates)
         if self.collector is not None:
             evaluate_candidates = _with_columns(evaluate_candidates, self.collector)
         return evaluate_candidates
@@ -89,6 +99,8 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
 
     _is_single_round = True  # all candidates are known before the first fit
     _subsamples_rows = False  # each round uses all rows
+    race = False  # a parameter of the searches of one round
+    time_budget_s: float | None = None
 
     def fit(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Self:
         """Run all fits on the backend, then fit the best candidate on all rows.
@@ -127,17 +139,19 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         backend = get_backend(self.backend)
         backend.check()
         collector = self._make_collector()
+        skipped = SkippedFits() if self._skips_fits else None
         run = build_pipeline(
             backend,
             checkpoint=self.checkpoint,
             cache_mb=self.cache_mb,
             collector=collector,
+            budget=self._make_budget(skipped),
             verbose=self.verbose,
             has_rounds=not self._is_single_round,
         )
         self._check_candidates()
         with unwind_on_sigterm():
-            return self._fit_captured(run, collector, X, y, params)
+            return self._fit_captured(run, collector, X, y, params, skipped=skipped)
 
     def plan(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Plan:
         """Make the splits, the candidates and the chunks, and fit nothing.
@@ -171,6 +185,11 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
                 f"{type(self).__name__} runs in several rounds, and the candidates of a round "
                 "depend on the scores of the round before: it cannot be planned at once. Use "
                 "fit(), or plan a DistributedSearchCV or DistributedRandomizedSearchCV."
+            )
+        if self._skips_fits:
+            raise PlanError(
+                "race=True and time_budget_s decide while fits run which fits to skip: such a "
+                "search cannot be planned. Use fit(), or leave them out."
             )
         self._validate_params()
         fits_per_task = get_backend(self.backend).fits_per_task
@@ -226,6 +245,23 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_twin})
         return self
 
+    @property
+    def _skips_fits(self) -> bool:
+        """True if the search may end without running all fits."""
+        return self.race or self.time_budget_s is not None
+
+    def _make_budget(self, skipped: SkippedFits | None) -> Callable[[Run], Run] | None:
+        """Return what keeps the search from running all fits, if it has such a parameter."""
+        if skipped is None:
+            return None
+        if self.race and self.time_budget_s is not None:
+            raise ValueError("race=True and time_budget_s cannot be combined. Use one of them.")
+        if self.race:
+            metric = check_race_metric(self.scoring, self.refit)
+            return lambda run: race(run, metric, skipped)
+        seconds, seed = float(self.time_budget_s or 0), getattr(self, "random_state", None)
+        return lambda run: limit_time(run, seconds, skipped, seed)
+
     def _check_candidates(self) -> None:
         """Raise an error if the candidates are invalid. Called before any fit."""
 
@@ -246,14 +282,15 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         y: ArrayLike,
         params: Mapping[str, Any],
         plan: Plan | None = None,
+        skipped: SkippedFits | None = None,
     ) -> Self:
         """Call scikit-learn's ``fit`` with a joblib backend that hands its calls to ``run``."""
         with (
             JoblibCapture(run, self.n_jobs, self.verbose).active() as capture,
-            self._activate_run(ActiveRun(capture, collector, plan)),
+            self._activate_run(ActiveRun(capture, collector, plan, skipped)),
         ):
             super().fit(X, y, **params)
-        self._set_attributes(capture, collector)
+        self._set_attributes(capture, collector, skipped)
         return self
 
     @contextmanager
@@ -264,7 +301,12 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         finally:
             del self._active_run
 
-    def _set_attributes(self, capture: JoblibCapture, collector: OutputCollector | None) -> None:
+    def _set_attributes(
+        self,
+        capture: JoblibCapture,
+        collector: OutputCollector | None,
+        skipped: SkippedFits | None,
+    ) -> None:
         """Set the attributes that scikit-learn's search does not have; remove earlier ones."""
         for name in self.__dict__.pop("_own_attributes", ()):
             self.__dict__.pop(name, None)
@@ -274,6 +316,8 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         }
         if collector is not None:
             attributes |= collector.search_attributes(getattr(self, "best_index_", None))
+        if skipped is not None:
+            attributes["stopped_"] = skipped.reason
         if capture.metaflow_runs:
             attributes["runs_"] = capture.metaflow_runs
         self.__dict__.update(attributes, _own_attributes=tuple(attributes))

@@ -121,6 +121,23 @@ _PARTS = {
             ``"estimators"`` keeps the fitted models. Halving searches keep no predictions, because
             each round uses a subsample.
         """,
+    "budget_parameters": """
+        race : bool, default=False
+            Whether to drop the worse half of the candidates after each split. At least five are
+            fitted on all splits, and the best of these wins. Saves about half of the fits with five
+            splits, at a small loss: the winner of the whole search may be dropped. ``refit`` names
+            the metric that decides, if there are several.
+        time_budget_s : float or None, default=None
+            Seconds after which no fit begins, and running ones are ended. With one process, the fit
+            that runs is finished. Candidates are tried in a random order, and the best of those
+            that were fitted on all splits wins. The refit comes in addition.
+        """,
+    "budget_attributes": """
+        stopped_ : str
+            ``"race"`` or ``"time_budget_s"`` if fits were skipped because of that parameter, else
+            empty. ``cv_results_`` then has ``n_splits_done``. A candidate that was not fitted on
+            all splits has NaN as its mean, and is ranked last. Only with one of the two.
+        """,
     "fitted_attributes": """
         cv_results_ : dict of str to ndarray
             Scores, times in seconds, ranks and parameters, with one entry for each candidate.

@@ -7,6 +7,8 @@ pass them on the way back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from skdistsearch._batch import Run
 from skdistsearch.backends import Backend
 from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
@@ -21,6 +23,7 @@ def build_pipeline(
     checkpoint: object = None,
     cache_mb: float | None = None,
     collector: OutputCollector | None = None,
+    budget: Callable[[Run], Run] | None = None,
     verbose: int = 0,
     has_rounds: bool = False,
 ) -> Run:
@@ -36,6 +39,8 @@ def build_pipeline(
         Memory for shared work, in MB; 0 shares nothing.
     collector : OutputCollector or None
         Collects what ``extract=`` and ``keep=`` ask for.
+    budget : callable or None
+        Wraps a run so that it skips some of the fits.
     verbose : int
         Show the progress, unless it is 0.
     has_rounds : bool
@@ -46,6 +51,8 @@ def build_pipeline(
         url = checkpoint_url(checkpoint, backend.checkpoint_root())
         run = resume_from_checkpoint(run, url)
     run = share_work(run, cache_mb)  # equal fits become one before the checkpoint sees them
+    if budget is not None:
+        run = budget(run)
     if verbose or is_logged():
         run = show_progress(
             run, verbose, has_rounds=has_rounds

@@ -55,6 +55,10 @@ class Progress:
 
     def add_outcome(self, outcome: Outcome) -> None:
         """Count an outcome."""
+        if outcome.status == "skipped":
+            self.n_fits -= 1
+            self._durations.remove(self._batch.fits[outcome.fit])
+            return
         is_failed = outcome.status == "raised" or bool(outcome.fit_error)
         self._n_by_status["failed" if is_failed else outcome.status] += 1
         fit = self._batch.fits[outcome.fit]
@@ -183,6 +187,10 @@ class Durations:
         if seconds > 0:
             self._seconds[kind].append(seconds)
             self.busy_s += seconds if is_new else 0
+
+    def remove(self, fit: Fit) -> None:
+        """Count a fit that will not run."""
+        self._n_pending[_kind(fit)] -= 1
 
     def median(self, fit: Fit) -> float | None:
         """Return the median of fits of the same kind, or None if too few have finished."""

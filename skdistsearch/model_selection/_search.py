@@ -19,7 +19,11 @@ from skdistsearch._typing import (
     Scoring,
 )
 from skdistsearch.backends import Backend
-from skdistsearch.model_selection._distributed import BACKEND_CONSTRAINTS, DistributedSearchMixin
+from skdistsearch.model_selection._distributed import (
+    BACKEND_CONSTRAINTS,
+    BUDGET_CONSTRAINTS,
+    DistributedSearchMixin,
+)
 from skdistsearch.model_selection._docstring import fill_docstring
 from skdistsearch.model_selection._param_grid import check_param_grid, make_candidates
 
@@ -55,11 +59,13 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
         instance has before the search, independently of the other dicts.
     {backend_parameters}
     {keep}
+    {budget_parameters}
 
     Attributes
     ----------
     {fitted_attributes}
     {own_attributes}
+    {budget_attributes}
     oof_predictions_ : dict of str to ndarray
         Out-of-fold predictions by method, of shape (n_candidates, n_samples) or (n_candidates,
         n_samples, n_classes or n_outputs): for each candidate, the result of
@@ -150,6 +156,7 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
         "param_grid": [dict, list],
         "random_state": ["random_state"],
         **BACKEND_CONSTRAINTS,
+        **BUDGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -171,6 +178,8 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
         cache_mb: float | None = None,
         extract: Mapping[str, str | Callable[[Any], float]] | None = None,
         keep: str | tuple[str, ...] = (),
+        race: bool = False,
+        time_budget_s: float | None = None,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -190,6 +199,8 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
         self.cache_mb = cache_mb
         self.extract = extract
         self.keep = keep
+        self.race = race
+        self.time_budget_s = time_budget_s
 
     def _check_candidates(self) -> None:
         check_param_grid(self.param_grid, self.estimator)
@@ -238,11 +249,13 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
     {return_train_score}
     {backend_parameters}
     {keep}
+    {budget_parameters}
 
     Attributes
     ----------
     {fitted_attributes}
     {own_attributes}
+    {budget_attributes}
     oof_predictions_ : dict of str to ndarray
         Out-of-fold predictions by method; see `~skdistsearch.DistributedSearchCV`.
 
@@ -272,6 +285,7 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
     _parameter_constraints: dict[str, Any] = {
         **RandomizedSearchCV._parameter_constraints,
         **BACKEND_CONSTRAINTS,
+        **BUDGET_CONSTRAINTS,
     }
 
     def __init__(
@@ -294,6 +308,8 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
         cache_mb: float | None = None,
         extract: Mapping[str, str | Callable[[Any], float]] | None = None,
         keep: str | tuple[str, ...] = (),
+        race: bool = False,
+        time_budget_s: float | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -314,3 +330,5 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
         self.cache_mb = cache_mb
         self.extract = extract
         self.keep = keep
+        self.race = race
+        self.time_budget_s = time_budget_s

@@ -89,7 +89,8 @@ def run_until_done(batch: Batch, attempt: Attempt) -> Generator[Outcome]:
     Yields
     ------
     outcome : Outcome
-        One for each fit. A fit whose worker died twice has status ``"lost"``.
+        One for each fit. A fit whose worker died twice has status ``"lost"``. If the time of the
+        search is up, fits may have none.
 
     Raises
     ------
@@ -125,7 +126,7 @@ def run_until_done(batch: Batch, attempt: Attempt) -> Generator[Outcome]:
     'candidate 1 (alpha=1.0), split 0: its worker died 2 times. Out of memory.'
     """
     pending = PendingFits(batch)
-    while pending.fits:
+    while pending.fits and not batch.is_overdue:
         failure = yield from pending.complete(attempt(pending))
         if failure is not None and pending.fits:
             yield from pending.record_failure(failure)
