@@ -219,8 +219,8 @@ class SklearnCall:
             sys.stdout.write(outcome.stdout)
         if outcome.status == "lost":
             return self._result_of_lost_fit(outcome)
-        if outcome.status == "skipped":
-            return dict(outcome.result or {})
+        if outcome.status == "skipped" and outcome.result is not None:
+            return outcome.result.copy()
         if not outcome.callbacks_fired:
             self._fire_callbacks()
         if outcome.raised is not None:
