@@ -206,7 +206,7 @@ def test_search_without_metaflow_has_no_runs():
 
 # Canaries: each fails if scikit-learn or joblib changes a name that this package relies on.
 
-OUR_PARAMETERS = {"backend", "checkpoint", "cache_mb", "extract", "keep"}
+OUR_PARAMETERS = {"backend", "checkpoint", "cache_mb", "extract", "keep", "race", "time_budget_s"}
 
 
 def test_canary_fit_and_score_has_the_parameters_that_the_capture_reads():
