@@ -24,6 +24,33 @@ from skdistsearch.exceptions import TimeBudgetError
 
 _FITS_PER_WORKER = 2  # in a block: enough to keep all of them busy, few enough to be complete
 _ORDER_SEED = 0
+_ADVICE = (
+    "Increase it, or use fewer splits. With a checkpoint, the same search goes on where this one "
+    "ended."
+)
+
+
+def limit_rounds(run: Run, seconds: float, skipped: SkippedFits) -> Run:
+    """Wrap ``run`` so that a round that is not complete after some seconds from now is an error.
+
+    Takes the same parameters as `limit_time`. Raises `TimeBudgetError` at the end of the time.
+    """
+    deadline = _deadline_after(seconds)
+
+    def run_round(batch: Batch) -> Generator[Outcome]:
+        n_done = 0
+        with closing_outcomes(run(_with_deadline(batch, deadline))) as outcomes:
+            for outcome in outcomes:
+                n_done += 1
+                yield outcome
+        if n_done < len(batch):
+            skipped.reason = "time_budget_s"
+            raise TimeBudgetError(
+                f"time_budget_s={seconds:g} was too short: {n_done} of {len(batch)} fits of the "
+                f"first round ended. {_ADVICE}"
+            )
+
+    return run_round
 
 
 def limit_time(run: Run, seconds: float, skipped: SkippedFits, random_state: object = None) -> Run:
@@ -40,13 +67,11 @@ def limit_time(run: Run, seconds: float, skipped: SkippedFits, random_state: obj
     random_state : int or other, default=None
         Seed of the order of the candidates. What is not an int stands for 0.
     """
-    if not seconds > 0:
-        raise ValueError(f"time_budget_s={seconds!r} must be None or more than 0 seconds.")
-    deadline = time.monotonic() + seconds
+    deadline = _deadline_after(seconds)
     seed = random_state if isinstance(random_state, int) else _ORDER_SEED
 
     def run_until_deadline(batch: Batch) -> Generator[Outcome]:
-        batch = replace(batch, local=replace(batch.local, deadline=deadline))
+        batch = _with_deadline(batch, deadline)
         n_done: dict[int, int] = defaultdict(int)
         left = dict.fromkeys(range(len(batch)))
         for block in _blocks(batch, seed):
@@ -66,6 +91,16 @@ def limit_time(run: Run, seconds: float, skipped: SkippedFits, random_state: obj
         skipped.finish()
 
     return run_until_deadline
+
+
+def _deadline_after(seconds: float) -> float:
+    if not seconds > 0:
+        raise ValueError(f"time_budget_s={seconds!r} must be None or more than 0 seconds.")
+    return time.monotonic() + seconds
+
+
+def _with_deadline(batch: Batch, deadline: float) -> Batch:
+    return replace(batch, local=replace(batch.local, deadline=deadline))
 
 
 def _blocks(batch: Batch, seed: int) -> list[list[int]]:
@@ -92,6 +127,5 @@ def _check_any_is_complete(batch: Batch, n_done: dict[int, int], seconds: float)
     raise TimeBudgetError(
         f"time_budget_s={seconds:g} was too short: {sum(n_done.values())} of {len(batch)} fits "
         f"ended, and no candidate has been fitted on all of its {max(n_splits.values())} splits. "
-        "Increase it, or use fewer splits. With a checkpoint, the same search goes on where this "
-        "one ended."
+        f"{_ADVICE}"
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skdistsearch._batch import Batch, Run
 from skdistsearch._typing import ArrayLike
 from skdistsearch.backends import get_backend
-from skdistsearch.budgets import SkippedFits, check_race_metric, limit_time, race
+from skdistsearch.budgets import SkippedFits, check_race_metric, limit_rounds, limit_time, race
 from skdistsearch.exceptions import PlanError
 from skdistsearch.execution import with_shared_work
 from skdistsearch.model_outputs import OutputCollector, OutputOptions
@@ -43,13 +43,9 @@ BACKEND_CONSTRAINTS: dict[str, Any] = {
     "cache_mb": [Real, None],
     "extract": "no_validation",  # `OutputOptions.from_params` names every mistake
     "keep": "no_validation",
-}
-"""Constraints of the parameters that all distributed searches have."""
-BUDGET_CONSTRAINTS: dict[str, Any] = {
-    "race": ["boolean"],
     "time_budget_s": [Real, None],
 }
-"""Constraints of the parameters of searches whose candidates are known before the first fit."""
+"""Constraints of the parameters that all distributed searches have."""
 
 
 @dataclass
@@ -69,12 +65,14 @@ class ActiveRun:
     skipped: SkippedFits | None = None
     """Collects which fits are skipped; None if none can be."""
 
-    def start_search(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
+    def start_search(
+        self, evaluate_candidates: Callable[..., Any], *, is_single_round: bool
+    ) -> Callable[..., Any]:
         """Stop the capture of nested calls; return what scikit-learn calls to run a round."""
         self.capture.stop()
         if self.plan is not None:
             evaluate_candidates = self.plan.use_planned_candidates(evaluate_candidates)
-        if self.skipped is not None:
+        if self.skipped is not None and is_single_round:
             evaluate_candidates = self.skipped.add_columns(evaluate_candidates)
         if self.collector is not None:
             evaluate_candidates = _with_columns(evaluate_candidates, self.collector)
@@ -260,6 +258,8 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             metric = check_race_metric(self.scoring, self.refit)
             return lambda run: race(run, metric, skipped)
         seconds, seed = float(self.time_budget_s or 0), getattr(self, "random_state", None)
+        if not self._is_single_round:
+            return lambda run: limit_rounds(run, seconds, skipped)
         return lambda run: limit_time(run, seconds, skipped, seed)
 
     def _check_candidates(self) -> None:
@@ -326,7 +326,9 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         self, evaluate_candidates: Callable[..., Any], callback_ctx: object = None
     ) -> None:
         """Run all rounds. scikit-learn's ``fit`` calls this."""
-        evaluate_candidates = self._active_run.start_search(evaluate_candidates)
+        evaluate_candidates = self._active_run.start_search(
+            evaluate_candidates, is_single_round=self._is_single_round
+        )
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}  # sklearn < 1.9
         self._run_rounds(evaluate_candidates, **context)
 

@@ -121,16 +121,29 @@ _PARTS = {
             ``"estimators"`` keeps the fitted models. Halving searches keep no predictions, because
             each round uses a subsample.
         """,
-    "budget_parameters": """
+    "race": """
         race : bool, default=False
             Whether to drop the worse half of the candidates after each split. At least five are
             fitted on all splits, and the best of these wins. Saves about half of the fits with five
             splits, at a small loss: the winner of the whole search may be dropped. ``refit`` names
             the metric that decides, if there are several.
+        """,
+    "time_budget_s": """
         time_budget_s : float or None, default=None
             Seconds after which no fit begins, and running ones are ended. With one process, the fit
             that runs is finished. Candidates are tried in a random order, and the best of those
             that were fitted on all splits wins. The refit comes in addition.
+        """,
+    "halving_time_budget_s": """
+        time_budget_s : float or None, default=None
+            Seconds after which no fit begins, and running ones are ended. With one process, the fit
+            that runs is finished. A round that is not complete is left out. The refit comes in
+            addition.
+        """,
+    "halving_stopped": """
+        stopped_ : str
+            ``"time_budget_s"`` if rounds were left out for that reason, else empty. Only with
+            ``time_budget_s``.
         """,
     "budget_attributes": """
         stopped_ : str

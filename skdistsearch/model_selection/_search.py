@@ -19,11 +19,7 @@ from skdistsearch._typing import (
     Scoring,
 )
 from skdistsearch.backends import Backend
-from skdistsearch.model_selection._distributed import (
-    BACKEND_CONSTRAINTS,
-    BUDGET_CONSTRAINTS,
-    DistributedSearchMixin,
-)
+from skdistsearch.model_selection._distributed import BACKEND_CONSTRAINTS, DistributedSearchMixin
 from skdistsearch.model_selection._docstring import fill_docstring
 from skdistsearch.model_selection._param_grid import check_param_grid, make_candidates
 
@@ -59,7 +55,8 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
         instance has before the search, independently of the other dicts.
     {backend_parameters}
     {keep}
-    {budget_parameters}
+    {race}
+    {time_budget_s}
 
     Attributes
     ----------
@@ -156,7 +153,7 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
         "param_grid": [dict, list],
         "random_state": ["random_state"],
         **BACKEND_CONSTRAINTS,
-        **BUDGET_CONSTRAINTS,
+        "race": ["boolean"],
     }
 
     def __init__(
@@ -249,7 +246,8 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
     {return_train_score}
     {backend_parameters}
     {keep}
-    {budget_parameters}
+    {race}
+    {time_budget_s}
 
     Attributes
     ----------
@@ -285,7 +283,7 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
     _parameter_constraints: dict[str, Any] = {
         **RandomizedSearchCV._parameter_constraints,
         **BACKEND_CONSTRAINTS,
-        **BUDGET_CONSTRAINTS,
+        "race": ["boolean"],
     }
 
     def __init__(

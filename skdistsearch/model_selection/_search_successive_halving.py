@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from math import floor, log
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,37 @@ from skdistsearch._typing import (
     Scoring,
 )
 from skdistsearch.backends import Backend
+from skdistsearch.exceptions import TimeBudgetError
 from skdistsearch.model_selection._distributed import BACKEND_CONSTRAINTS, DistributedSearchMixin
 from skdistsearch.model_selection._docstring import fill_docstring
 
 
+class _HalvingMixin(DistributedSearchMixin):
+    """What the halving searches have in common."""
+
+    _is_single_round = False
+    _subsamples_rows = True
+
+    def _run_rounds(self, evaluate_candidates: Callable[..., Any], **context: Any) -> None:
+        try:
+            super()._run_rounds(evaluate_candidates, **context)
+        except TimeBudgetError:
+            if len(self.n_resources_) < 2:  # not even the first round is complete
+                raise
+            self._leave_out_last_round()
+
+    def _leave_out_last_round(self) -> None:
+        """Set the attributes that scikit-learn sets after its last round."""
+        self.n_resources_.pop()
+        self.n_remaining_candidates_ = self.n_candidates_.pop()
+        self.n_iterations_ = len(self.n_resources_)
+        ratio = self.max_resources_ // self.min_resources_
+        self.n_required_iterations_ = 1 + floor(log(self.n_candidates_[0], self.factor))
+        self.n_possible_iterations_ = 1 + floor(log(ratio, self.factor))
+
+
 @fill_docstring
-class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV):  # type: ignore[misc]
+class DistributedHalvingGridSearchCV(_HalvingMixin, HalvingGridSearchCV):  # type: ignore[misc]
     """Successive halving over a grid, with the fits of each round on a backend.
 
     Takes the place of `~sklearn.model_selection.HalvingGridSearchCV`: the same parameters,
@@ -58,12 +84,14 @@ class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV
     {verbose}
     {backend_parameters}
     {halving_keep}
+    {halving_time_budget_s}
 
     Attributes
     ----------
     {halving_attributes}
     {fitted_attributes}
     {own_attributes}
+    {halving_stopped}
 
     See Also
     --------
@@ -86,8 +114,6 @@ class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV
     [110, 220, 440]
     """
 
-    _is_single_round = False
-    _subsamples_rows = True
     _parameter_constraints: dict[str, Any] = {
         **HalvingGridSearchCV._parameter_constraints,
         **BACKEND_CONSTRAINTS,
@@ -116,6 +142,7 @@ class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV
         cache_mb: float | None = None,
         extract: Mapping[str, str | Callable[[Any], float]] | None = None,
         keep: str | tuple[str, ...] = (),
+        time_budget_s: float | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -139,10 +166,11 @@ class DistributedHalvingGridSearchCV(DistributedSearchMixin, HalvingGridSearchCV
         self.cache_mb = cache_mb
         self.extract = extract
         self.keep = keep
+        self.time_budget_s = time_budget_s
 
 
 @fill_docstring
-class DistributedHalvingRandomSearchCV(DistributedSearchMixin, HalvingRandomSearchCV):  # type: ignore[misc]
+class DistributedHalvingRandomSearchCV(_HalvingMixin, HalvingRandomSearchCV):  # type: ignore[misc]
     """Successive halving over sampled parameters, with the fits of each round on a backend.
 
     Takes the place of `~sklearn.model_selection.HalvingRandomSearchCV`: the same parameters,
@@ -181,12 +209,14 @@ class DistributedHalvingRandomSearchCV(DistributedSearchMixin, HalvingRandomSear
     {verbose}
     {backend_parameters}
     {halving_keep}
+    {halving_time_budget_s}
 
     Attributes
     ----------
     {halving_attributes}
     {fitted_attributes}
     {own_attributes}
+    {halving_stopped}
 
     See Also
     --------
@@ -210,8 +240,6 @@ class DistributedHalvingRandomSearchCV(DistributedSearchMixin, HalvingRandomSear
     [147, 441]
     """
 
-    _is_single_round = False
-    _subsamples_rows = True
     _parameter_constraints: dict[str, Any] = {
         **HalvingRandomSearchCV._parameter_constraints,
         **BACKEND_CONSTRAINTS,
@@ -241,6 +269,7 @@ class DistributedHalvingRandomSearchCV(DistributedSearchMixin, HalvingRandomSear
         cache_mb: float | None = None,
         extract: Mapping[str, str | Callable[[Any], float]] | None = None,
         keep: str | tuple[str, ...] = (),
+        time_budget_s: float | None = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -265,3 +294,4 @@ class DistributedHalvingRandomSearchCV(DistributedSearchMixin, HalvingRandomSear
         self.cache_mb = cache_mb
         self.extract = extract
         self.keep = keep
+        self.time_budget_s = time_budget_s

@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
-from skdistsearch import DistributedSearchCV
+from skdistsearch import DistributedHalvingGridSearchCV, DistributedSearchCV
 from skdistsearch.exceptions import PlanError, SkDistSearchError, TimeBudgetError
 
 X, Y = load_diabetes(return_X_y=True)
@@ -127,3 +127,28 @@ def test_invalid_budget_is_an_error(seconds):
 def test_budget_cannot_be_planned():
     with pytest.raises(PlanError, match="time_budget_s decide while fits run"):
         make_search(0.0, time_budget_s=5).plan(X, Y)
+
+
+@pytest.mark.usefixtures("clock")
+def test_halving_leaves_out_the_round_that_is_not_complete():
+    options = {"factor": 2, "cv": 3, "min_resources": 50, "random_state": 0, "refit": False}
+    grid = {"alpha": ALPHAS[::5]}  # 8, 4 and 2 candidates
+    whole = DistributedHalvingGridSearchCV(Slow(), grid, **options).fit(X, Y)
+    search = DistributedHalvingGridSearchCV(Slow(seconds=1.0), grid, time_budget_s=40, **options)
+    search.fit(X, Y)
+    assert search.stopped_ == "time_budget_s"
+    assert search.n_candidates_ == [8, 4]
+    assert search.n_resources_ == whole.n_resources_[:2]
+    assert (search.n_remaining_candidates_, search.n_iterations_) == (2, 2)
+    for name in ("n_required_iterations_", "n_possible_iterations_"):
+        assert getattr(search, name) == getattr(whole, name)
+    scores = "mean_test_score"
+    np.testing.assert_array_equal(search.cv_results_[scores], whole.cv_results_[scores][:12])
+    assert search.cv_results_["iter"][search.best_index_] == 1
+
+
+@pytest.mark.usefixtures("clock")
+def test_halving_without_a_complete_round_is_an_error():
+    search = DistributedHalvingGridSearchCV(Slow(seconds=1.0), {"alpha": ALPHAS}, time_budget_s=5)
+    with pytest.raises(TimeBudgetError, match="5 of 200 fits of the first round ended"):
+        search.fit(X, Y)
