@@ -26,7 +26,7 @@ from skdistsearch.model_selection._docstring import fill_docstring
 
 
 class _HalvingMixin(DistributedSearchMixin):
-    """What the halving searches have in common."""
+    """Behaviour that both halving searches share."""
 
     _is_single_round = False
     _subsamples_rows = True
