@@ -87,6 +87,9 @@ class SharedWork:
     budget_mb: float | None
     """Memory in MB that each process may use to cache the work of transformers. None: a part of
     the memory of the machine that runs the fits."""
+    has_large_data: bool = False
+    """True if the processes of a machine share slices of the data, and work on one split after the
+    other."""
 
 
 class FitFunction(Protocol):

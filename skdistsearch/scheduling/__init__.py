@@ -30,6 +30,7 @@ from skdistsearch.scheduling._work_stealing import (
     all_fits,
     claim_units,
     make_units,
+    split_stages,
 )
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "make_units",
     "run_until_done",
     "seconds_by_candidate",
+    "split_stages",
 ]
