@@ -104,7 +104,7 @@ def load_batch(url: str, name: str, folder: Path | None = None) -> Batch:
     it differs.
     """
     store, folder = open_store(url), folder or Path()
-    data = _map_object(store, name, folder)
+    data = _map_object(store, name, folder, mmap.mmap)
     header, start = _parse_header(data)
     pickled = data[start : start + header["pickle"]]
     inline = data[len(data) - header["inline"] :]
@@ -131,12 +131,12 @@ def release_pages(array: Any) -> None:
         owner := getattr(base, "obj" if isinstance(base, memoryview) else "base", None)
     ) is not None:
         base = owner
-    if isinstance(base, _ObjectMap) and hasattr(base, "madvise"):
+    if isinstance(base, _BufferMap) and hasattr(base, "madvise"):
         base.madvise(mmap.MADV_DONTNEED)
 
 
-class _ObjectMap(mmap.mmap):
-    """A mapped object of a store."""
+class _BufferMap(mmap.mmap):
+    """A mapped file with the buffer of an array, and with nothing that fits may write to."""
 
 
 def _parse_header(data: memoryview) -> tuple[dict[str, Any], int]:
@@ -157,15 +157,17 @@ def _parse_header(data: memoryview) -> tuple[dict[str, Any], int]:
     return header, len(line) + 1
 
 
-def _map_object(store: Store, name: str, folder: Path) -> memoryview:
-    data = _map_file(store.local_path(name, folder))
+def _map_object(
+    store: Store, name: str, folder: Path, kind: type[mmap.mmap] | None = None
+) -> memoryview:
+    data = _map_file(store.local_path(name, folder), kind)
     _verify_sha256(store, name, data)
     return data
 
 
-def _map_file(path: str | Path) -> memoryview:
+def _map_file(path: str | Path, kind: type[mmap.mmap] | None = None) -> memoryview:
     with open(path, "rb") as file:
-        return memoryview(_ObjectMap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        return memoryview((kind or _BufferMap)(file.fileno(), 0, access=mmap.ACCESS_COPY))
 
 
 def _verify_sha256(store: Store, name: str, data: Buffer) -> None:
