@@ -1,8 +1,8 @@
 """Slices of large data in files, made once for all processes of a machine.
 
 The processes that need a slice write its file together. Each of them maps the file copy-on-write,
-once more for each fit whose estimator gets the slice itself. An estimator may then write to its
-input: it gets copies of the pages that it writes to, and no other fit sees them.
+and again for the next fit if one has kept or changed its slice (`PrivateMapping`). So an estimator
+may write to its input: it gets copies of the pages that it writes to, and no other fit sees them.
 
 The trick is the mapping. Slices that each process makes for itself take their size once per
 process. And because fits share those they are read-only, so that an estimator that wants to write
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import logging
 import math
-import mmap
 import os
 import pickle
 from collections.abc import Callable, Iterator
@@ -44,6 +43,7 @@ from skdistsearch.execution._state_summary import is_pandas
 from skdistsearch.execution._transformer_slots import size_mb
 from skdistsearch.storage import (
     HAS_LOCKS,
+    PrivateMapping,
     SharedSteps,
     memory_folder,
     release_pages,
@@ -176,7 +176,7 @@ class SliceFiles:
             return None
         steps.do_all(range(_FIRST_PART, _FIRST_PART + writer.n_parts), partial(writer.write, file))
         release_pages(array)
-        return partial(_map_array, file, array.dtype, writer.shape)
+        return partial(_map_array, PrivateMapping(file), array.dtype, writer.shape)
 
     def _open_table(
         self, steps: SharedSteps, name: str, table: ArrayLike, rows: Indices
@@ -186,7 +186,7 @@ class SliceFiles:
         if file is None:
             return None
         pickled, spans = pickle.loads(self._path(f"{name}.pickle").read_bytes())
-        return partial(_map_table, file, pickled, spans)
+        return partial(_map_table, PrivateMapping(file), pickled, spans)
 
     def _write_table(self, name: str, table: ArrayLike, rows: Indices) -> None:
         buffers: list[pickle.PickleBuffer] = []
@@ -278,15 +278,12 @@ def _write(file: BinaryIO, data: memoryview, start: int) -> None:
         data, start = data[n_bytes:], start + n_bytes
 
 
-def _map_file(file: BinaryIO) -> memoryview:
-    # joblib takes an array whose base is a mmap for a memmap, and asks for its file name
-    return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+def _map_array(
+    mapping: PrivateMapping, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    return np.frombuffer(mapping.share(), dtype).reshape(shape)
 
 
-def _map_array(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    return np.frombuffer(_map_file(file), dtype).reshape(shape)
-
-
-def _map_table(file: BinaryIO, pickled: bytes, spans: list[tuple[int, int]]) -> ArrayLike:
-    memory = _map_file(file)
+def _map_table(mapping: PrivateMapping, pickled: bytes, spans: list[tuple[int, int]]) -> ArrayLike:
+    memory = mapping.share()
     return pickle.loads(pickled, buffers=[memory[start:end] for start, end in spans])

@@ -4,7 +4,7 @@ Contents
 --------
 - `_store`: a folder or an S3 prefix behind one interface; translates foreign errors.
 - `_serialization`: a batch to bytes and back; big arrays are memory-mapped.
-- `_mapped_memory`: the file whose content some memory is.
+- `_mapped_memory`: files that are mapped copy-on-write, and the file whose content memory is.
 - `_journal`: append-only files of finished fits, one line of JSON each.
 - `_journal_sync`: uploads and downloads journals.
 - `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) of fits.
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         iter_journal_folders,
         read_run,
     )
+    from skdistsearch.storage._mapped_memory import PrivateMapping
     from skdistsearch.storage._paths import (
         cache_dir,
         default_data_dir,
@@ -76,6 +77,7 @@ __all__ = [
     "JournalReader",
     "JournalUploader",
     "JournalWriter",
+    "PrivateMapping",
     "S3Store",
     "SharedSteps",
     "Store",
@@ -118,6 +120,7 @@ __getattr__, __dir__ = lazy_names(
         "JournalUploader": "_journal_sync",
         "JournalWriter": "_journal",
         "MODEL": "_artifacts",
+        "PrivateMapping": "_mapped_memory",
         "S3Store": "_store",
         "SharedSteps": "_steps",
         "Store": "_store",

@@ -136,7 +136,7 @@ def release_pages(array: Any) -> None:
 
 
 class _BufferMap(mmap.mmap):
-    """A mapped file with the buffer of an array, and with nothing that fits may write to."""
+    """A mapped file with the buffer of an array, and with nothing else."""
 
 
 def _parse_header(data: memoryview) -> tuple[dict[str, Any], int]:

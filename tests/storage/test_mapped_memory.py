@@ -1,11 +1,15 @@
-"""The file of mapped memory is found, and only if the memory is its content."""
+"""Mapped files are found and mapped again only where nobody can see a difference."""
 
 import sys
 
 import numpy as np
 import pytest
 
-from skdistsearch.storage._mapped_memory import find_mapped_file
+from skdistsearch.storage._mapped_memory import (
+    PrivateMapping,
+    find_mapped_file,
+    may_have_private_pages,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -40,3 +44,41 @@ def test_file_that_is_gone_is_not_found(is_replaced, path):
     if is_replaced:
         np.save(path, np.zeros((5000, 4), int))
     assert find_mapped_file(memoryview(array).cast("B")) is None
+
+
+@pytest.fixture
+def mapping(path):
+    with open(path, "rb") as file:
+        yield PrivateMapping(file)
+
+
+def as_array(memory):
+    return np.frombuffer(memory, np.uint8)
+
+
+def test_mapping_that_was_only_read_is_used_again(mapping):
+    first = as_array(mapping.share())
+    address, total = first.ctypes.data, first.sum()
+    del first
+    second = as_array(mapping.share())
+    assert (second.ctypes.data, second.sum()) == (address, total)
+
+
+@pytest.mark.parametrize("position", [0, 100_000, -1])
+def test_user_does_not_see_what_another_has_written(position, mapping, path):
+    first = as_array(mapping.share())
+    first[position] ^= 1
+    del first
+    assert as_array(mapping.share()).tobytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("keep", [lambda a: a, lambda a: a[5:].reshape(-1, 1), memoryview])
+def test_user_that_keeps_its_memory_keeps_it_for_itself(keep, mapping, path):
+    kept = keep(as_array(mapping.share()))
+    second = as_array(mapping.share())
+    np.asarray(kept)[:] = 0
+    assert second.tobytes() == path.read_bytes()
+
+
+def test_memory_of_no_file_may_have_been_written_to():
+    assert may_have_private_pages(memoryview(np.ones(100_000)))
