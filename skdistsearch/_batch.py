@@ -113,6 +113,9 @@ class SharedWork:
     budget_mb: float | None
     """Memory in MB that each process may use to cache the work of transformers. None: a part of
     the memory of the machine that runs the fits."""
+    has_large_data: bool = False
+    """True if the processes of a machine share slices of the data, and work on one split after the
+    other."""
     paths: Sequence[PathMember | None] = ()
     """Per fit, its place on a path, if it has one. Empty if no fit has one."""
     bases: Mapping[int, BaseWork] = field(default_factory=dict)

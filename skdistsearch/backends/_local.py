@@ -26,7 +26,7 @@ from skdistsearch.backends._base import Backend
 from skdistsearch.backends._threads import oversubscription_warning, thread_limits
 from skdistsearch.backends._worker import exit_with_parent, run_checked_chunk, run_local_worker
 from skdistsearch.exceptions import BackendError, SkDistSearchError
-from skdistsearch.execution import Runner, divide_cache
+from skdistsearch.execution import Runner, divide_cache, open_slice_folders
 from skdistsearch.scheduling import (
     AttemptFailure,
     Chunk,
@@ -103,13 +103,13 @@ class LocalBackend(Backend):
 
 def _run_in_this_process(batch: Batch) -> Iterator[Outcome]:
     fits = order_by_shared_work(batch, range(len(batch)))
-    runner = Runner(batch, fits)
-    for fit in fits:
-        if batch.is_overdue:
-            return
-        started_at = time.monotonic()
-        batch.report_running(partial(_running_since, fit, started_at))
-        yield runner.run_in_process(fit)
+    with open_slice_folders(batch) as folders, closing(Runner(batch, fits, folders)) as runner:
+        for fit in fits:
+            if batch.is_overdue:
+                return
+            started_at = time.monotonic()
+            batch.report_running(partial(_running_since, fit, started_at))
+            yield runner.run_in_process(fit)
 
 
 def _running_since(fit: int, started_at: float) -> list[tuple[int, float]]:
@@ -144,7 +144,7 @@ def _run_in_worker_processes(
 ) -> Generator[Outcome]:
     """Run fits in worker processes; run fits in which a worker dies once more, alone."""
     _warn_of_oversubscription(batch, n_workers)
-    with temporary_folder() as folder:
+    with temporary_folder() as folder, open_slice_folders(batch, folder) as slices:
         journal = open_local_journal(batch, default=folder / "journal")
         batch.report_running(journal.running_fits)
         portable = batch.portable(same_machine=True)
@@ -156,7 +156,13 @@ def _run_in_worker_processes(
             groups = make_units(batch, pending.untried or pending.suspects[:1], n_workers)
             claims = tempfile.mkdtemp(dir=folder)
             worker = partial(
-                run_local_worker, str(folder), manifest, groups, claims, str(journal.folder)
+                run_local_worker,
+                str(folder),
+                manifest,
+                groups,
+                claims,
+                str(journal.folder),
+                slices,
             )
             pool = _worker_pool(n_workers, environment, run_alone)
             try:

@@ -12,18 +12,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from skdistsearch._batch import Batch
 from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._outcome import Outcome
 from skdistsearch.backends._time_limit import OverdueFit, TimeLimit
-from skdistsearch.execution import Runner, divide_cache, run_chunk
-from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units
+from skdistsearch.execution import Runner, SliceFolders, divide_cache, open_slice_folders, run_chunk
+from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units, split_stages
 from skdistsearch.storage import (
     FolderStore,
     JournalDownloader,
@@ -164,7 +164,12 @@ def _kill_children() -> None:
 
 
 def run_local_worker(
-    folder: str, manifest: str, groups: UnitGroups, claims: str, journal: str
+    folder: str,
+    manifest: str,
+    groups: UnitGroups,
+    claims: str,
+    journal: str,
+    slices: SliceFolders | None,
 ) -> bool:
     """Claim and run fits in a worker process on the caller's machine, until none is left.
 
@@ -173,14 +178,18 @@ def run_local_worker(
     with hide_native_logs():  # once per worker, and the caller's terminal has them all
         batch = load_batch(folder, manifest)
         batch.check_code()
-    runner = Runner(batch, all_fits(groups))
-    with JournalWriter(Path(journal), batch) as writer:
-        for unit in claim_units(groups, Path(claims), runner.mark_done):
+    with (
+        closing(Runner(batch, all_fits(groups), slices)) as runner,
+        JournalWriter(Path(journal), batch) as writer,
+    ):
+        stages = split_stages(batch, groups)
+        for unit in claim_units(groups, Path(claims), runner.mark_done, stages=stages):
             for fit in unit:
                 writer.write_start(fit)
                 writer.write_outcome(_run_capturing_stdout(batch, runner, fit, io.StringIO()))
                 if _memory_growth.exceeds_limit():
                     return True
+    load_batch.cache_clear()  # a worker that waits for the next search needs no data
     return False
 
 
@@ -259,11 +268,12 @@ def run_task(
         deaths = Counter({int(fit): n_deaths for fit, n_deaths in tasks["deaths"].items()})
         deaths.update(death.fit for death in earlier.pop_interrupted())
         todo = _FitsToRun(done, deaths)
-        runner, chunks = _assign_chunks(batch, tasks, task, task_pathspec, todo)
         with (
+            _open_runner(batch, tasks, todo, task, scratch) as runner,
             JournalWriter(folders.own, batch, task_pathspec) as writer,
             TimeLimit(timeout_s, folders.overdue, folders.overdue_url) as limit,
         ):
+            chunks = _assign_chunks(batch, tasks, task, task_pathspec, runner)
             for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
                 writer.write_start(fit)
                 folders.flush_if_due(force=retry > 0)
@@ -293,17 +303,32 @@ class _FitsToRun:
         return self.deaths.get(fit, 0)
 
 
+@contextmanager
+def _open_runner(
+    batch: Batch, tasks: Mapping[str, Any], todo: _FitsToRun, task: int, scratch: Path
+) -> Iterator[Runner]:
+    """Open a runner of the fits that a task may get."""
+    fits = all_fits(tasks["groups"]) if tasks["groups"] else tasks["chunks"][task]
+    common = tasks.get("slices")
+    with (
+        (
+            nullcontext(SliceFolders(**common)) if common else open_slice_folders(batch, scratch)
+        ) as slices,
+        closing(Runner(batch, todo.select(fits), slices)) as runner,
+    ):
+        yield runner
+
+
 def _assign_chunks(
-    batch: Batch, tasks: Mapping[str, object], task: int, task_pathspec: str, todo: _FitsToRun
-) -> tuple[Runner, Iterator[Chunk]]:
-    """Return a runner, and the chunks of a task: its own one, or units that it claims."""
-    groups: UnitGroups = tasks["groups"]  # type: ignore[assignment]  # from JSON
-    if groups:
-        runner = Runner(batch, todo.select(all_fits(groups)))
-        claims, owner = Path(str(tasks["claims"])), journal_prefix(task_pathspec)
-        return runner, claim_units(groups, claims, runner.mark_done, owner)
-    chunk: Chunk = tasks["chunks"][task]  # type: ignore[index]
-    return Runner(batch, todo.select(chunk)), iter([chunk])
+    batch: Batch, tasks: Mapping[str, Any], task: int, task_pathspec: str, runner: Runner
+) -> Iterator[Chunk]:
+    """Return the chunks of a task: its own one, or units that it claims."""
+    groups: UnitGroups = tasks["groups"]
+    if not groups:
+        return iter([tasks["chunks"][task]])
+    claims, owner = Path(tasks["claims"]), journal_prefix(task_pathspec)
+    stages = split_stages(batch, groups)
+    return claim_units(groups, claims, runner.mark_done, owner, stages)
 
 
 def _scratch_root() -> str:

@@ -11,6 +11,7 @@ Contents
 - `_transform_cache`: fitted transformers and their outputs, for one split.
 - `_cached_transformer`: the stand-in for a transformer that looks up the cache.
 - `_path_fit`: fits the longest model of a path, and makes the others from it.
+- `_slice_files`: slices of large data, in files that the processes of a machine map.
 - `_split_data`: train and test data of a split, sliced once.
 - `_model_extraction`: reads numbers and predictions from a fitted model, where it was fitted.
 
@@ -27,6 +28,7 @@ from skdistsearch.execution._model_extraction import (
 )
 from skdistsearch.execution._runner import Runner, run_chunk
 from skdistsearch.execution._shared_work import divide_cache, share_work, with_shared_work
+from skdistsearch.execution._slice_files import SliceFolders, open_slice_folders
 from skdistsearch.execution._transformer_slots import iter_slots, with_parameters
 
 __all__ = [
@@ -34,9 +36,11 @@ __all__ = [
     "Extractions",
     "ModelExtractor",
     "Runner",
+    "SliceFolders",
     "classes_per_output",
     "divide_cache",
     "iter_slots",
+    "open_slice_folders",
     "run_chunk",
     "share_work",
     "split_path",

@@ -33,6 +33,7 @@ from skdistsearch._typing import FitResult
 from skdistsearch.execution._cached_transformer import install_cached_transformers
 from skdistsearch.execution._path_fit import install_path_fit, sees_models
 from skdistsearch.execution._shared_work import default_budget_mb
+from skdistsearch.execution._slice_files import SliceFiles, SliceFolders
 from skdistsearch.execution._split_data import SplitData
 from skdistsearch.execution._transform_cache import TransformCache
 from skdistsearch.execution._transformer_slots import (
@@ -85,18 +86,29 @@ class Runner:
     fits : sequence of int
         The fits that `run` may be called for. A cached transformer is kept as long as one of them
         needs it.
+    folders : SliceFolders or None, default=None
+        Folders for slices of large data. With them, `close` must be called.
     """
 
-    def __init__(self, batch: Batch, fits: Sequence[int]) -> None:
-        self._batch = batch
+    def __init__(
+        self, batch: Batch, fits: Sequence[int], folders: SliceFolders | None = None
+    ) -> None:
+        self._batch, self._folders = batch, folders
         self._work = batch.context.shared_work
         self._current: _CurrentSplit | None = None
-        self._runs_alone: dict[int, bool] = {}  # by candidate
+        self._modifies_input: dict[int, bool] = {}  # by candidate
+        self._runs_alone: set[int] = set()  # candidates that shared data does not suit
         self._unshareable: set[int] = set()
         self._costs_left: dict[int, Counter[int]] = defaultdict(Counter)
         self._fits_left = Counter(batch.fits[fit].split for fit in fits)
         for fit in fits:
             self._costs_left[batch.fits[fit].split].update(self._costs_of(fit))
+
+    def close(self) -> None:
+        """Free the data of the current split."""
+        if self._current is not None:
+            self._current.data.close()
+        self._current = None
 
     def run(self, fit: int) -> Outcome:
         """Run a fit anywhere. An exception becomes part of the outcome."""
@@ -172,11 +184,12 @@ class Runner:
         batch, number = self._batch, self._batch.fits[fit].split
         if self._current is None or self._current.number != number:
             assert self._work is not None
-            self._current = None  # free the data of the last split before slicing the next
+            self.close()  # before the next split is sliced
             budget_mb = self._work.budget_mb or default_budget_mb()
             costs_left = self._costs_left[number].__getitem__
             cache = TransformCache(budget_mb, costs_left, self._unshareable)
-            data = SplitData(batch.arguments, batch.keywords_of(fit), cache)
+            files = SliceFiles(self._folders, number) if self._folders else None
+            data = SplitData(batch.arguments, batch.keywords_of(fit), cache, files)
             self._current = _CurrentSplit(number, cache, data)
         return self._current
 
@@ -184,19 +197,36 @@ class Runner:
         batch = self._batch
         estimator = with_parameters(batch.arguments[0], batch.fits[fit].parameters)
         candidate = batch.fits[fit].candidate
-        if candidate not in self._runs_alone:
-            self._runs_alone[candidate] = may_modify_input(estimator)
-        if self._runs_alone[candidate] or is_pairwise(estimator, batch.arguments[1]):
+        if candidate in self._runs_alone or is_pairwise(estimator, batch.arguments[1]):
             return None
+        if candidate not in self._modifies_input:
+            self._modifies_input[candidate] = may_modify_input(estimator)
+        needs_own_data = self._modifies_input[candidate]
+        can_be_private = needs_own_data or not self._looks_up(fit, current.cache)
+        has_own_data = current.data.begin_fit(can_be_private=can_be_private)
+        if needs_own_data and not has_own_data:
+            return None
+        if not has_own_data:
+            self._install_lookups(estimator, fit, current.cache)
         keywords = dict(current.data.keywords)
-        assert self._work is not None
-        slots, tokens = iter_slots(estimator), self._work.tokens[fit]
-        install_cached_transformers(slots, tokens, current.cache, self._work.bases)
-        if member := self._work.path_of(fit):
-            install_path_fit(estimator, member, current.cache, copies_model=sees_models(batch))
         if batch.verbose <= 1:  # above 1, scikit-learn prints the parameters
             keywords["parameters"] = None  # set already: scikit-learn would undo the installation
         return PreparedCall((estimator, *current.data.data), keywords)
+
+    def _looks_up(self, fit: int, cache: TransformCache) -> bool:
+        """Return True if the fit may use earlier work."""
+        assert self._work is not None
+        tokens = self._work.tokens[fit]
+        has_path = self._work.path_of(fit) is not None
+        return has_path or any(t is not None and t not in cache.unshareable for t in tokens)
+
+    def _install_lookups(self, estimator: Any, fit: int, cache: TransformCache) -> None:
+        """Make the transformers and the model of an estimator look up earlier work."""
+        assert self._work is not None
+        slots, tokens = iter_slots(estimator), self._work.tokens[fit]
+        install_cached_transformers(slots, tokens, cache, self._work.bases)
+        if member := self._work.path_of(fit):
+            install_path_fit(estimator, member, cache, copies_model=sees_models(self._batch))
 
     def _settle_times(self, outcome: Outcome) -> Outcome:
         """Divide the time of shared work equally among the fits that use it."""
@@ -224,7 +254,7 @@ class Runner:
         """
         assert self._current is not None
         if not self._current.cache.is_spoiled:
-            self._runs_alone[self._batch.fits[fit].candidate] = True
+            self._runs_alone.add(self._batch.fits[fit].candidate)
 
 
 def _failed_after(fit: int, seconds: float) -> Outcome:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Hashable, Iterator
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -15,6 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdistsearch._batch import BaseWork, Batch, Run, SharedWork, closing_outcomes, n_samples
+from skdistsearch._machine_memory import memory_mb
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import Estimator, Parameters
 from skdistsearch.execution._path_fit import find_base_family, find_path_members
@@ -27,13 +25,10 @@ from skdistsearch.execution._transformer_slots import (
 )
 from skdistsearch.execution._value_key import key_of
 
-_MEMORY_LIMIT_FILES = (
-    "/sys/fs/cgroup/memory.max",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-)
 _CACHE_SHARE_OF_MEMORY = 0.25  # the fits themselves need the rest
 _COMPOSITES = (Pipeline, FeatureUnion, ColumnTransformer)
 _DATA_MIN_MB = 1.0  # size of X below which slicing it is faster than sharing the slices
+_LARGE_DATA_MIN_MB = 64.0  # size of X from which its slices are made once per machine
 
 
 def share_work(run: Run, cache_mb: float | None) -> Run:
@@ -134,7 +129,8 @@ def with_shared_work(batch: Batch, cache_mb: float | None) -> Batch:
     work = _find_shared_work(batch, cache_mb)
     if not any(work.tokens) and not work.paths and not _is_slicing_worth_sharing(batch):
         return batch
-    return batch.with_context(shared_work=work)
+    is_large = size_mb(batch.arguments[1]) >= _LARGE_DATA_MIN_MB
+    return batch.with_context(shared_work=replace(work, has_large_data=is_large))
 
 
 def _can_share_slices(batch: Batch) -> bool:
@@ -186,8 +182,8 @@ def _find_shared_work(batch: Batch, cache_mb: float | None) -> SharedWork:
     return SharedWork(
         [by_candidate.get(fit.candidate, ()) for fit in batch.fits],
         cache_mb,
-        find_path_members(batch, first_token=len(tokens)),
-        bases,
+        paths=find_path_members(batch, first_token=len(tokens)),
+        bases=bases,
     )
 
 
@@ -263,15 +259,6 @@ def _slots_of(estimator: Estimator, parameters: Parameters) -> list[TransformerS
         return list(iter_slots(with_parameters(estimator, parameters)))
     except Exception:  # invalid parameters: the fit reports the error
         return []
-
-
-def memory_mb() -> float:
-    """Return the memory of this machine, or of the container around this process, in MB."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6]
-    for path in _MEMORY_LIMIT_FILES:
-        with suppress(OSError, ValueError):  # the other version of cgroups, or "max"
-            limits.append(int(Path(path).read_text()) / 1e6)
-    return min(limits)
 
 
 def default_budget_mb() -> float:

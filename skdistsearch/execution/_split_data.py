@@ -16,7 +16,9 @@ slices of a view with its slices of the data itself, on every release that the t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from sklearn.utils.metaestimators import _safe_split
 from skdistsearch._batch import n_samples
 from skdistsearch._typing import ArrayLike, Indices
 from skdistsearch.execution._protected_value import ProtectedValue
+from skdistsearch.execution._slice_files import SliceFiles, is_sliced_in_files
 from skdistsearch.execution._transform_cache import SharedSeconds, TransformCache
 
 _MARKERS = {"train": np.array([0]), "test": np.array([1])}
@@ -44,16 +47,23 @@ class SplitData:
         The function's keyword arguments.
     cache : TransformCache
         Cache for the parts.
+    files : SliceFiles or None, default=None
+        Files for the slices of large data.
     """
 
     def __init__(
-        self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], cache: TransformCache
+        self,
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+        cache: TransformCache,
+        files: SliceFiles | None = None,
     ) -> None:
         _, X, y = arguments
         indices = {part: keywords[part] for part in ("train", "test")}
         self._n_rows = n_samples(X)
         self._shared_seconds = SharedSeconds()
-        self._slicer = _Slicer(indices, cache, self._n_rows or 0)
+        self._slicer = _Slicer(indices, cache, self._n_rows or 0, files)
+        self._can_be_private = files is not None and is_sliced_in_files(X)
         self.data = (_View(self._slicer, X), None if y is None else _View(self._slicer, y))
         """Replacements for X and y."""
         self.keywords: dict[str, Any] = dict(_MARKERS)
@@ -61,6 +71,20 @@ class SplitData:
         for name in SLICED_PARAMS:
             if keywords.get(name):
                 self.keywords[name] = self._params_with_views(keywords[name])
+
+    def begin_fit(self, *, can_be_private: bool) -> bool:
+        """Choose the data of the next fit: slices of its own if they cost no memory.
+
+        Returns True if it gets those. No earlier work can be looked up for them.
+        ``can_be_private``: none has to be.
+        """
+        self._slicer.is_private = self._can_be_private and can_be_private
+        return self._slicer.is_private
+
+    def close(self) -> None:
+        """Stop using the data."""
+        if self._slicer.files is not None:
+            self._slicer.files.close()
 
     def _params_with_views(self, params: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -82,17 +106,36 @@ class SplitData:
 class _Slicer:
     """Slices the arrays. Holds no reference to its callers, to avoid reference cycles."""
 
-    def __init__(self, indices: Mapping[str, Indices], cache: TransformCache, n_rows: int) -> None:
+    def __init__(
+        self,
+        indices: Mapping[str, Indices],
+        cache: TransformCache,
+        n_rows: int,
+        files: SliceFiles | None = None,
+    ) -> None:
         self._indices, self._cache = indices, cache
+        self._numbers = count()
+        self.files = files
+        """Files for the slices of large data."""
         self.n_rows = n_rows
         """Number of rows of each array."""
+        self.is_private = False
+        """True if the current fit gets slices of its own."""
         self.seconds = 0.0
         """Time that the current fit has spent on slicing."""
 
-    def slice(self, array: ArrayLike, part: str) -> ArrayLike:
+    def next_name(self) -> str:
+        """Return a name for an array, the same in all processes."""
+        return str(next(self._numbers))
+
+    def slice(self, array: ArrayLike, name: str, part: str) -> ArrayLike:
         """Return a new slice of an array: its ``"train"`` or ``"test"`` part."""
-        start = time.perf_counter()
-        rows = _safe_indexing(array, self._indices[part])
+        start, indices = time.perf_counter(), self._indices[part]
+        rows = None
+        if self.files is not None:
+            rows = self.files.load(f"{name}-{part}", array, indices)
+        if rows is None:
+            rows = _safe_indexing(array, indices)
         self.seconds += time.perf_counter() - start
         return rows
 
@@ -100,16 +143,16 @@ class _Slicer:
         """Protect a slice. Return None if fits cannot share it."""
         return self._cache.protect(rows, part)
 
-    def share(self, protected: ProtectedValue, array: ArrayLike, part: str) -> ArrayLike:
+    def share(self, protected: ProtectedValue, rebuild: Callable[[], ArrayLike]) -> ArrayLike:
         """Return a shared slice for the current fit."""
-        return self._cache.share(protected, lambda: self.slice(array, part))
+        return self._cache.share(protected, rebuild)
 
 
 class _View:
     """Stands for an array. ``view[marker]`` slices the array once, and shares the slice."""
 
     def __init__(self, slicer: _Slicer, array: ArrayLike) -> None:
-        self._slicer, self._array = slicer, array
+        self._slicer, self._array, self._name = slicer, array, slicer.next_name()
         self._protected: dict[str, ProtectedValue | None] = {}
 
     @property
@@ -119,15 +162,18 @@ class _View:
 
     def __getitem__(self, key: Any) -> ArrayLike:
         slicer, part = self._slicer, _find_part(key)
+        make_slice = partial(slicer.slice, self._array, self._name, part)
+        if slicer.is_private:
+            return make_slice()
         if not self._has_slice(part):
-            rows = slicer.slice(self._array, part)
+            rows = make_slice()
             self._protected[part] = slicer.protect(rows, part)
             if self._protected[part] is None:
                 return rows
         protected = self._protected[part]
         if protected is None:  # not shareable: each fit gets a slice of its own
-            return slicer.slice(self._array, part)
-        return slicer.share(protected, self._array, part)
+            return make_slice()
+        return slicer.share(protected, make_slice)
 
     def _has_slice(self, part: str) -> bool:
         """Return False if the slice has not been made, or the memory of it has been changed."""

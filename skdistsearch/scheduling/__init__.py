@@ -31,6 +31,7 @@ from skdistsearch.scheduling._work_stealing import (
     all_fits,
     claim_units,
     make_units,
+    split_stages,
 )
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "order_by_shared_work",
     "run_until_done",
     "seconds_by_candidate",
+    "split_stages",
 ]

@@ -108,7 +108,8 @@ def group_by_shared_work(batch: Batch, fits: Sequence[int]) -> list[Chunk]:
         tuple(sorted(group, key=lambda fit: (_sort_key(work.tokens[fit]), fit)))
         for _, group in sorted(groups.items())
     ]
-    if seconds := batch.context.expected_seconds:
+    seconds = batch.context.expected_seconds
+    if seconds and not work.has_large_data:  # whose splits are worked on one after the other
         ordered.sort(key=lambda group: -sum(seconds.get(fit, 0.0) for fit in group))
     return ordered
 

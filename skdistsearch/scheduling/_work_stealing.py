@@ -2,7 +2,8 @@
 
 The caller cuts groups of fits with shared work into units. Each worker claims the units of one
 group, one at a time, then those of another group that no worker has begun. When all groups have
-been begun, it steals from the group that has most units left.
+been begun, it steals from the group that has most units left. With large data it does so within a
+split, and goes on to the next one when no unit is left: the slices of a split take much memory.
 
 A claim is a file that only one process can create (``O_CREAT | O_EXCL``) in a folder that all
 workers see. There is no server and no lock that a dead worker could hold: it loses at most the unit
@@ -31,10 +32,28 @@ _UNITS_PER_WORKER = 4  # of the fits that are left: units shrink towards the end
 
 
 def make_units(batch: Batch, fits: Sequence[int], n_workers: int) -> list[list[Chunk]]:
-    """Group fits by shared work, and cut the groups into units for ``n_workers`` workers."""
+    """Group fits by shared work, and cut the groups into units for ``n_workers`` workers.
+
+    With large data, a unit is a fit or a path, so that all workers leave a split at about the same
+    time.
+    """
     leading = LeadingFits(batch, fits)
-    groups = split_into_units(group_by_shared_work(batch, leading.fits), n_workers)
-    return [list(map(leading.with_followers, units)) for units in groups]
+    groups = group_by_shared_work(batch, leading.fits)
+    if _has_large_data(batch):
+        return [[leading.with_followers([fit]) for fit in group] for group in groups]
+    units = split_into_units(groups, n_workers)
+    return [list(map(leading.with_followers, group)) for group in units]
+
+
+def split_stages(batch: Batch, groups: UnitGroups) -> list[int]:
+    """Return the stage of each group: with large data its split, and otherwise the same for all."""
+    is_large = _has_large_data(batch)
+    return [batch.fits[units[0][0]].split if is_large else 0 for units in groups]
+
+
+def _has_large_data(batch: Batch) -> bool:
+    work = batch.context.shared_work
+    return work is not None and work.has_large_data
 
 
 def split_into_units(groups: Sequence[Chunk], n_workers: int) -> list[list[Chunk]]:
@@ -62,6 +81,7 @@ def claim_units(
     folder: Path,
     on_claimed_elsewhere: Callable[[Iterable[int]], None],
     owner: str = "",
+    stages: Sequence[int] | None = None,
 ) -> Iterator[Chunk]:
     """Claim units for this process, and yield them, until none is left.
 
@@ -76,6 +96,9 @@ def claim_units(
     owner : str, default=""
         Written to the claims of this process. Units claimed earlier under the same owner, by a
         process that has ended, are yielded first.
+    stages : sequence of int or None, default=None
+        Stage of each group. Units of a stage are claimed before those of a later one. None: all
+        groups have the same one.
     """
     seen = {name for name in os.listdir(folder) if owner and (folder / name).read_text() == owner}
     yield from (_unit_by_name(groups, name) for name in sorted(seen))
@@ -84,6 +107,9 @@ def claim_units(
         for name in names - seen:
             on_claimed_elsewhere(_unit_by_name(groups, name))
         seen |= names
+        if stages:
+            first = min(stages[number] for number in free)
+            free = {number: names for number, names in free.items() if stages[number] == first}
         if group not in free:
             group, steals = _choose_group(free, groups)
         # a thief starts at the other end, where the work differs most from the owner's current unit

@@ -4,9 +4,11 @@ Contents
 --------
 - `_store`: a folder or an S3 prefix behind one interface; translates foreign errors.
 - `_serialization`: a batch to bytes and back; big arrays are memory-mapped.
+- `_mapped_memory`: files that are mapped copy-on-write, and the file whose content memory is.
 - `_journal`: append-only files of finished fits, one line of JSON each.
 - `_journal_sync`: uploads and downloads journals.
 - `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) of fits.
+- `_steps`: steps that the processes of a machine do together, each once.
 - `_paths`: data, cache and temporary directories.
 
 Workers return data, not code: outcomes are JSON, and predictions are ``.npy`` files without
@@ -48,17 +50,26 @@ if TYPE_CHECKING:
         iter_journal_folders,
         read_run,
     )
-    from skdistsearch.storage._paths import cache_dir, default_data_dir, temporary_folder
+    from skdistsearch.storage._mapped_memory import PrivateMapping
+    from skdistsearch.storage._paths import (
+        cache_dir,
+        default_data_dir,
+        memory_folder,
+        temporary_folder,
+    )
     from skdistsearch.storage._serialization import (
         StoredBatch,
         dump_batch,
         dump_json,
         load_batch,
         load_json,
+        release_pages,
     )
+    from skdistsearch.storage._steps import HAS_LOCKS, SharedSteps
     from skdistsearch.storage._store import FolderStore, S3Store, Store, aws_errors, open_store
 
 __all__ = [
+    "HAS_LOCKS",
     "MODEL",
     "FolderStore",
     "InterruptedFit",
@@ -66,7 +77,9 @@ __all__ = [
     "JournalReader",
     "JournalUploader",
     "JournalWriter",
+    "PrivateMapping",
     "S3Store",
+    "SharedSteps",
     "Store",
     "StoredBatch",
     "artifact_ref",
@@ -86,10 +99,12 @@ __all__ = [
     "load_batch",
     "load_json",
     "load_model",
+    "memory_folder",
     "open_local_journal",
     "open_store",
     "read_run",
     "read_verified",
+    "release_pages",
     "temporary_folder",
     "with_store_url",
 ]
@@ -98,13 +113,16 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "FolderStore": "_store",
+        "HAS_LOCKS": "_steps",
         "InterruptedFit": "_journal",
         "JournalDownloader": "_journal_sync",
         "JournalReader": "_journal",
         "JournalUploader": "_journal_sync",
         "JournalWriter": "_journal",
         "MODEL": "_artifacts",
+        "PrivateMapping": "_mapped_memory",
         "S3Store": "_store",
+        "SharedSteps": "_steps",
         "Store": "_store",
         "StoredBatch": "_serialization",
         "artifact_ref": "_artifacts",
@@ -124,10 +142,12 @@ __getattr__, __dir__ = lazy_names(
         "load_batch": "_serialization",
         "load_json": "_serialization",
         "load_model": "_artifacts",
+        "memory_folder": "_paths",
         "open_local_journal": "_journal",
         "open_store": "_store",
         "read_run": "_journal_sync",
         "read_verified": "_artifacts",
+        "release_pages": "_serialization",
         "temporary_folder": "_paths",
         "with_store_url": "_artifacts",
     },

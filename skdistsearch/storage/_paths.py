@@ -22,6 +22,8 @@ from pathlib import Path
 
 from loky.backend import resource_tracker
 
+_SHARED_MEMORY = "/dev/shm"  # of Linux: files in memory
+
 
 @contextmanager
 def temporary_folder(within: str | None = None) -> Iterator[Path]:
@@ -31,18 +33,42 @@ def temporary_folder(within: str | None = None) -> Iterator[Path]:
     folder. With ``within``, the parent is a folder that another process removes in any case, and
     the resource tracker is not used.
     """
-    parent = within or os.environ.get("JOBLIB_TEMP_FOLDER") or None
+    with _new_folder(within or os.environ.get("JOBLIB_TEMP_FOLDER") or None) as folder:
+        if within:
+            yield folder
+            return
+        with _removed_after_a_kill(folder):
+            yield folder
+
+
+@contextmanager
+def memory_folder() -> Iterator[Path | None]:
+    """Create a temporary folder whose files are in memory, or yield None if there is no such place.
+
+    It is removed like a `temporary_folder`.
+    """
+    if not os.access(_SHARED_MEMORY, os.R_OK | os.W_OK | os.X_OK):
+        yield None
+        return
+    with _new_folder(_SHARED_MEMORY) as folder, _removed_after_a_kill(folder):
+        yield folder
+
+
+@contextmanager
+def _new_folder(parent: str | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(
         prefix="skdistsearch-", dir=parent, ignore_cleanup_errors=True
     ) as name:
-        if within:
-            yield Path(name)
-            return
-        resource_tracker.register(name, "folder")
-        try:
-            yield Path(name)
-        finally:
-            resource_tracker.unregister(name, "folder")
+        yield Path(name)
+
+
+@contextmanager
+def _removed_after_a_kill(folder: Path) -> Iterator[None]:
+    resource_tracker.register(str(folder), "folder")
+    try:
+        yield
+    finally:
+        resource_tracker.unregister(str(folder), "folder")
 
 
 _CACHE_S = 7 * 24 * 3600  # age at which a file is deleted

@@ -4,6 +4,9 @@ The manifest of a batch holds a line of JSON (format number, sizes, names), the 
 small buffers of arrays. Each big buffer is an object of its own. Workers map the objects
 copy-on-write: they share memory pages, can write to their arrays, as some code in scikit-learn
 does, and never change a file.
+
+A buffer that is a mapped file of the user (`numpy.memmap`) is not copied for the workers of the
+same machine. The manifest names the file, and they map it too.
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import numpy as np
 
 from skdistsearch._batch import Batch
 from skdistsearch.exceptions import CorruptDataError, NotPicklableError
+from skdistsearch.storage._mapped_memory import find_mapped_file
 from skdistsearch.storage._store import Buffer, Store, open_store
 
 FORMAT = 2
@@ -55,6 +60,8 @@ def dump_batch(batch: Batch, store: Store, *, content_addressed: bool) -> Stored
             inline += bytes(-len(inline) % _ALIGNMENT)
             table.append({"at": len(inline), "size": buffer.nbytes})
             inline += buffer
+        elif not content_addressed and (part := find_mapped_file(buffer)):
+            table.append({"file": part.path, "at": part.start, "size": buffer.nbytes})
         else:
             name = None if content_addressed else f"buffer-{number}"
             table.append({"name": _put(store, buffer, name)})
@@ -97,19 +104,39 @@ def load_batch(url: str, name: str, folder: Path | None = None) -> Batch:
     it differs.
     """
     store, folder = open_store(url), folder or Path()
-    data = _map_object(store, name, folder)
+    data = _map_object(store, name, folder, mmap.mmap)
     header, start = _parse_header(data)
     pickled = data[start : start + header["pickle"]]
     inline = data[len(data) - header["inline"] :]
     buffers = [
         _map_object(store, row["name"], folder)
         if "name" in row
-        else inline[row["at"] : row["at"] + row["size"]]
+        else (_map_file(row["file"]) if "file" in row else inline)[
+            row["at"] : row["at"] + row["size"]
+        ]
         for row in header["buffers"]
     ]
     batch = pickle.loads(pickled, buffers=buffers)
     assert isinstance(batch, Batch)
     return batch
+
+
+def release_pages(array: Any) -> None:
+    """Free the memory of an array that `load_batch` has mapped, until it is read again.
+
+    The array must be as it was loaded: what was written to it is lost. Does nothing to others.
+    """
+    base = array
+    while (
+        owner := getattr(base, "obj" if isinstance(base, memoryview) else "base", None)
+    ) is not None:
+        base = owner
+    if isinstance(base, _BufferMap) and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+class _BufferMap(mmap.mmap):
+    """A mapped file with the buffer of an array, and with nothing else."""
 
 
 def _parse_header(data: memoryview) -> tuple[dict[str, Any], int]:
@@ -130,12 +157,17 @@ def _parse_header(data: memoryview) -> tuple[dict[str, Any], int]:
     return header, len(line) + 1
 
 
-def _map_object(store: Store, name: str, folder: Path) -> memoryview:
-    path = store.local_path(name, folder)
-    with open(path, "rb") as file:
-        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+def _map_object(
+    store: Store, name: str, folder: Path, kind: type[mmap.mmap] | None = None
+) -> memoryview:
+    data = _map_file(store.local_path(name, folder), kind)
     _verify_sha256(store, name, data)
     return data
+
+
+def _map_file(path: str | Path, kind: type[mmap.mmap] | None = None) -> memoryview:
+    with open(path, "rb") as file:
+        return memoryview((kind or _BufferMap)(file.fileno(), 0, access=mmap.ACCESS_COPY))
 
 
 def _verify_sha256(store: Store, name: str, data: Buffer) -> None:
@@ -167,6 +199,8 @@ class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: object) -> Any:
         """Add the module of an object. pickle calls this for everything but plain data."""
+        if type(obj) is np.memmap:  # numpy pickles it with a copy of its memory
+            return np.asarray(obj).__reduce_ex__(5)
         for owner in (obj, type(obj)):
             if isinstance(module := getattr(owner, "__module__", None), str):
                 self.modules.add(module)

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 
 from skdistsearch import DistributedSearchCV
-from skdistsearch.execution import _shared_work
+from skdistsearch.execution import _shared_work, _slice_files
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -46,6 +46,13 @@ def test_scores_equal_those_of_grid_search(name, cache_mb, monkeypatch):
 )
 def test_scores_are_equal_in_two_processes(name):
     assert_same_as_grid_search(CASES[name], n_jobs=2)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scores_on_slices_in_files_equal_those_of_grid_search(name, monkeypatch):
+    monkeypatch.setattr(_shared_work, "_LARGE_DATA_MIN_MB", 0.0)
+    monkeypatch.setattr(_slice_files, "_FILE_MIN_MB", 0.0)
+    assert_same_as_grid_search(CASES[name])
 
 
 @pytest.mark.parametrize("name", LIMITS)

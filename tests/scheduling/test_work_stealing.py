@@ -4,9 +4,19 @@ import itertools
 import threading
 import time
 
+import numpy as np
 import pytest
+from sklearn.dummy import DummyRegressor
 
-from skdistsearch.scheduling._work_stealing import all_fits, claim_units, split_into_units
+from skdistsearch import DistributedSearchCV
+from skdistsearch._batch import SharedWork
+from skdistsearch.scheduling._work_stealing import (
+    all_fits,
+    claim_units,
+    make_units,
+    split_into_units,
+    split_stages,
+)
 
 
 def ignore(fits):
@@ -103,3 +113,25 @@ def test_claims_of_other_workers_are_reported(tmp_path):
     assert next(worker) == (2,)
     assert reported == [3]
     assert list(worker) == []
+
+
+def test_all_workers_finish_a_stage_before_the_next_one(tmp_path):
+    groups = [[(0,), (1,)], [(2,)], [(3,), (4,)]]
+    workers = [claim_units(groups, tmp_path, ignore, stages=[0, 0, 1]) for _ in range(3)]
+    assert next(workers[0]) == (0,)
+    assert next(workers[1]) == (2,)
+    assert next(workers[2]) == (1,)
+    assert next(workers[1]) == (3,)
+    assert next(workers[0]) == (4,)
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_with_large_data_each_fit_is_a_unit_and_each_split_a_stage(is_large):
+    X = np.zeros((6, 1))
+    search = DistributedSearchCV(DummyRegressor(), {"constant": range(40)}, cv=3)
+    batch = search.plan(X, X[:, 0]).batch
+    work = SharedWork([()] * len(batch), None, has_large_data=is_large)
+    batch = batch.with_context(shared_work=work, expected_seconds={119: 100.0})
+    groups = make_units(batch, range(len(batch)), 2)
+    assert split_stages(batch, groups) == ([0, 1, 2] if is_large else [0, 0, 0])
+    assert (max(map(len, groups[0])) == 1) == is_large

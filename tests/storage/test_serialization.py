@@ -2,6 +2,7 @@
 
 import re
 import stat
+import sys
 import threading
 
 import numpy as np
@@ -11,7 +12,13 @@ from sklearn.linear_model import Ridge
 from skdistsearch import DistributedSearchCV
 from skdistsearch._batch import Batch, Fit
 from skdistsearch.exceptions import CorruptDataError, NotPicklableError
-from skdistsearch.storage._serialization import dump_batch, dump_json, load_batch, load_json
+from skdistsearch.storage._serialization import (
+    dump_batch,
+    dump_json,
+    load_batch,
+    load_json,
+    release_pages,
+)
 from skdistsearch.storage._store import FolderStore
 
 N_BIG = 100_000  # rows of an X that is an object of its own
@@ -37,6 +44,45 @@ def test_arrays_of_a_loaded_batch_are_mapped_and_writable(n_rows, content_addres
     assert X.flags.f_contiguous
     X[0, 0] = -1  # the mapping is copy-on-write
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """Return an X that is a mapped file."""
+    np.save(tmp_path / "X.npy", np.arange(3.0 * N_BIG).reshape(-1, 3))
+    return np.load(tmp_path / "X.npy", mmap_mode="r")
+
+
+def dump_mapped(X, store, *, content_addressed):
+    batch = Batch("key", print, (Ridge(), X, None), {}, [Fit(0, 0, {}, {})])
+    return dump_batch(batch, store, content_addressed=content_addressed).manifest
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds files in /proc")
+def test_mapped_file_of_the_user_is_not_copied(mapped, tmp_path):
+    store = FolderStore(tmp_path / "store")
+    manifest = dump_mapped(mapped[10:], store, content_addressed=False)
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["manifest"]
+    assert (tmp_path / "store" / manifest).stat().st_size < BIG_BYTES / 10
+    X = load_batch(store.url, manifest).arguments[1]
+    np.testing.assert_array_equal(X, mapped[10:])
+
+
+def test_mapped_file_is_copied_for_other_machines(mapped, tmp_path):
+    store = FolderStore(tmp_path / "store")
+    manifest = dump_mapped(mapped, store, content_addressed=True)
+    (tmp_path / "X.npy").unlink()
+    np.testing.assert_array_equal(load_batch(store.url, manifest).arguments[1], mapped)
+
+
+@pytest.mark.parametrize("n_rows", [20, N_BIG], ids=["inline", "external"])
+def test_array_is_read_again_after_its_memory_was_freed(n_rows, tmp_path):
+    batch = make_batch(n_rows)
+    manifest = dump_batch(batch, FolderStore(tmp_path), content_addressed=False).manifest
+    X = load_batch(str(tmp_path), manifest).arguments[1]
+    for array in (X, batch.arguments[1]):  # the second one is not mapped
+        release_pages(array)
+        np.testing.assert_array_equal(array, batch.arguments[1])
 
 
 def test_equal_data_is_written_once(tmp_path):

@@ -203,7 +203,8 @@ class MetaflowRun:
 
     def _run_arguments(self) -> list[str]:
         workspace = self._workspace
-        task_manifest = self._task_manifest | {"claims": str(self._folder / "claims")}
+        shared = {"claims": str(self._folder / "claims"), "slices": workspace.slices}
+        task_manifest = self._task_manifest | shared
         options = {
             "--store": workspace.store.url,
             "--manifest": workspace.payload.manifest,

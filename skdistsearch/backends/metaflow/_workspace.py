@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from skdistsearch._batch import Batch
 from skdistsearch._outcome import Outcome
 from skdistsearch.backends.metaflow._environment import s3_root
 from skdistsearch.exceptions import StoreError
+from skdistsearch.execution import open_slice_folders
 from skdistsearch.storage import (
     FolderStore,
     JournalDownloader,
@@ -53,6 +55,8 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
             """Temporary files of this process, and of the part of the run on this machine."""
             self.store: Store = self._open_store()
             """Where the tasks read the batch."""
+            self.slices = None if self._is_remote else self._open_slice_folders()
+            """Folders of slices of large data, as plain data, that the tasks share."""
             self._open_journal()
             self._stack.callback(self._clean_up)
             self.payload = dump_batch(self._batch.portable(), self.store, content_addressed=True)
@@ -63,6 +67,10 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
 
     def __exit__(self, *exc_info: object) -> None:
         self._stack.close()
+
+    def _open_slice_folders(self) -> dict[str, Any] | None:
+        folders = self._stack.enter_context(open_slice_folders(self._batch, self.folder))
+        return asdict(folders) if folders else None
 
     def _open_store(self) -> Store:
         if self._is_remote:
