@@ -33,7 +33,7 @@ from skdistsearch._typing import FitResult
 from skdistsearch.execution._cached_transformer import install_cached_transformers
 from skdistsearch.execution._path_fit import install_path_fit, sees_models
 from skdistsearch.execution._shared_work import default_budget_mb
-from skdistsearch.execution._slice_files import SliceFiles, SliceFolders
+from skdistsearch.execution._slice_files import SliceFolders, open_slice_files
 from skdistsearch.execution._split_data import SplitData
 from skdistsearch.execution._transform_cache import TransformCache
 from skdistsearch.execution._transformer_slots import (
@@ -188,7 +188,7 @@ class Runner:
             budget_mb = self._work.budget_mb or default_budget_mb()
             costs_left = self._costs_left[number].__getitem__
             cache = TransformCache(budget_mb, costs_left, self._unshareable)
-            files = SliceFiles(self._folders, number) if self._folders else None
+            files = open_slice_files(self._folders, number)
             data = SplitData(batch.arguments, batch.keywords_of(fit), cache, files)
             self._current = _CurrentSplit(number, cache, data)
         return self._current

@@ -12,7 +12,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdistsearch._batch import BaseWork, Batch, Run, SharedWork, closing_outcomes, n_samples
-from skdistsearch._machine_memory import memory_mb
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import Estimator, Parameters
 from skdistsearch.execution._path_fit import find_base_family, find_path_members
@@ -24,6 +23,7 @@ from skdistsearch.execution._transformer_slots import (
     with_parameters,
 )
 from skdistsearch.execution._value_key import key_of
+from skdistsearch.storage import memory_mb
 
 _CACHE_SHARE_OF_MEMORY = 0.25  # the fits themselves need the rest
 _COMPOSITES = (Pipeline, FeatureUnion, ColumnTransformer)

@@ -34,10 +34,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import _safe_indexing
 
 from skdistsearch._batch import Batch
-from skdistsearch._machine_memory import free_memory_mb
 from skdistsearch._typing import ArrayLike, Indices
 from skdistsearch.execution._state_summary import is_pandas
 from skdistsearch.execution._transformer_slots import size_mb
@@ -45,6 +43,7 @@ from skdistsearch.storage import (
     HAS_LOCKS,
     PrivateMapping,
     SharedSteps,
+    free_memory_mb,
     memory_folder,
     release_pages,
     temporary_folder,
@@ -116,6 +115,15 @@ def _is_plain(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and not dtype.hasobject
 
 
+def open_slice_files(folders: SliceFolders | None, split: int) -> SliceFiles | None:
+    """Return the slices of a split, or None without folders, or if they cannot be used."""
+    try:
+        return SliceFiles(folders, split) if folders else None
+    except OSError:  # such as a file system without locks
+        _log.debug("Slices of split %d are in no files", split, exc_info=True)
+        return None
+
+
 class SliceFiles:
     """Slices of the data of one split, in files that all processes of this machine map.
 
@@ -132,33 +140,51 @@ class SliceFiles:
         self._files: list[BinaryIO] = []
         self._loaders: dict[str, Callable[[], ArrayLike] | None] = {}
         self._users = SharedSteps(self._path("users"))
-        self._users.join(_USE)
+        try:
+            self._users.join(_USE)
+        except OSError:
+            self._users.close()
+            raise
 
     def close(self) -> None:
         """Stop using the slices. The last process that does so deletes the files."""
         self._loaders.clear()
         for file in self._files:
             file.close()
-        self._users.leave(_USE, self._delete)
-        self._users.close()
+        with suppress(OSError), self._users:
+            self._users.leave(_USE, self._delete)
 
-    def load(self, name: str, array: ArrayLike, rows: Indices) -> ArrayLike | None:
+    def load(
+        self, name: str, array: ArrayLike, rows: Indices, make_slice: Callable[[], ArrayLike]
+    ) -> ArrayLike | None:
         """Return rows of an array in memory of the caller's own, or None if they are in no file.
 
-        ``name``: the same in all processes for the same array and rows.
+        Parameters
+        ----------
+        name : str
+            The same in all processes for the same array and rows.
+        array : array-like
+            The array.
+        rows : array of int or bool
+            The rows.
+        make_slice : callable
+            Returns the slice as scikit-learn makes it.
         """
         if name not in self._loaders:
-            self._loaders[name] = self._open(name, array, rows)
+            self._loaders[name] = self._open(name, array, rows, make_slice)
         load = self._loaders[name]
         return None if load is None else load()
 
-    def _open(self, name: str, array: ArrayLike, rows: Indices) -> Callable[[], ArrayLike] | None:
+    def _open(
+        self, name: str, array: ArrayLike, rows: Indices, make_slice: Callable[[], ArrayLike]
+    ) -> Callable[[], ArrayLike] | None:
         if not is_sliced_in_files(array) or size_mb(array) < _FILE_MIN_MB or not len(rows):
             return None
-        open_slice = self._open_array if isinstance(array, np.ndarray) else self._open_table
         try:
             with SharedSteps(self._path(f"{name}.steps")) as steps:
-                return open_slice(steps, name, array, np.asarray(rows))
+                if isinstance(array, np.ndarray):
+                    return self._open_array(steps, name, array, np.asarray(rows))
+                return self._open_table(steps, name, make_slice)
         except OSError:
             _log.debug("Slice %s of split %d is in no file", name, self._split, exc_info=True)
             return None
@@ -179,18 +205,18 @@ class SliceFiles:
         return partial(_map_array, PrivateMapping(file), array.dtype, writer.shape)
 
     def _open_table(
-        self, steps: SharedSteps, name: str, table: ArrayLike, rows: Indices
+        self, steps: SharedSteps, name: str, make_slice: Callable[[], ArrayLike]
     ) -> Callable[[], ArrayLike] | None:
-        steps.do(_CREATE, partial(self._write_table, name, table, rows))
+        steps.do(_CREATE, partial(self._write_table, name, make_slice))
         file = self._open_file(name)
         if file is None:
             return None
         pickled, spans = pickle.loads(self._path(f"{name}.pickle").read_bytes())
         return partial(_map_table, PrivateMapping(file), pickled, spans)
 
-    def _write_table(self, name: str, table: ArrayLike, rows: Indices) -> None:
+    def _write_table(self, name: str, make_slice: Callable[[], ArrayLike]) -> None:
         buffers: list[pickle.PickleBuffer] = []
-        pickled = pickle.dumps(_safe_indexing(table, rows), 5, buffer_callback=buffers.append)
+        pickled = pickle.dumps(make_slice(), 5, buffer_callback=buffers.append)
         memory = [buffer.raw() for buffer in buffers]
         starts = [0, *accumulate(-(-data.nbytes // _ALIGNMENT) * _ALIGNMENT for data in memory)]
         with self._create(name, max(starts[-1], 1)) as file:

@@ -131,11 +131,11 @@ class _Slicer:
     def slice(self, array: ArrayLike, name: str, part: str) -> ArrayLike:
         """Return a new slice of an array: its ``"train"`` or ``"test"`` part."""
         start, indices = time.perf_counter(), self._indices[part]
-        rows = None
+        make_slice, rows = partial(_safe_indexing, array, indices), None
         if self.files is not None:
-            rows = self.files.load(f"{name}-{part}", array, indices)
+            rows = self.files.load(f"{name}-{part}", array, indices, make_slice)
         if rows is None:
-            rows = _safe_indexing(array, indices)
+            rows = make_slice()
         self.seconds += time.perf_counter() - start
         return rows
 

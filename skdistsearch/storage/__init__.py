@@ -8,6 +8,7 @@ Contents
 - `_journal`: append-only files of finished fits, one line of JSON each.
 - `_journal_sync`: uploads and downloads journals.
 - `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) of fits.
+- `_machine_memory`: memory of this machine or container.
 - `_steps`: steps that the processes of a machine do together, each once.
 - `_paths`: data, cache and temporary directories.
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         iter_journal_folders,
         read_run,
     )
+    from skdistsearch.storage._machine_memory import free_memory_mb, memory_mb
     from skdistsearch.storage._mapped_memory import PrivateMapping
     from skdistsearch.storage._paths import (
         cache_dir,
@@ -90,6 +92,7 @@ __all__ = [
     "dump_batch",
     "dump_json",
     "dump_model",
+    "free_memory_mb",
     "is_model_name",
     "iter_journal_folders",
     "iter_recorded",
@@ -100,6 +103,7 @@ __all__ = [
     "load_json",
     "load_model",
     "memory_folder",
+    "memory_mb",
     "open_local_journal",
     "open_store",
     "read_run",
@@ -133,6 +137,7 @@ __getattr__, __dir__ = lazy_names(
         "dump_batch": "_serialization",
         "dump_json": "_serialization",
         "dump_model": "_artifacts",
+        "free_memory_mb": "_machine_memory",
         "is_model_name": "_artifacts",
         "iter_journal_folders": "_journal_sync",
         "iter_recorded": "_journal",
@@ -143,6 +148,7 @@ __getattr__, __dir__ = lazy_names(
         "load_json": "_serialization",
         "load_model": "_artifacts",
         "memory_folder": "_paths",
+        "memory_mb": "_machine_memory",
         "open_local_journal": "_journal",
         "open_store": "_store",
         "read_run": "_journal_sync",

@@ -18,7 +18,7 @@ from sklearn.utils import _safe_indexing
 
 from skdistsearch import DistributedSearchCV
 from skdistsearch.execution import _shared_work, _slice_files
-from skdistsearch.execution._slice_files import SliceFiles, SliceFolders
+from skdistsearch.execution._slice_files import SliceFiles, SliceFolders, open_slice_files
 from skdistsearch.storage import HAS_LOCKS
 
 pytestmark = pytest.mark.skipif(not HAS_LOCKS, reason="needs locks of POSIX")
@@ -72,6 +72,10 @@ def files(folders):
     files.close()
 
 
+def load(files, data, rows):
+    return files.load("0-train", data, rows, lambda: _safe_indexing(data, rows))
+
+
 def list_slices(folders):
     return [path for folder in folders.data for path in Path(folder).glob("*.data")]
 
@@ -84,7 +88,7 @@ def flat(value):
 @pytest.mark.parametrize("name", [*ARRAYS, *TABLES])
 def test_slice_equals_that_of_scikit_learn(name, rows, files):
     data = (ARRAYS | TABLES)[name]
-    actual = files.load("0-train", data, ROWS[rows])
+    actual = load(files, data, ROWS[rows])
     expected = _safe_indexing(data, ROWS[rows])
     assert type(actual) is type(expected)
     np.testing.assert_array_equal(flat(actual), flat(expected))
@@ -99,10 +103,10 @@ def test_slice_equals_that_of_scikit_learn(name, rows, files):
 @pytest.mark.parametrize("name", ["array", "frame", "csr"])
 def test_fit_that_writes_to_its_slice_changes_no_other(name, files):
     data, rows = (ARRAYS | TABLES)[name], np.arange(30)
-    first = files.load("0-train", data, rows)
+    first = load(files, data, rows)
     target = first.data if name == "csr" else first
     target[:] = 0
-    second = files.load("0-train", data, rows)
+    second = load(files, data, rows)
     assert not flat(first).any()
     np.testing.assert_array_equal(flat(second), flat(_safe_indexing(data, rows)))
 
@@ -119,13 +123,13 @@ def test_fit_that_writes_to_its_slice_changes_no_other(name, files):
     ids=["objects", "nullable", "text", "list", "other layout"],
 )
 def test_other_types_are_in_no_file(data, files, folders):
-    assert files.load("0-train", data, np.arange(30)) is None
+    assert load(files, data, np.arange(30)) is None
     assert list_slices(folders) == []
 
 
 def slice_in_other_process(folders, ready, end):
     files = SliceFiles(folders, 0)
-    files.load("0-train", np.zeros((60, 4)), np.arange(30))
+    load(files, np.zeros((60, 4)), np.arange(30))
     ready.set()
     end.wait(20)
     files.close()
@@ -138,7 +142,7 @@ def test_slice_is_made_once_and_deleted_by_its_last_user(folders):
     other.start()
     assert ready.wait(20)
     files = SliceFiles(folders, 0)
-    assert not files.load("0-train", np.ones((60, 4)), np.arange(30)).any()
+    assert not load(files, np.ones((60, 4)), np.arange(30)).any()
     files.close()
     assert len(list_slices(folders)) == 1
     end.set()
@@ -149,7 +153,7 @@ def test_slice_is_made_once_and_deleted_by_its_last_user(folders):
 def test_deleted_slice_is_not_made_again(folders):
     for _ in range(2):
         files = SliceFiles(folders, 0)
-        loaded = files.load("0-train", NUMBERS, np.arange(30))
+        loaded = load(files, NUMBERS, np.arange(30))
         files.close()
     assert loaded is None
     assert list_slices(folders) == []
@@ -172,7 +176,7 @@ def full_folders(monkeypatch):
 
 def test_slice_is_on_disk_if_memory_is_full(files, folders, full_folders, caplog):
     full_folders.add(folders.data[0])
-    assert files.load("0-train", NUMBERS, np.arange(30)) is not None
+    assert load(files, NUMBERS, np.arange(30)) is not None
     assert [path.parent.name for path in list_slices(folders)] == ["disk"]
     assert [record.message for record in caplog.records] == [
         f"[Errno 28] No space left on device. Slices of the data are on disk, not in "
@@ -182,7 +186,7 @@ def test_slice_is_on_disk_if_memory_is_full(files, folders, full_folders, caplog
 
 def test_slice_is_in_no_file_if_the_disk_is_full(files, folders, full_folders):
     full_folders.update(folders.data)
-    assert files.load("0-train", NUMBERS, np.arange(30)) is None
+    assert load(files, NUMBERS, np.arange(30)) is None
     assert list_slices(folders) == []
 
 
@@ -191,6 +195,14 @@ def test_slices_are_on_disk_if_they_need_more_than_the_free_memory(monkeypatch, 
     monkeypatch.setattr(_slice_files, "free_memory_mb", lambda: 1e-4)
     DistributedSearchCV(Ridge(), {"alpha": [0.1, 1]}, cv=2).fit(NUMBERS, NUMBERS[:, 0])
     assert "Slices of the data are on disk" in caplog.text
+
+
+def test_file_system_without_locks_is_not_used(folders, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.lockf", fail)
+    assert open_slice_files(folders, 0) is None
 
 
 class WritesToInput(Ridge):

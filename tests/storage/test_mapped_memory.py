@@ -1,4 +1,4 @@
-"""Mapped files are found and mapped again only where nobody can see a difference."""
+"""Mapped files are found, and used again only where no user can see a difference."""
 
 import sys
 
