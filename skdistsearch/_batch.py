@@ -166,6 +166,8 @@ class LocalCalls:
     estimator. They work in all processes of this machine, and on no other."""
     monitor: FitMonitor | None = None
     """Where the backend tells which fits are running; None if no progress is shown."""
+    has_rounds: bool = False
+    """True if the search may run another batch soon. A backend can keep its workers for it."""
 
     def subset(self, fits: Sequence[int]) -> LocalCalls:
         """Return what belongs to some of the fits."""
@@ -174,6 +176,7 @@ class LocalCalls:
             calls and [calls[fit] for fit in fits],
             callbacks and [callbacks[fit] for fit in fits],
             self.monitor,
+            self.has_rounds,
         )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from skdistsearch.backends._base import Backend, get_backend
     from skdistsearch.backends._local import LocalBackend
     from skdistsearch.backends._worker import ChunkRunner, store_batch
-    from skdistsearch.backends.metaflow import MetaflowBackend
+    from skdistsearch.backends.metaflow import MetaflowBackend, close_pools
     from skdistsearch.execution import run_chunk
     from skdistsearch.scheduling import (
         AttemptFailure,
@@ -46,6 +46,7 @@ __all__ = [
     "PendingFits",
     "Raised",
     "WorkerDeath",
+    "close_pools",
     "get_backend",
     "make_chunks",
     "run_chunk",
@@ -67,6 +68,7 @@ __getattr__, __dir__ = lazy_names(
         "PendingFits": ".scheduling",
         "Raised": "._outcome",
         "WorkerDeath": ".scheduling",
+        "close_pools": "metaflow",
         "get_backend": "_base",
         "make_chunks": ".scheduling",
         "run_chunk": ".execution",

@@ -38,9 +38,9 @@ def stage(folder: Path) -> Path:
     """
     folder.mkdir(mode=0o700)
     for source in (_PACKAGE / "__init__.py", Path(cloudpickle.__file__)):
-        _copy(source, folder)
+        copy_code(source, folder)
     for source in local_modules().values():
-        _copy(source, folder)
+        copy_code(source, folder)
     return Path(shutil.copy(FLOW_FILE, folder))
 
 
@@ -85,7 +85,7 @@ def _distributions_by_module() -> Mapping[str, list[str]]:
     return names
 
 
-def _copy(source: Path, folder: Path) -> None:
+def copy_code(source: Path, folder: Path) -> None:
     """Copy a module, or the package whose ``__init__.py`` is ``source``."""
     if source.name != "__init__.py":
         shutil.copy(source, folder)

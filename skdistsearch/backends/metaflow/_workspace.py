@@ -28,6 +28,7 @@ from skdistsearch.storage import (
 )
 
 _DOWNLOAD_INTERVAL_S = 1.0  # requests to S3 for ten hours cost 18 cents
+_FIRST_INTERVAL_S = 0.2  # workers that wait for the batch have its first outcomes after a moment
 _UNREACHABLE_MAX_S = 600.0  # time that S3 may fail before the search fails
 _CLEAN_UP_S = 2.0  # time that the end of a search waits for the deletion of temporary objects
 
@@ -113,7 +114,9 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
 
     def new_outcomes(self, *, last: bool = False) -> Iterator[Outcome]:
         """Yield outcomes that arrived since the last call. ``last``: no more will arrive."""
-        is_due = time.monotonic() - self._downloaded_at > _DOWNLOAD_INTERVAL_S
+        age_s = time.time() - self._started_at
+        interval_s = min(_FIRST_INTERVAL_S + age_s / 20, _DOWNLOAD_INTERVAL_S)
+        is_due = time.monotonic() - self._downloaded_at > interval_s
         if self._downloader and (last or is_due):
             self._download_journals(self._downloader, last=last)
         yield from self.journal.read_new()

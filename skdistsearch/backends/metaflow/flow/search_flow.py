@@ -35,11 +35,15 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
     """Fits of a scikit-learn search: each task of the step *fit* runs one chunk of them."""
 
     settings = Config("settings", default_value='{"decorators": []}')
-    store = Parameter("store", help="URL of the store that holds the batch", required=True)
-    manifest = Parameter("manifest", help="name of the batch: its SHA-256", required=True)
-    task_manifest = Parameter("task_manifest", help="name of the list of chunks", required=True)
-    journal = Parameter("journal", help="URL of the journal of finished fits", required=True)
+    store = Parameter("store", help="URL of the store that holds the batch", default="")
+    manifest = Parameter("manifest", help="name of the batch: its SHA-256", default="")
+    task_manifest = Parameter("task_manifest", help="name of the list of chunks", default="")
+    journal = Parameter("journal", help="URL of the journal of finished fits", default="")
     n_tasks = Parameter("n_tasks", help="number of chunks", type=int, required=True)
+    queue = Parameter("queue", help="URL of the queue of a pool, instead of a batch", default="")
+    keep_alive_s = Parameter(
+        "keep_alive_s", help="time that a task waits for work", type=float, default=0.0
+    )
 
     @step
     def start(self) -> None:
@@ -63,17 +67,23 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
 
         # The outcomes travel in the journal. They must not become an artifact: on the caller's
         # machine, *join* would unpickle what a container wrote.
+        task = {
+            "task_pathspec": current.pathspec,
+            "retry": current.retry_count,
+            "timeout_s": self.settings.get("fit_timeout_s") or 0,
+        }
         try:
-            run_task(
-                self.store,
-                self.manifest,
-                self.task_manifest,
-                self.index,
-                journal=self.journal,
-                task_pathspec=current.pathspec,
-                retry=current.retry_count,
-                timeout_s=self.settings.get("fit_timeout_s") or 0,
-            )
+            if self.queue:
+                serve_queue(self.queue, self.keep_alive_s, self.settings, task)
+            else:
+                run_task(
+                    self.store,
+                    self.manifest,
+                    self.task_manifest,
+                    self.index,
+                    journal=self.journal,
+                    **task,
+                )
         except BackendError as exc:  # the code of this task is not the caller's
             print_message(self.settings.get("message_prefix", ""), {"refuses": [str(exc)]})
             raise
@@ -105,6 +115,22 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
     @step
     def end(self) -> None:
         """Do nothing: the caller has read the outcomes as they were recorded."""
+
+
+def serve_queue(
+    queue: str, keep_alive_s: float, settings: Mapping[str, Any], task: Mapping[str, Any]
+) -> None:
+    """Run the fits that a queue holds, until no more come for a while."""
+    from skdistsearch.backends.metaflow.pool import PoolWorker
+
+    prefix = settings.get("message_prefix", "")
+    PoolWorker(
+        queue,
+        keep_alive_s=keep_alive_s,
+        check_environment=lambda required: check_environment(required, prefix),
+        refuse=lambda reasons: print_message(prefix, {"refuses": reasons}),
+        **task,
+    ).serve()
 
 
 def check_environment(required: Mapping[str, Any], prefix: str) -> None:
