@@ -1,8 +1,8 @@
 """A search that test_stopped_caller.py stops at any moment.
 
-Arguments: the backend ("local", "metaflow", "batch", "pool" or "pool on batch"), the folder in which each fit leaves a file,
-the seconds of a fit, and the checkpoint. Prints "begin" before the search, and "equal" after it if
-the results are right.
+Arguments: the backend ("local", "metaflow", "batch", "pool" or "pool on batch"), the folder in
+which each fit leaves a file, the seconds of a fit, and the checkpoint. Prints "begin" before the
+search, and "equal" after it if the results are right.
 """
 
 import sys

@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +101,12 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
                 make_card_components,
                 make_card_findable,
             )
-            from skdistsearch.storage import read_run
 
-            summary = json.loads(Path(self.settings["summary"]).read_text())
-            outcomes = read_run(
-                self.journal, current.run_id, summary["batch"], len(summary["fits"])
-            )
-            self.outcomes = [outcome.to_fields() for outcome in outcomes]
-            current.card.extend(make_card_components(summary, self.outcomes))
+            for summary, outcomes in read_batches(
+                Path(self.settings["summary"]), self.journal, current.run_id
+            ):
+                self.outcomes += outcomes
+                current.card.extend(make_card_components(summary, outcomes))
             make_card_findable(self.join)
         self.next(self.end)
 
@@ -131,6 +129,27 @@ def serve_queue(
         refuse=lambda reasons: print_message(prefix, {"refuses": reasons}),
         **task,
     ).serve()
+
+
+def read_batches(
+    path: Path, journal: str, run_id: str
+) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Yield the summary of each batch of the run, and the outcomes of its fits.
+
+    ``path`` is the summary of the only batch, whose outcomes are in the journal; or a folder with
+    a file for each batch, with its outcomes.
+    """
+    if path.is_file():
+        from skdistsearch.storage import read_run
+
+        summary = json.loads(path.read_text())
+        outcomes = read_run(journal, run_id, summary["batch"], len(summary["fits"]))
+        yield summary, [outcome.to_fields() for outcome in outcomes]
+    for file in sorted(path.glob("*.json")):
+        batch = json.loads(file.read_text())
+        mine = [one for one in batch["outcomes"] if f"/{run_id}/" in one["task_pathspec"]]
+        if mine:
+            yield batch["summary"], mine
 
 
 def check_environment(required: Mapping[str, Any], prefix: str) -> None:

@@ -60,8 +60,13 @@ def run_on_pool(
         use_pool(settings, n_workers, keep_alive_s) as pool,
     ):
         on_pool = _BatchOnPool(pool, settings, workspace, make_groups)
-        yield from run_until_done(batch, on_pool.attempt)
-        on_pool.withdraw()
+        try:
+            yield from run_until_done(batch, on_pool.attempt)
+        except BaseException:
+            if pool.n_users > 1:  # otherwise its workers are ended
+                on_pool.cancel()
+            raise
+        on_pool.finish()
 
 
 class _BatchOnPool:
@@ -80,10 +85,11 @@ class _BatchOnPool:
         self._requirements = requirements(self._modules) if self._is_remote else None
         self._units: dict[_Unit, tuple[int, ...]] = {}
         self._owners: dict[_Unit, str] = {}
-        self._waves: list[str] = []
+        self._waves: dict[str, Wave] = {}
         self._n_ended, self._checked_at = pool.n_ended, time.monotonic()
         self._began_at = time.monotonic()
         self._has_progressed = True
+        self._outcomes: list[Outcome] = []
 
     def attempt(self, pending: PendingFits) -> Generator[Outcome, None, AttemptFailure | None]:
         """Run pending fits until all are done, or a worker dies in one."""
@@ -92,6 +98,7 @@ class _BatchOnPool:
             self._pool.refresh()
             for outcome in self._workspace.new_outcomes():
                 self._has_progressed = True
+                self._outcomes.append(outcome)
                 yield outcome
             if not pending.fits:
                 return None
@@ -104,7 +111,19 @@ class _BatchOnPool:
             age_s = time.monotonic() - self._began_at
             time.sleep(min(_POLL_S + age_s * _BACK_OFF, _POLL_MAX_S))
 
-    def withdraw(self) -> None:
+    def finish(self) -> None:
+        """Leave the workers to the next batch."""
+        self._withdraw()
+        fields = [outcome.to_fields() for outcome in self._outcomes]
+        self._pool.report(self._workspace.summary, fields)
+
+    def cancel(self) -> None:
+        """Leave the workers, which are needed for another batch, with what they run now."""
+        for name, wave in self._waves.items():
+            self._pool.queue.cancel(name, wave)
+        self._withdraw()
+
+    def _withdraw(self) -> None:
         """Remove the waves of this batch from the queue."""
         self._pool.queue.withdraw(self._waves)
         self._waves.clear()
@@ -135,12 +154,12 @@ class _BatchOnPool:
             requirements=self._requirements,
             import_paths=() if is_remote else tuple(sys.path),
             late_modules=(
-                pack_modules(self._pool.late_modules(), workspace.store) if is_remote else ""
+                pack_modules(self._pool.late_modules(), self._pool.queue.store) if is_remote else ""
             ),
             flush_starts=flush_starts,
         )
         name = self._pool.publish(wave)
-        self._waves.append(name)
+        self._waves[name] = wave
         for group, units in enumerate(groups):
             for number, unit in enumerate(units):
                 self._units[name, f"{group}-{number}"] = tuple(unit)
@@ -183,7 +202,7 @@ class _BatchOnPool:
     def _end_attempt(self) -> Generator[Outcome, None, AttemptFailure]:
         """All workers have ended: return which fits died with them."""
         yield from self._workspace.new_outcomes(last=True)
-        self.withdraw()
+        self._withdraw()
         run = self._pool.last_run
         if run.failed and not run.pathspec:
             raise BackendError(run.failure_summary)

@@ -13,15 +13,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from loky.backend import resource_tracker
 
@@ -37,6 +39,8 @@ from skdistsearch.storage import InterruptedFit
 
 _RETRIES = 4  # Metaflow's limit: a worker that dies is replaced four times
 _RESTART_S = 5.0  # Metaflow starts a task again within a second
+_REPORTS = "reports"
+_REPORTS_MAX = 30  # rounds in one card
 _REFRESH_S = 0.1  # between two looks at the output of the runs
 _CLOSE_S = 10.0  # for idle workers to end by themselves; the containers of others are killed
 
@@ -63,7 +67,8 @@ class Pool:
         self._n_waves = 0
         self._lock = threading.RLock()
         self._refreshed_at = 0.0
-        self._modules_at_start: frozenset[str] = frozenset()
+        self._modules_at_start = local_modules().keys()
+        self._n_reports = 0
         self.n_users = 0
         """Number of batches that it is running."""
 
@@ -82,12 +87,20 @@ class Pool:
             missing = min(n_wanted, self.n_workers) - self.n_alive
             if missing <= 0:
                 return False
-            if not self._runs:
-                self._modules_at_start = frozenset(local_modules())
             run = _PoolRun(self._settings, self._folder / secrets.token_hex(4), missing, self)
             self._runs.append(run)
-            run.start(self.queue.url, self._keep_alive_s, modules)
+            run.start(self.queue.url, self._keep_alive_s, modules, self._folder / _REPORTS)
             return True
+
+    def report(self, summary: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]]) -> None:
+        """Add a batch to the card and the results of the runs, which they get when they end."""
+        with self._lock:
+            if self._n_reports == _REPORTS_MAX:
+                return
+            self._n_reports += 1
+            path = self._folder / _REPORTS / f"{self._n_reports:06d}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"summary": summary, "outcomes": outcomes}))
 
     def late_modules(self) -> dict[str, Path]:
         """Return the user's modules that were imported after the first run began."""
@@ -179,11 +192,11 @@ class _PoolRun:
         self.process = RunProcess(settings, folder, n_tasks=n_tasks, n_workers=pool.n_workers)
         self._gone_at: dict[int, float] = {}
 
-    def start(self, queue: str, keep_alive_s: float, modules: Iterable[str]) -> None:
+    def start(self, queue: str, keep_alive_s: float, modules: Iterable[str], reports: Path) -> None:
         # Fits have their own time limit. A limit of the task would end workers that wait
         settings = replace(self._settings, retries=_RETRIES, fit_timeout_s=None)
         parameters = {"queue": queue, "keep_alive_s": str(keep_alive_s)}
-        self.process.start(decospecs(settings, 1), modules, parameters)
+        self.process.start(decospecs(settings, 1), modules, parameters, reports)
 
     @property
     def has_ended(self) -> bool:

@@ -49,7 +49,7 @@ class Wave:
     import_paths: tuple[str, ...] = ()
     """Folders from which workers on this machine import modules."""
     late_modules: str = ""
-    """Name in the store of an archive with modules, for remote workers; empty for none."""
+    """Name in the queue's store of an archive with modules, for remote workers; empty for none."""
     flush_starts: bool = False
     """True if workers have died: the start of a fit is saved before it runs."""
 
@@ -65,7 +65,8 @@ class Queue:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._store = open_store(url)
+        self.store = self._store = open_store(url)
+        """The store of the queue. It holds other data of the pool, too."""
         self._folder = Path(url) if isinstance(self._store, FolderStore) else None
 
     def publish(self, number: int, wave: Wave) -> str:
@@ -79,6 +80,11 @@ class Queue:
     def withdraw(self, waves: Iterable[str]) -> None:
         """Remove waves that no worker has to look at any more."""
         self._store.delete(_WAVES + name for name in waves)
+
+    def cancel(self, name: str, wave: Wave) -> None:
+        """Claim the rest of a wave, so that no worker does."""
+        for _ in self.claim_units(name, wave, "cancelled", lambda fits: None):
+            pass
 
     def end(self) -> None:
         """Tell the workers that nothing more will come."""

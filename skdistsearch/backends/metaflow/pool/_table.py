@@ -67,18 +67,18 @@ def close_pools() -> None:
 def use_pool(settings: MetaflowSettings, n_workers: int, keep_alive_s: float) -> Iterator[Pool]:
     """Provide a pool, a new one or one that an earlier batch has left.
 
-    If the block ends by an exception, its workers are ended: they may be running fits that nobody
-    waits for.
+    If the block ends by an exception, its workers are ended, unless another thread needs them: they
+    may be running fits that nobody waits for.
     """
     key = _make_key(settings, n_workers, keep_alive_s)
     pool = _find_pool(key)
     try:
         yield pool
     except BaseException:  # including Ctrl-C, and the end of an iteration that is not continued
-        _remove(pool)
+        if not _release(pool):
+            _remove(pool)
         raise
-    with _lock:
-        pool.n_users -= 1
+    _release(pool)
 
 
 def warm_workers(settings: MetaflowSettings, n_workers: int, keep_alive_s: float) -> int:
@@ -109,6 +109,13 @@ def _find_pool(key: _Key) -> Pool:
         pool.n_users = 1
         _pools.append((key, pool))
         return pool
+
+
+def _release(pool: Pool) -> int:
+    """Return how many batches still use the pool."""
+    with _lock:
+        pool.n_users -= 1
+        return pool.n_users
 
 
 def _remove(pool: Pool) -> None:

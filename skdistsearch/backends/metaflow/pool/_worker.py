@@ -19,7 +19,7 @@ from skdistsearch.backends.metaflow.pool._queue import Queue, Wave
 from skdistsearch.exceptions import BackendError, StoreError
 from skdistsearch.execution import Runner
 from skdistsearch.scheduling import all_fits
-from skdistsearch.storage import journal_prefix, load_batch, open_store, temporary_folder
+from skdistsearch.storage import journal_prefix, load_batch, temporary_folder
 
 # Seconds between two looks at the queue: right after work, and at most. A request to S3 each two
 # seconds costs 0.9 cents in an hour.
@@ -117,7 +117,7 @@ class PoolWorker:
                 raise _EnvironmentError from exc
         add_import_paths(wave.import_paths)
         if wave.late_modules:
-            unpack_modules(wave.late_modules, open_store(wave.store), self._scratch)
+            unpack_modules(wave.late_modules, self._queue.store, self._scratch)
         data = self._scratch / "data"
         if _is_nearly_full(data):
             shutil.rmtree(data)  # files that are mapped stay until they are not used any more

@@ -1,6 +1,8 @@
 """Workers that stay serve the next batch, and end when they should. Real Metaflow runs."""
 
+import base64
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +19,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val
 
 from skdistsearch import DistributedHalvingGridSearchCV, DistributedSearchCV, MetaflowBackend
 from skdistsearch.backends import close_pools
+from skdistsearch.backends.metaflow._environment import import_metaflow
 from skdistsearch.backends.metaflow.pool import warm_workers
 from skdistsearch.testing import FaultyRegressor
 
@@ -75,6 +78,24 @@ def test_rounds_of_a_search_are_one_run():
     for key, values in expected.cv_results_.items():
         if not key.endswith("_time"):
             np.testing.assert_array_equal(search.cv_results_[key], values, err_msg=key)
+
+
+def test_card_and_results_of_the_run_have_all_rounds():
+    backend = MetaflowBackend(max_workers=1, keep_alive_s=60)
+    first = fit(backend, grid={"alpha": [0.1, 1.0]})
+    second = fit(backend, grid={"alpha": [3.0]})
+    close_pools()
+    metaflow = import_metaflow()
+    from metaflow.cards import get_cards
+
+    metaflow.namespace(None)
+    assert first.runs_ == second.runs_
+    run = metaflow.Run(first.runs_[0])
+    assert len(run.data.outcomes) == 6
+    html = get_cards(run["join"].task)[0].get()
+    page = max(map(base64.b64decode, re.findall(r'"([A-Za-z0-9+/=]{1000,})"', html)), key=len)
+    assert b"alpha=0.1" in page
+    assert b"alpha=3.0" in page
 
 
 def test_search_with_one_round_ends_with_its_run():
@@ -156,6 +177,18 @@ def test_early_end_of_a_search_ends_the_workers(tmp_path):
         fit(backend, FaultyRegressor(), grid, error_score="raise")
     assert not is_alive(worker)
     assert len(fit(backend).runs_) == 1
+
+
+def test_early_end_of_a_search_leaves_workers_that_another_one_needs():
+    backend = MetaflowBackend(max_workers=1, keep_alive_s=60)
+    other = threading.Thread(target=probe, args=(sleep_and_return_process, 8, backend))
+    other.start()
+    wait_until(lambda: warm_workers(backend, 1, 60))
+    grid = {"behavior": ["raise"], "factor": [1.0, 2.0, 3.0]}
+    with pytest.raises(ZeroDivisionError):
+        fit(backend, FaultyRegressor(), grid, error_score="raise")
+    assert warm_workers(backend, 1, 60)
+    other.join()
 
 
 def test_worker_killed_while_idle_is_replaced():

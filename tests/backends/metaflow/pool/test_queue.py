@@ -93,6 +93,16 @@ def test_claims_outlive_their_wave(url):
 
 
 @everywhere
+def test_nothing_is_left_of_a_cancelled_wave(url):
+    queue = Queue(url)
+    name = queue.publish(1, wave())
+    units = queue.claim_units(name, wave(), "1-1-0", ignore)
+    next(units)
+    Queue(url).cancel(name, wave())
+    assert list(units) == []
+
+
+@everywhere
 def test_fits_claimed_elsewhere_are_reported(url):
     queue = Queue(url)
     name = queue.publish(1, wave())
