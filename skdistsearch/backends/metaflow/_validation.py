@@ -198,7 +198,7 @@ _VALID: dict[str, tuple[str, _Check]] = {
     ),
     "keep_alive_s": (
         '"auto" or a number of seconds of at least 0',
-        lambda value: value == "auto" or value == 0 or _is_positive(value),
+        lambda value: value == "auto" or _is_positive(value) or (value == 0 and value is not False),
     ),
     "max_workers": ("None or an integer of at least 1", _none_or(_integer_between(1))),
     "tags": ("strings", _are_strings),

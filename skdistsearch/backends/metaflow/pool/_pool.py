@@ -158,14 +158,14 @@ class Pool:
             self.queue.end()
 
     def wait(self) -> None:
-        """Give workers that were told to end the time to do so; then end them."""
+        """Wait a moment for idle workers to end by themselves; then end them."""
         end = time.monotonic() + _CLOSE_S
         for run in self._runs:
             run.process.wait(max(end - time.monotonic(), 0.1))
         self.kill()
 
     def kill(self) -> bool:
-        """End all workers, whatever they do. Return whether there were any."""
+        """End all workers, busy or not. Return whether there were any."""
         for run in self._runs:
             run.process.release()  # all at once: each takes seconds to end
         were_running = [run.process.stop() for run in self._runs]

@@ -124,7 +124,7 @@ class Queue:
         return [claim.removeprefix(prefix) for claim in self._store.list_names(prefix)]
 
     def owners(self, name: str, units: list[str]) -> dict[str, str]:
-        """Return who has claimed some units of a wave. Empty for a claim that is being written."""
+        """Return the owners of units of a wave. Empty for a claim that is being written."""
         claims = self._store.get_many([f"{_CLAIMS}{name}/{unit}" for unit in units])
         return dict(zip(units, map(bytes.decode, claims), strict=True))
 
@@ -172,7 +172,7 @@ class Queue:
             free = [unit for unit in units if unit not in seen]
             if not free:
                 return
-            # The first one is the longest. Whoever loses it must not meet the same rivals again
+            # The first one is the longest. A worker that loses it tries any other, away from its rivals
             for unit in (free[0], random.choice(free)):
                 if unit not in seen and self._store.create(
                     f"{_CLAIMS}{name}/{unit}", owner.encode()

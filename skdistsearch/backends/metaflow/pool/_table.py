@@ -23,7 +23,7 @@ _CONFIGURATION = ("METAFLOW_", "AWS_")  # prefixes of environment variables
 
 @dataclass(frozen=True)
 class _Key:
-    """What two batches must have in common to share workers."""
+    """Everything that two batches must have in common to share workers."""
 
     settings: MetaflowSettings
     n_workers: int
@@ -68,7 +68,7 @@ def use_pool(settings: MetaflowSettings, n_workers: int, keep_alive_s: float) ->
     """Provide a pool, a new one or one that an earlier batch has left.
 
     If the block ends by an exception, its workers are ended, unless another thread needs them: they
-    may be running fits that nobody waits for.
+    may be running fits whose results are not needed any more.
     """
     key = _make_key(settings, n_workers, keep_alive_s)
     pool = _find_pool(key)

@@ -30,7 +30,7 @@ _FREE_DISK_MIN = 0.1  # share of the disk
 
 
 class _EnvironmentError(Exception):
-    """The environment cannot run a batch, and the caller has been told."""
+    """The environment cannot run a batch, and the caller knows it."""
 
 
 class PoolWorker:

@@ -169,7 +169,7 @@ def test_closed_pool_leaves_no_file(tmp_path, monkeypatch):
 
 
 def test_early_end_of_a_search_ends_the_workers(tmp_path):
-    """They might run fits that nobody waits for."""
+    """They might run fits whose results are not needed any more."""
     (worker,) = set(probe(os.getpid, backend=MetaflowBackend(max_workers=1, keep_alive_s=60)))
     grid = {"behavior": ["raise"], "factor": [1.0, 2.0]}
     backend = MetaflowBackend(max_workers=1, keep_alive_s=60)

@@ -50,7 +50,7 @@ def test_waves_come_in_order_until_the_queue_ends(url):
 
 
 @everywhere
-def test_withdrawn_wave_is_none(url):
+def test_withdrawn_wave_cannot_be_read(url):
     queue = Queue(url)
     name = queue.publish(1, wave())
     assert queue.read(name).groups == [[[0, 1], [2]], [[3]], [[4], [5]]]
