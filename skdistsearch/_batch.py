@@ -131,6 +131,9 @@ class FitContext:
     check_code: Callable[[], None] | None = None
     """Raises an error in a process whose code differs from the caller's. None without a
     checkpoint."""
+    modules: frozenset[str] = frozenset()
+    """Names of modules that the fits need, in addition to those that the pickled batch refers
+    to."""
     extractor: Extractor | None = None
     """Reads from fitted models what ``extract=`` and ``keep=`` ask for. None: the result has no
     model."""
@@ -212,9 +215,10 @@ class Batch:
     key: str
     """Unique name of this batch."""
     function: FitFunction
-    """scikit-learn's function that runs one fit."""
+    """scikit-learn's function that runs one fit. It returns a dict."""
     arguments: tuple[Any, ...]
-    """Its positional arguments: the estimator without a candidate's parameters, X, y."""
+    """Its positional arguments: the estimator without a candidate's parameters, X, y. Those of
+    another function may be anything."""
     common_keywords: Mapping[str, Any]
     """Its keyword arguments that are the same object in every fit."""
     fits: Sequence[Fit]
@@ -236,6 +240,13 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.fits)
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator without a candidate's parameters. None if the fits are other calls."""
+        first = self.arguments[0] if self.arguments else None
+        is_estimator = hasattr(first, "get_params") and not isinstance(first, type)
+        return first if is_estimator else None
 
     def keywords_of(self, fit: int) -> dict[str, Any]:
         """Return all keyword arguments of a fit.
@@ -318,7 +329,7 @@ class Batch:
         candidates = {fit.candidate: fit.parameters for fit in self.fits}
         numbers = {candidate: number for number, candidate in enumerate(sorted(candidates))}
         return {
-            "search": type(self.arguments[0]).__name__,
+            "search": type(self.estimator).__name__,
             "candidates": [
                 {name: _REPR.repr(value) for name, value in candidates[candidate].items()}
                 for candidate in numbers
@@ -411,8 +422,9 @@ class Batch:
         return replace(outcome, finished_at=time.time(), worker=worker_name())
 
     def _cloned_arguments(self) -> tuple[Any, ...]:
-        estimator, *data = self.arguments
-        return clone(estimator), *data
+        if self.estimator is None:
+            return self.arguments
+        return clone(self.estimator), *self.arguments[1:]
 
 
 class Run(Protocol):

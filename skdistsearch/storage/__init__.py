@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from skdistsearch.storage._paths import cache_dir, default_data_dir, temporary_folder
     from skdistsearch.storage._serialization import (
+        ModulePickler,
         StoredBatch,
         dump_batch,
         dump_json,
@@ -66,6 +67,7 @@ __all__ = [
     "JournalReader",
     "JournalUploader",
     "JournalWriter",
+    "ModulePickler",
     "S3Store",
     "Store",
     "StoredBatch",
@@ -104,6 +106,7 @@ __getattr__, __dir__ = lazy_names(
         "JournalUploader": "_journal_sync",
         "JournalWriter": "_journal",
         "MODEL": "_artifacts",
+        "ModulePickler": "_serialization",
         "S3Store": "_store",
         "Store": "_store",
         "StoredBatch": "_serialization",

@@ -24,11 +24,13 @@ from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skdistsearch.backends.metaflow._backend import MetaflowBackend
+    from skdistsearch.backends.metaflow._decorators import worker_threads
     from skdistsearch.backends.metaflow.pool import close_pools
 
 __all__ = [
     "MetaflowBackend",
     "close_pools",
+    "worker_threads",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -36,5 +38,6 @@ __getattr__, __dir__ = lazy_names(
     {
         "MetaflowBackend": "_backend",
         "close_pools": "pool",
+        "worker_threads": "_decorators",
     },
 )

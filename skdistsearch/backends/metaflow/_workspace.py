@@ -43,7 +43,8 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
     """
 
     def __init__(self, batch: Batch, *, is_remote: bool) -> None:
-        self._batch, self._is_remote, self._stack = batch, is_remote, ExitStack()
+        self.batch = batch
+        self._is_remote, self._stack = is_remote, ExitStack()
         self._checkpoint_journal = batch.context.journal_url
         self._temporary_objects: list[str] = []
         self._started_at = time.time()
@@ -56,7 +57,7 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
             """Where the tasks read the batch."""
             self._open_journal()
             self._stack.callback(self._clean_up)
-            self.payload = dump_batch(self._batch.portable(), self.store, content_addressed=True)
+            self.payload = dump_batch(self.batch.portable(), self.store, content_addressed=True)
             """The batch, as the tasks load it."""
             self._temporary_objects.append(self.payload.manifest)
             self._stack = self._stack.pop_all()
@@ -83,13 +84,13 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
         self._downloaded_at, self._reached_at = 0.0, time.monotonic()
         self.journal = JournalReader(
             folder,
-            self._batch.key,
-            len(self._batch),
+            self.batch.key,
+            len(self.batch),
             is_checkpoint=bool(checkpoint) and (self._is_remote or is_in_folder),
             models_url=self.journal_url if self._is_remote and not is_in_folder else "",
         )
         """Outcomes, as they have reached this machine."""
-        self._batch.report_running(self.journal.running_fits)
+        self.batch.report_running(self.journal.running_fits)
 
     def _open_downloader(self, folder: Path) -> JournalDownloader:
         store = S3Store(self.journal_url)
@@ -100,12 +101,12 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
     def _remote_journal_url(self) -> str:
         if self._checkpoint_journal.startswith("s3://"):
             return self._checkpoint_journal
-        return f"{s3_root()}/runs/{self._batch.key}"
+        return f"{s3_root()}/runs/{self.batch.key}"
 
     @property
     def summary(self) -> dict[str, Any]:
         """The search, for the run's card."""
-        return self._batch.summary() | {"begun": self._started_at}
+        return self.batch.summary() | {"begun": self._started_at}
 
     def put_json(self, content: dict[str, Any]) -> str:
         """Write plain data for the tasks; return its name in the store."""

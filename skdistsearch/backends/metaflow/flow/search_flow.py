@@ -133,7 +133,7 @@ def serve_queue(
 
 def read_batches(
     path: Path, journal: str, run_id: str
-) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
     """Yield the summary of each batch of the run, and the outcomes of its fits.
 
     ``path`` is the summary of the only batch, whose outcomes are in the journal; or a folder with

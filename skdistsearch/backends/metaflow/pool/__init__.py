@@ -19,12 +19,13 @@ from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skdistsearch.backends.metaflow.pool._batch import run_on_pool
-    from skdistsearch.backends.metaflow.pool._table import close_pools, warm_workers
+    from skdistsearch.backends.metaflow.pool._table import close_pools, close_pools_of, warm_workers
     from skdistsearch.backends.metaflow.pool._worker import PoolWorker
 
 __all__ = [
     "PoolWorker",
     "close_pools",
+    "close_pools_of",
     "run_on_pool",
     "warm_workers",
 ]
@@ -34,6 +35,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "PoolWorker": "_worker",
         "close_pools": "_table",
+        "close_pools_of": "_table",
         "run_on_pool": "_batch",
         "warm_workers": "_table",
     },

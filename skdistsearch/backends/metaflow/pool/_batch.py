@@ -90,6 +90,7 @@ class _BatchOnPool:
         self._began_at = time.monotonic()
         self._has_progressed = True
         self._outcomes: list[Outcome] = []
+        self._is_search = workspace.batch.estimator is not None
 
     def attempt(self, pending: PendingFits) -> Generator[Outcome, None, AttemptFailure | None]:
         """Run pending fits until all are done, or a worker dies in one."""
@@ -114,8 +115,9 @@ class _BatchOnPool:
     def finish(self) -> None:
         """Leave the workers to the next batch."""
         self._withdraw()
-        fields = [outcome.to_fields() for outcome in self._outcomes]
-        self._pool.report(self._workspace.summary, fields)
+        if self._is_search:
+            fields = [outcome.to_fields() for outcome in self._outcomes]
+            self._pool.report(self._workspace.summary, fields)
 
     def cancel(self) -> None:
         """Leave the workers, which are needed for another batch, with what they run now."""

@@ -172,7 +172,7 @@ class Queue:
             free = [unit for unit in units if unit not in seen]
             if not free:
                 return
-            # The first one is the longest. A worker that loses it tries any other, away from its rivals
+            # The first one is the longest. A worker that loses it tries another one, at random
             for unit in (free[0], random.choice(free)):
                 if unit not in seen and self._store.create(
                     f"{_CLAIMS}{name}/{unit}", owner.encode()

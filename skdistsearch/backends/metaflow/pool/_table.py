@@ -50,9 +50,18 @@ def close_pools() -> None:
     >>> from skdistsearch.backends import close_pools
     >>> close_pools()
     """
+    _close(list(_pools))
+
+
+def close_pools_of(settings: MetaflowSettings) -> None:
+    """End the workers of one backend."""
+    _close([item for item in _pools if item[0].settings == settings])
+
+
+def _close(items: list[tuple[_Key, Pool]]) -> None:
     with _lock:
-        pools = [pool for _, pool in _pools]
-        _pools.clear()
+        _pools[:] = [item for item in _pools if item not in items]
+    pools = [pool for _, pool in items]
     for pool in pools:
         if pool.n_users:
             pool.kill()
@@ -81,11 +90,10 @@ def use_pool(settings: MetaflowSettings, n_workers: int, keep_alive_s: float) ->
     _release(pool)
 
 
-def warm_workers(settings: MetaflowSettings, n_workers: int, keep_alive_s: float) -> int:
-    """Return how many workers wait for a batch with these settings."""
-    key = _make_key(settings, n_workers, keep_alive_s)
+def warm_workers(settings: MetaflowSettings) -> int:
+    """Return the number of workers that wait for a batch with these settings."""
     with _lock:
-        return sum(pool.n_alive for other, pool in _pools if other == key)
+        return sum(pool.n_alive for key, pool in _pools if key.settings == settings)
 
 
 def _make_key(settings: MetaflowSettings, n_workers: int, keep_alive_s: float) -> _Key:

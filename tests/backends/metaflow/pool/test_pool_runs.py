@@ -102,7 +102,7 @@ def test_search_with_one_round_ends_with_its_run():
     backend = MetaflowBackend(max_workers=2)
     first, second = fit(backend), fit(backend)
     assert first.runs_ != second.runs_
-    assert warm_workers(backend, 2, 20.0) == 0
+    assert warm_workers(backend) == 0
 
 
 def test_equal_backend_has_the_same_workers():
@@ -151,7 +151,7 @@ def test_idle_workers_end_and_the_next_search_starts_others():
     backend = MetaflowBackend(max_workers=1, keep_alive_s=0.5)
     first = probe(os.getpid, backend=backend)
     wait_until(lambda: not is_alive(first[0]))
-    wait_until(lambda: warm_workers(backend, 1, 0.5) == 0)
+    wait_until(lambda: warm_workers(backend) == 0)
     assert is_alive(probe(os.getpid, backend=backend)[0])
 
 
@@ -183,11 +183,11 @@ def test_early_end_of_a_search_leaves_workers_that_another_one_needs():
     backend = MetaflowBackend(max_workers=1, keep_alive_s=60)
     other = threading.Thread(target=probe, args=(sleep_and_return_process, 8, backend))
     other.start()
-    wait_until(lambda: warm_workers(backend, 1, 60))
+    wait_until(lambda: warm_workers(backend))
     grid = {"behavior": ["raise"], "factor": [1.0, 2.0, 3.0]}
     with pytest.raises(ZeroDivisionError):
         fit(backend, FaultyRegressor(), grid, error_score="raise")
-    assert warm_workers(backend, 1, 60)
+    assert warm_workers(backend)
     other.join()
 
 

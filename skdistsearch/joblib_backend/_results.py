@@ -1,0 +1,65 @@
+"""Results of calls on their way back: data without pickle, objects as pickles or refused."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cloudpickle
+
+from skdistsearch._batch import Batch, PreparedCall
+from skdistsearch._outcome import Outcome, Raised
+from skdistsearch.exceptions import FitLostError
+from skdistsearch.joblib_backend._codec import NotDataError, decode, encode
+from skdistsearch.storage import read_verified
+
+OBJECTS = ("allow", "refuse")
+_DATA, _OBJECT = "data", "object"  # kinds of artifacts
+
+
+class ObjectRefusedError(TypeError):
+    """A call returned an object, and ``objects="refuse"`` forbids to unpickle it."""
+
+
+@dataclass(frozen=True)
+class ResultExtractor:
+    """Takes the value of a call out of its outcome, and puts it into an artifact."""
+
+    objects: str = "allow"
+    """``"allow"`` or ``"refuse"``: what happens to values that are no data."""
+
+    def __call__(self, batch: Batch, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
+        """Return the outcome with the value as an artifact. Called where the call ran."""
+        result: Any = dict(outcome.result or {})
+        value = result.pop("value", None)
+        try:
+            artifacts = self._encode(value, str(batch.fits[outcome.fit]))
+        except Exception as exc:  # it cannot be pickled, or must not be
+            raised = Raised.from_exception(exc)
+            return replace(outcome, status="raised", result=None, raised=raised)
+        return replace(outcome, result=result, artifacts=artifacts)
+
+    def _encode(self, value: Any, name: str) -> dict[str, bytes]:
+        try:
+            return {_DATA: encode(value)}
+        except NotDataError as exc:
+            if self.objects == "refuse":
+                raise ObjectRefusedError(
+                    f"{name} returned an object, not data: {exc}. To use it, this process "
+                    'would have to unpickle it, which can run code: objects="allow" permits that.'
+                ) from exc
+            return {_OBJECT: cloudpickle.dumps(value, protocol=5)}
+
+
+def value_of(outcome: Outcome, objects: str) -> Any:
+    """Return the value of a call, or raise the exception that it raised."""
+    if outcome.raised is not None:
+        raise outcome.raised.to_exception()
+    if outcome.status == "lost":
+        raise FitLostError(outcome.reason)
+    if _DATA in outcome.artifacts:
+        return decode(read_verified(outcome.artifacts[_DATA]))
+    if objects == "refuse":  # a worker that does not keep to it
+        raise ObjectRefusedError(f"Call {outcome.fit} returned a pickle. It was not unpickled.")
+    return pickle.loads(read_verified(outcome.artifacts[_OBJECT]))
