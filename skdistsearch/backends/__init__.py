@@ -4,7 +4,8 @@ Contents
 --------
 - `_base`: `Backend`, the class to derive a backend of your own from, and backends by name.
 - `_local`: `LocalBackend`, in this process, in worker processes, or on the user's joblib backend.
-- `_worker`: everything that runs in a worker process or a Metaflow task.
+- `_worker`: the entry points of worker processes and Metaflow tasks.
+- `_recording`: fits of a Metaflow task, with its journal.
 - `_time_limit`: kills a task whose fit takes too long.
 - `_threads`: the share of the cores that each worker gets.
 - `metaflow`: `MetaflowBackend`, and everything that knows about Metaflow and AWS.

@@ -57,7 +57,7 @@ def decode(data: bytes) -> Any:
 
 
 class _Encoder:
-    """Turns values into trees of JSON. Each node that is not a plain value is a dict of one item."""
+    """Turns values into trees of JSON. A node that is not a plain value is a dict of one item."""
 
     def __init__(self) -> None:
         self.arrays: list[bytes] = []
