@@ -12,6 +12,7 @@ ORDER = (
     "leaderboard",
     "ensemble",
     "resume",
+    "parallel",
     "flow",
     "tournament",
 )
