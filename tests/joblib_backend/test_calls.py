@@ -1,6 +1,7 @@
 """Calls become a batch: what they share is held once, and what they change is their own."""
 
 import pickle
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from skdistsearch._batch import Batch
-from skdistsearch.exceptions import NotPicklableError
+from skdistsearch.exceptions import CorruptDataError, NotPicklableError
 from skdistsearch.joblib_backend._calls import function_name, make_batch
 from skdistsearch.joblib_backend._results import ObjectRefusedError, value_of
 from skdistsearch.storage import FolderStore, dump_batch, load_batch
@@ -119,8 +120,21 @@ class Thing:
 
 def test_objects_come_back_as_pickles():
     outcome = batch_of(call(Thing)).run(0)
-    assert list(outcome.artifacts) == ["object"]
+    assert "object" in outcome.result
     assert value_of(outcome, "allow") == Thing()
+
+
+@pytest.mark.parametrize("n", [10, 10_000])
+def test_only_large_values_become_files(n):
+    outcome = batch_of(call(np.arange, n)).run(0)
+    assert len(outcome.artifacts) == (n == 10_000)
+    np.testing.assert_array_equal(value_of(outcome, "refuse"), np.arange(n))
+
+
+def test_outcome_without_a_value_is_corrupt():
+    outcome = replace(batch_of(call(len, "")).run(0), result={})
+    with pytest.raises(CorruptDataError, match="has no value"):
+        value_of(outcome, "allow")
 
 
 def test_refused_object_is_an_error_that_names_function_and_type():
