@@ -114,10 +114,6 @@ class Queue:
         fields["import_paths"] = tuple(fields["import_paths"])
         return Wave(**fields)
 
-    def has_unclaimed(self, name: str, wave: Wave) -> bool:
-        """Return whether a wave has units that no worker has claimed."""
-        return len(self.claimed(name)) < sum(map(len, wave.groups))
-
     def claimed(self, name: str) -> list[str]:
         """Return the names of the units of a wave that have been claimed, as ``group-unit``."""
         prefix = f"{_CLAIMS}{name}/"
@@ -172,11 +168,15 @@ class Queue:
             free = [unit for unit in units if unit not in seen]
             if not free:
                 return
-            # The first one is the longest. A worker that loses it tries another one, at random
-            for unit in (free[0], random.choice(free)):
-                if unit not in seen and self._store.create(
-                    f"{_CLAIMS}{name}/{unit}", owner.encode()
-                ):
-                    seen.add(unit)
-                    yield units[unit]
-                    break
+            for unit in free:
+                if not self._store.create(f"{_CLAIMS}{name}/{unit}", owner.encode()):
+                    break  # others are at work: see what they have claimed
+                seen.add(unit)
+                yield units[unit]
+            # The first one is the longest. The losers of a race start at different units
+            units = _rotate(units, random.randrange(len(units)))
+
+
+def _rotate(units: dict[str, Chunk], n: int) -> dict[str, Chunk]:
+    items = list(units.items())
+    return dict(items[n:] + items[:n])

@@ -7,7 +7,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from skdistsearch.backends.metaflow.pool._late_modules import add_import_paths, 
 from skdistsearch.backends.metaflow.pool._queue import Queue, Wave
 from skdistsearch.exceptions import BackendError, StoreError
 from skdistsearch.execution import Runner
-from skdistsearch.scheduling import all_fits
+from skdistsearch.scheduling import Chunk, all_fits
 from skdistsearch.storage import journal_prefix, load_batch, temporary_folder
 
 # Seconds between two looks at the queue: right after work, and at most. A request to S3 each two
@@ -95,7 +95,12 @@ class PoolWorker:
     def _run_wave(self, name: str) -> bool:
         """Run units of a wave until none is left; return False if there was none."""
         wave = self._queue.read(name)
-        if wave is None or not self._queue.has_unclaimed(name, wave):
+        if wave is None:
+            return False
+        elsewhere = _ClaimedElsewhere()
+        units = self._queue.claim_units(name, wave, self._owner, elsewhere)
+        first = next(units, None)
+        if first is None:
             return False
         try:
             batch = self._load_batch(wave)
@@ -106,7 +111,9 @@ class PoolWorker:
         except Exception as exc:
             self._refuse([_reason(exc)])
             return False
-        self._run_units(name, wave, batch)
+        runner = Runner(batch, all_fits(wave.groups))
+        elsewhere.tell(runner)
+        self._run_units(name, wave, batch, runner, chain([first], units))
         return True
 
     def _load_batch(self, wave: Wave) -> Batch:
@@ -126,23 +133,20 @@ class PoolWorker:
         batch.check_code()
         return batch
 
-    def _run_units(self, name: str, wave: Wave, batch: Batch) -> None:
-        runner = Runner(batch, all_fits(wave.groups))
-        with ExitStack() as stack:
-            journal = self._scratch / name
-            folders = stack.enter_context(
-                open_journal(wave.journal, journal, self._task_pathspec, retry=0)
-            )
-            recorder = stack.enter_context(
-                FitRecorder(
-                    batch,
-                    folders,
-                    self._task_pathspec,
-                    timeout_s=self._timeout_s,
-                    flush_starts=wave.flush_starts or self._retry > 0,
-                )
-            )
-            units = self._queue.claim_units(name, wave, self._owner, runner.mark_done)
+    def _run_units(
+        self, name: str, wave: Wave, batch: Batch, runner: Runner, units: Iterable[Chunk]
+    ) -> None:
+        journal = self._scratch / name
+        with (
+            open_journal(wave.journal, journal, self._task_pathspec, retry=0) as folders,
+            FitRecorder(
+                batch,
+                folders,
+                self._task_pathspec,
+                timeout_s=self._timeout_s,
+                flush_starts=wave.flush_starts or self._retry > 0,
+            ) as recorder,
+        ):
             for unit in units:
                 self._run_unit(recorder, runner, unit)
         shutil.rmtree(journal, ignore_errors=True)
@@ -153,6 +157,25 @@ class PoolWorker:
             if has_grown_too_much():
                 # Metaflow starts this task again, and the caller publishes the rest of the unit
                 raise MemoryError(f"Process {os.getpid()} has grown: Metaflow starts another one.")
+
+
+class _ClaimedElsewhere:
+    """Fits that other workers have claimed, kept until there is a runner to tell."""
+
+    def __init__(self) -> None:
+        self._fits: list[int] = []
+        self._runner: Runner | None = None
+
+    def __call__(self, fits: Iterable[int]) -> None:
+        if self._runner is None:
+            self._fits += fits
+        else:
+            self._runner.mark_done(fits)
+
+    def tell(self, runner: Runner) -> None:
+        """Pass everything on to a runner, also later."""
+        runner.mark_done(self._fits)
+        self._runner = runner
 
 
 def worker_owner(task: str, retry: int) -> str:
