@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -307,7 +307,13 @@ _OLD_BOTO3 = (
 
 
 def s3_client() -> Any:
-    """Return Metaflow's S3 client."""
+    """Return Metaflow's S3 client: one for all threads of this process and all stores."""
+    return _s3_client(os.getpid(), *sorted(i for i in os.environ.items() if i[0].startswith("AWS")))
+
+
+@lru_cache(maxsize=4)
+def _s3_client(*configuration: object) -> Any:
+    """Make a client, which takes a tenth of a second. A fork has its own."""
     from metaflow.plugins.datatools.s3.s3util import get_s3_client
 
     client, _ = get_s3_client()

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -65,6 +66,11 @@ def requirements(modules: Iterable[str]) -> Requirements:
     """
     top_level = {name.partition(".")[0] for name in modules} | {"sklearn", "numpy"}
     top_level -= {"__main__", "skdistsearch", "cloudpickle", *sys.stdlib_module_names}
+    return _requirements(frozenset(top_level))
+
+
+@lru_cache(maxsize=16)  # the list of all distributions takes a third of a second
+def _requirements(top_level: frozenset[str]) -> Requirements:
     distributions = _distributions_by_module()
     versions = _installed_versions(top_level, distributions)
     return {
