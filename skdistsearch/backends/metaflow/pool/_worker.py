@@ -104,11 +104,13 @@ class PoolWorker:
             return False
         try:
             batch = self._load_batch(wave)
-        except StoreError:  # this task is tried again
-            raise
         except _EnvironmentError:
             return False
         except Exception as exc:
+            if self._queue.read(name) is None:  # cancelled, and its data removed
+                return False
+            if isinstance(exc, StoreError):  # this task is tried again
+                raise
             self._refuse([_reason(exc)])
             return False
         runner = Runner(batch, all_fits(wave.groups))

@@ -134,6 +134,24 @@ def test_batch_that_cannot_be_loaded_is_refused(publish, worker, batch, tmp_path
     assert len(outcomes(batch, tmp_path)) == 4  # of the other wave
 
 
+@pytest.mark.parametrize("manifest", ["bad", "missing"])
+def test_batch_of_a_withdrawn_wave_is_not_missed(queue, publish, worker, tmp_path, manifest):
+    """The caller has cancelled it while this worker claimed its first unit."""
+    name = publish(1, manifest=manifest)
+    claimed = worker()
+    claim_units = queue.claim_units
+
+    def claim_and_withdraw(*arguments):
+        units = list(claim_units(*arguments))
+        queue.withdraw([name])
+        return iter(units)
+
+    claimed._queue = queue
+    queue.claim_units = claim_and_withdraw
+    claimed.serve()
+    assert worker.reasons == []
+
+
 def test_wave_that_this_environment_cannot_run_is_skipped(publish, worker, batch, tmp_path):
     def check(required):
         raise RuntimeError(json.dumps(required))
