@@ -4,7 +4,8 @@
   ``pre_dispatch``. Then ``retrieval_context`` has them all, and no thread is needed.
 - Why nothing simpler works: joblib calls ``submit`` for each call and does not say when the last
   one was submitted. A run for each call would not share what the calls have in common.
-- It breaks if joblib no longer reads ``pre_dispatch`` after ``configure``.
+- It breaks if joblib no longer reads ``pre_dispatch`` after ``configure``, or has no
+  ``_raise_error_fast``, which raises what the iterator of calls has raised.
   tests/joblib_backend/test_joblib_backend.py counts batches.
 """
 
@@ -101,6 +102,8 @@ class RemoteParallelBackend(ParallelBackendBase):  # type: ignore[misc]
     def retrieval_context(self) -> Iterator[None]:
         """Run what was submitted, then let joblib retrieve it."""
         submissions, self._submissions = self._submissions, []
+        # The iterator of calls has failed. joblib looks for that only while calls are running
+        self.parallel._raise_error_fast()
         if submissions:
             self._run_submissions(submissions)
         yield

@@ -76,6 +76,17 @@ def test_no_calls_are_no_batch(sending):
     assert sending.batches == []
 
 
+@pytest.mark.parametrize("n_before", [0, 3])
+def test_error_of_the_iterator_of_calls_is_raised(sending, n_before):
+    def calls():
+        yield from [joblib.delayed(len)("a")] * n_before
+        raise ValueError("no more calls")
+
+    with pytest.raises(ValueError, match="no more calls"):
+        joblib.Parallel()(calls())
+    assert sending.batches == []
+
+
 def test_exception_keeps_its_type_and_stops_the_others(sending):
     calls = [joblib.delayed(divmod)(1, n) for n in range(3)]
     with pytest.raises(ZeroDivisionError, match=r"(?s)division.*by zero.*Traceback"):
