@@ -13,6 +13,7 @@ ORDER = (
     "leaderboard",
     "ensemble",
     "resume",
+    "parallel",
     "flow",
     "tournament",
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skdistsearch.contenders import add_baseline, contenders_from_spec
     from skdistsearch.early_stopping import EarlyStopping
     from skdistsearch.ensemble import Ensemble
+    from skdistsearch.joblib_backend import parallel, register_joblib
     from skdistsearch.model_selection import (
         DistributedHalvingGridSearchCV,
         DistributedHalvingRandomSearchCV,
@@ -39,6 +40,8 @@ __all__ = [
     "early_stopping",
     "exceptions",
     "one_standard_error",
+    "parallel",
+    "register_joblib",
     "report",
 ]
 
@@ -65,6 +68,8 @@ __getattr__, __dir__ = lazy_names(
         "early_stopping": "",
         "exceptions": "",
         "one_standard_error": "model_selection",
+        "parallel": "joblib_backend",
+        "register_joblib": "joblib_backend",
         "report": "",
         "add_baseline": "contenders",
     },

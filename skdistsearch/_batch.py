@@ -183,6 +183,9 @@ class FitContext:
     check_code: Callable[[], None] | None = None
     """Raises an error in a process whose code differs from the caller's. None without a
     checkpoint."""
+    modules: frozenset[str] = frozenset()
+    """Names of modules that the fits need, in addition to those that the pickled batch refers
+    to."""
     extractor: Extractor | None = None
     """Reads from fitted models what ``extract=`` and ``keep=`` ask for. None: the result has no
     model."""
@@ -220,6 +223,8 @@ class LocalCalls:
     """Where the backend tells which fits are running; None if no progress is shown."""
     deadline: float = math.inf
     """No fit begins after this time, by `time.monotonic`."""
+    has_rounds: bool = False
+    """True if the search may run another batch soon. A backend can keep its workers for it."""
 
     def subset(self, fits: Sequence[int]) -> LocalCalls:
         """Return what belongs to some of the fits."""
@@ -229,6 +234,7 @@ class LocalCalls:
             callbacks and [callbacks[fit] for fit in fits],
             self.monitor,
             self.deadline,
+            self.has_rounds,
         )
 
 
@@ -264,9 +270,10 @@ class Batch:
     key: str
     """Unique name of this batch."""
     function: FitFunction
-    """scikit-learn's function that runs one fit."""
+    """scikit-learn's function that runs one fit. It returns a dict."""
     arguments: tuple[Any, ...]
-    """Its positional arguments: the estimator without a candidate's parameters, X, y."""
+    """Its positional arguments: the estimator without a candidate's parameters, X, y. Those of
+    another function may be anything."""
     common_keywords: Mapping[str, Any]
     """Its keyword arguments that are the same object in every fit."""
     fits: Sequence[Fit]
@@ -293,6 +300,13 @@ class Batch:
     def is_overdue(self) -> bool:
         """True if no fit must begin any more, and running ones should be ended."""
         return time.monotonic() >= self.local.deadline
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator without a candidate's parameters. None if the fits are other calls."""
+        first = self.arguments[0] if self.arguments else None
+        is_estimator = hasattr(first, "get_params") and not isinstance(first, type)
+        return first if is_estimator else None
 
     def keywords_of(self, fit: int) -> dict[str, Any]:
         """Return all keyword arguments of a fit.
@@ -375,7 +389,7 @@ class Batch:
         candidates = {fit.candidate: fit.parameters for fit in self.fits}
         numbers = {candidate: number for number, candidate in enumerate(sorted(candidates))}
         return {
-            "search": type(self.arguments[0]).__name__,
+            "search": type(self.estimator).__name__,
             "candidates": [
                 {name: _REPR.repr(value) for name, value in candidates[candidate].items()}
                 for candidate in numbers
@@ -468,8 +482,9 @@ class Batch:
         return replace(outcome, finished_at=time.time(), worker=worker_name())
 
     def _cloned_arguments(self) -> tuple[Any, ...]:
-        estimator, *data = self.arguments
-        return clone(estimator), *data
+        if self.estimator is None:
+            return self.arguments
+        return clone(self.estimator), *self.arguments[1:]
 
 
 class Run(Protocol):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from skdistsearch._typing import FitResult
 
-_ARTIFACT_NAME = re.compile(r"0-[A-Za-z0-9_-]+\.(npy|pkl)")
+_ARTIFACT_NAME = re.compile(r"0-[A-Za-z0-9_-]+\.(npy|pkl|data|obj)")
 _STATUSES = ("ok", "raised", "lost")
 _TEXT_MAX = 1_000_000  # characters of a message or traceback; lines of journals have a limit
 
@@ -130,7 +130,8 @@ class ArtifactRef:
     """Reference to a file that a fit leaves behind: predictions, or the fitted model."""
 
     name: str
-    """Name within the store. It begins with ``0-`` and ends with ``.npy`` or ``.pkl``."""
+    """Name within the store. It begins with ``0-``. Its end says what it is: ``.npy``, ``.pkl``,
+    ``.data`` or ``.obj``."""
     crc32: int
     """Checksum of the content."""
     url: str = ""

@@ -21,7 +21,7 @@ LAYERS = [
     {"storage", "scheduling", "report", "early_stopping", "ensemble", "model_paths", "budgets"},
     {"execution"},
     {"backends"},
-    {"checkpoints", "model_outputs"},
+    {"checkpoints", "model_outputs", "joblib_backend"},
     {"model_selection"},
     {"contenders"},
     {""},

@@ -4,7 +4,8 @@ Contents
 --------
 - `_base`: `Backend`, the class to derive a backend of your own from, and backends by name.
 - `_local`: `LocalBackend`, in this process, in worker processes, or on the user's joblib backend.
-- `_worker`: everything that runs in a worker process or a Metaflow task.
+- `_worker`: the entry points of worker processes and Metaflow tasks.
+- `_recording`: fits of a Metaflow task, with its journal.
 - `_time_limit`: kills a task whose fit takes too long.
 - `_threads`: the share of the cores that each worker gets.
 - `metaflow`: `MetaflowBackend`, and everything that knows about Metaflow and AWS.
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from skdistsearch.backends._base import Backend, get_backend
     from skdistsearch.backends._local import LocalBackend
     from skdistsearch.backends._worker import ChunkRunner, store_batch
-    from skdistsearch.backends.metaflow import MetaflowBackend
+    from skdistsearch.backends.metaflow import MetaflowBackend, close_pools
     from skdistsearch.execution import run_chunk
     from skdistsearch.scheduling import (
         AttemptFailure,
@@ -46,6 +47,7 @@ __all__ = [
     "PendingFits",
     "Raised",
     "WorkerDeath",
+    "close_pools",
     "get_backend",
     "make_chunks",
     "run_chunk",
@@ -67,6 +69,7 @@ __getattr__, __dir__ = lazy_names(
         "PendingFits": ".scheduling",
         "Raised": "._outcome",
         "WorkerDeath": ".scheduling",
+        "close_pools": "metaflow",
         "get_backend": "_base",
         "make_chunks": ".scheduling",
         "run_chunk": ".execution",

@@ -95,6 +95,9 @@ class LocalBackend(Backend):
         n_workers = joblib.effective_n_jobs(batch.n_jobs)
         if n_workers == 1:
             return _run_in_this_process(divide_cache(batch, 1))
+        if run := getattr(active, "run_skdistsearch_batch", None):  # that of `parallel`
+            outcomes: Iterator[Outcome] = run(batch)
+            return outcomes
         if isinstance(active, BACKENDS["loky"]):
             threads = active.inner_max_num_threads
             return _run_in_worker_processes(divide_cache(batch, n_workers), n_workers, threads)
@@ -180,7 +183,9 @@ def _run_in_worker_processes(
 
 def _warn_of_oversubscription(batch: Batch, n_workers: int) -> None:
     n_cores, candidates = joblib.cpu_count(), {fit.candidate: fit for fit in batch.fits}.values()
-    own_parameters = batch.arguments[0].get_params()
+    if batch.estimator is None:
+        return
+    own_parameters = batch.estimator.get_params()
     for parameters in (own_parameters, *(fit.parameters for fit in candidates)):
         if message := oversubscription_warning(parameters, n_workers, n_cores):
             warnings.warn(message, UserWarning, stacklevel=2)

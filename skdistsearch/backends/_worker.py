@@ -1,44 +1,42 @@
-"""Everything that runs in a worker: load the batch, run fits, write each outcome to the journal."""
+"""The entry points of workers: load the batch, run fits, write each outcome to the journal."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import multiprocessing.util
 import os
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any
 
 from skdistsearch._batch import Batch
 from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._outcome import Outcome
-from skdistsearch.backends._time_limit import OverdueFit, TimeLimit
+from skdistsearch.backends._recording import (
+    FitRecorder,
+    open_journal,
+    run_capturing_stdout,
+    scratch_root,
+)
 from skdistsearch.execution import Runner, SliceFolders, divide_cache, open_slice_folders, run_chunk
 from skdistsearch.scheduling import Chunk, UnitGroups, all_fits, claim_units, split_stages
 from skdistsearch.storage import (
     FolderStore,
-    JournalDownloader,
     JournalReader,
-    JournalUploader,
     JournalWriter,
     dump_batch,
     journal_prefix,
     load_batch,
     load_json,
-    open_store,
     temporary_folder,
 )
 
-_STDOUT_MAX = 20_000  # characters of a fit's output that return to the caller
 _MAX_DEATHS = 2  # of workers, for one fit within one run
 _STATM = "/proc/self/statm"
 _GROWTH_MAX_MB = 400  # a hundred models; a new process takes four seconds to import TensorFlow
@@ -88,7 +86,7 @@ class ChunkRunner:
         batch, chunk = load_batch(self.folder, self.manifest), list(fits)
         batch.check_code()
         runner = Runner(batch, chunk)
-        return [_run_capturing_stdout(batch, runner, fit, io.StringIO()) for fit in chunk]
+        return [run_capturing_stdout(batch, runner, fit, io.StringIO()) for fit in chunk]
 
 
 def store_batch(
@@ -186,7 +184,7 @@ def run_local_worker(
         for unit in claim_units(groups, Path(claims), runner.mark_done, stages=stages):
             for fit in unit:
                 writer.write_start(fit)
-                writer.write_outcome(_run_capturing_stdout(batch, runner, fit, io.StringIO()))
+                writer.write_outcome(run_capturing_stdout(batch, runner, fit, io.StringIO()))
                 if _memory_growth.exceeds_limit():
                     return True
     load_batch.cache_clear()  # a worker that waits for the next search needs no data
@@ -220,6 +218,11 @@ class MemoryGrowth:
 
 
 _memory_growth = MemoryGrowth()  # over all searches of this process
+
+
+def has_grown_too_much() -> bool:
+    """Return True if this process should be replaced, because its memory has grown."""
+    return _memory_growth.exceeds_limit()
 
 
 def run_task(
@@ -256,8 +259,8 @@ def run_task(
         Limit of each fit in seconds; 0 for none.
     """
     with (
-        temporary_folder(_scratch_root()) as scratch,
-        _open_journal(journal, scratch, task_pathspec, retry) as folders,
+        temporary_folder(scratch_root()) as scratch,
+        open_journal(journal, scratch, task_pathspec, retry) as folders,
     ):
         batch, tasks = load_batch(store, manifest, scratch), load_json(store, task_manifest)
         batch.check_code()
@@ -270,17 +273,13 @@ def run_task(
         todo = _FitsToRun(done, deaths)
         with (
             _open_runner(batch, tasks, todo, task, scratch) as runner,
-            JournalWriter(folders.own, batch, task_pathspec) as writer,
-            TimeLimit(timeout_s, folders.overdue, folders.overdue_url) as limit,
+            FitRecorder(
+                batch, folders, task_pathspec, timeout_s=timeout_s, flush_starts=retry > 0
+            ) as recorder,
         ):
             chunks = _assign_chunks(batch, tasks, task, task_pathspec, runner)
             for fit in (fit for chunk in chunks for fit in todo.select(chunk)):
-                writer.write_start(fit)
-                folders.flush_if_due(force=retry > 0)
-                overdue = partial(_overdue_fit, batch, fit, task_pathspec, timeout_s, writer)
-                with limit.of_fit(overdue):
-                    outcome = _run_capturing_stdout(batch, runner, fit, _Tee(sys.stdout))
-                writer.write_outcome(replace(outcome, task_pathspec=task_pathspec))
+                recorder.run(runner, fit)
 
 
 @dataclass(frozen=True)
@@ -329,92 +328,3 @@ def _assign_chunks(
     claims, owner = Path(tasks["claims"]), journal_prefix(task_pathspec)
     stages = split_stages(batch, groups)
     return claim_units(groups, claims, runner.mark_done, owner, stages)
-
-
-def _scratch_root() -> str:
-    """Return a folder that is removed with the run of a task that is killed, or the container."""
-    names = ("METAFLOW_TEMPDIR", "JOBLIB_TEMP_FOLDER")
-    return next(filter(None, map(os.environ.get, names)), tempfile.gettempdir())
-
-
-class _Flush(Protocol):
-    def __call__(self, *, force: bool = False) -> None: ...
-
-
-@dataclass(frozen=True)
-class _JournalFolders:
-    """Folders of a task's journal."""
-
-    earlier: Path
-    """Journals of earlier tries."""
-    own: Path
-    """The journal of this try."""
-    overdue: Path
-    """Journals of fits that took too long."""
-    overdue_url: str = ""
-    """Where they are uploaded, if the caller does not see their folder."""
-    flush_if_due: _Flush = lambda *, force=False: None
-    """Makes the caller see everything that was written. Skipped if it did a moment ago, unless
-    ``force``."""
-
-
-@contextmanager
-def _open_journal(
-    journal: str, scratch: Path, task_pathspec: str, retry: int
-) -> Iterator[_JournalFolders]:
-    if not journal.startswith("s3://"):
-        folder = Path(journal)
-        yield _JournalFolders(folder, folder, folder)
-        return
-    store, earlier, own = open_store(journal), scratch / "earlier", scratch / "own"
-    if retry:
-        downloader = JournalDownloader(store, earlier, task=journal_prefix(task_pathspec))
-        downloader.download_new(list_all=True)
-    with JournalUploader(own, store) as uploader:
-        yield _JournalFolders(earlier, own, scratch / "overdue", journal, uploader.flush_if_due)
-
-
-def _overdue_fit(
-    batch: Batch, fit: int, task_pathspec: str, timeout_s: float, writer: JournalWriter
-) -> OverdueFit:
-    reason = (
-        f"{batch.fits[fit]}: it ran longer than fit_timeout_s={timeout_s:g}. Increase the limit, "
-        "or remove the candidate."
-    )
-    outcome = Outcome(fit, "lost", reason=reason, task_pathspec=task_pathspec, batch=batch.key)
-    name, content = writer.encode_journal(outcome)
-    return {"name": name, "content": content.decode(), "reason": reason}
-
-
-def _run_capturing_stdout(batch: Batch, runner: Runner, fit: int, buffer: io.StringIO) -> Outcome:
-    """Run a fit; return what it prints to the caller, if ``verbose`` makes it print.
-
-    There it appears where the user looks, in a notebook too.
-    """
-    process, started_at = os.getpid(), time.time()
-    # scikit-learn prints from within a fit only above 1
-    prints = batch.verbose > 1
-    try:
-        with contextlib.redirect_stdout(buffer) if prints else contextlib.nullcontext():
-            outcome = runner.run(fit)
-    finally:
-        if os.getpid() != process:  # a fork by the fit, which would go on as a second worker
-            os._exit(0)
-    return replace(
-        outcome,
-        stdout=buffer.getvalue()[-_STDOUT_MAX:],
-        started_at=started_at,
-        finished_at=time.time(),
-    )
-
-
-class _Tee(io.StringIO):
-    """Keeps what it passes on."""
-
-    def __init__(self, target: TextIO) -> None:
-        super().__init__()
-        self._target = target
-
-    def write(self, text: str) -> int:
-        self._target.write(text)
-        return super().write(text)

@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Generator
 from dataclasses import replace
 
-import joblib
 import numpy as np
 
 from skdistsearch._batch import Batch, Run, closing_outcomes
@@ -53,7 +52,9 @@ def limit_rounds(run: Run, seconds: float, skipped: SkippedFits) -> Run:
     return run_round
 
 
-def limit_time(run: Run, seconds: float, skipped: SkippedFits, random_state: object = None) -> Run:
+def limit_time(
+    run: Run, seconds: float, skipped: SkippedFits, n_workers: int, random_state: object = None
+) -> Run:
     """Wrap ``run`` so that no fit begins after a number of seconds from now.
 
     Parameters
@@ -64,6 +65,8 @@ def limit_time(run: Run, seconds: float, skipped: SkippedFits, random_state: obj
         Time from now.
     skipped : SkippedFits
         Collects what was run.
+    n_workers : int
+        Number of fits that run at the same time.
     random_state : int or other, default=None
         Seed of the order of the candidates. What is not an int stands for 0.
     """
@@ -74,7 +77,7 @@ def limit_time(run: Run, seconds: float, skipped: SkippedFits, random_state: obj
         batch = _with_deadline(batch, deadline)
         n_done: dict[int, int] = defaultdict(int)
         left = dict.fromkeys(range(len(batch)))
-        for block in _blocks(batch, seed):
+        for block in _blocks(batch, n_workers, seed):
             if batch.is_overdue:
                 break
             with closing_outcomes(run(batch.subset(block))) as outcomes:
@@ -103,13 +106,12 @@ def _with_deadline(batch: Batch, deadline: float) -> Batch:
     return replace(batch, local=replace(batch.local, deadline=deadline))
 
 
-def _blocks(batch: Batch, seed: int) -> list[list[int]]:
+def _blocks(batch: Batch, n_workers: int, seed: int) -> list[list[int]]:
     """Return the fits of all candidates in a random order, in blocks of whole candidates."""
     fits_of: dict[int, list[int]] = defaultdict(list)
     for number, fit in enumerate(batch.fits):
         fits_of[fit.candidate].append(number)
     order = np.random.default_rng(seed).permutation(list(fits_of))
-    n_workers = joblib.effective_n_jobs(batch.n_jobs)
     n_splits = max(map(len, fits_of.values()))
     size = math.ceil(_FITS_PER_WORKER * n_workers / n_splits)
     return [

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from joblib import effective_n_jobs
+
 from skdistsearch._batch import Batch, Run
 from skdistsearch._typing import ArrayLike
-from skdistsearch.backends import get_backend
+from skdistsearch.backends import Backend, get_backend
 from skdistsearch.budgets import SkippedFits, check_race_metric, limit_rounds, limit_time, race
 from skdistsearch.exceptions import PlanError
 from skdistsearch.execution import with_shared_work
@@ -143,7 +145,7 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             checkpoint=self.checkpoint,
             cache_mb=self.cache_mb,
             collector=collector,
-            budget=self._make_budget(skipped),
+            budget=self._make_budget(skipped, backend),
             verbose=self.verbose,
             has_rounds=not self._is_single_round,
         )
@@ -248,7 +250,9 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         """True if the search may end without running all fits."""
         return self.race or self.time_budget_s is not None
 
-    def _make_budget(self, skipped: SkippedFits | None) -> Callable[[Run], Run] | None:
+    def _make_budget(
+        self, skipped: SkippedFits | None, backend: Backend
+    ) -> Callable[[Run], Run] | None:
         """Return what keeps the search from running all fits, if it has such a parameter."""
         if skipped is None:
             return None
@@ -260,7 +264,8 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         seconds, seed = float(self.time_budget_s or 0), getattr(self, "random_state", None)
         if not self._is_single_round:
             return lambda run: limit_rounds(run, seconds, skipped)
-        return lambda run: limit_time(run, seconds, skipped, seed)
+        n_workers: int = getattr(backend, "n_workers", effective_n_jobs)(self.n_jobs)
+        return lambda run: limit_time(run, seconds, skipped, n_workers, seed)
 
     def _check_candidates(self) -> None:
         """Raise an error if the candidates are invalid. Called before any fit."""

@@ -125,6 +125,8 @@ class JoblibCapture(ParallelBackendBase):  # type: ignore[misc]
     def retrieval_context(self) -> Iterator[None]:
         """Run what was submitted, then let joblib retrieve it."""
         submissions, self._submissions = self._submissions, []
+        # The iterator of calls has failed. joblib looks for that only while calls are running
+        self.parallel._raise_error_fast()
         results = iter(self._run_calls([call for calls, _ in submissions for call in calls]))
         for calls, callback in submissions:
             callback([next(results) for _ in calls])

@@ -7,9 +7,11 @@ pass them on the way back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from skdistsearch._batch import Run
+from skdistsearch._batch import Batch, Run
+from skdistsearch._outcome import Outcome
 from skdistsearch.backends import Backend
 from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
 from skdistsearch.execution import share_work
@@ -44,9 +46,12 @@ def build_pipeline(
     verbose : int
         Show the progress, unless it is 0.
     has_rounds : bool
-        The search has several rounds, and shows the number of each.
+        The search has several rounds: it shows the number of each, and the backend may keep its
+        workers for the next one.
     """
     run: Run = backend.run
+    if has_rounds or budget is not None:  # which calls ``run`` several times
+        run = announce_rounds(run)
     if checkpoint is not None:
         url = checkpoint_url(checkpoint, backend.checkpoint_root())
         run = resume_from_checkpoint(run, url)
@@ -60,3 +65,12 @@ def build_pipeline(
     if collector is not None:  # outermost: what is extracted is part of the key of a fit
         run = collector.collect_outputs(run)
     return run
+
+
+def announce_rounds(run: Run) -> Run:
+    """Wrap ``run`` so that the backend knows that another batch may follow soon."""
+
+    def run_one_of_several(batch: Batch) -> Iterator[Outcome]:
+        return run(replace(batch, local=replace(batch.local, has_rounds=True)))
+
+    return run_one_of_several

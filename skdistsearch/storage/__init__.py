@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         temporary_folder,
     )
     from skdistsearch.storage._serialization import (
+        ModulePickler,
         StoredBatch,
         dump_batch,
         dump_json,
@@ -79,6 +80,7 @@ __all__ = [
     "JournalReader",
     "JournalUploader",
     "JournalWriter",
+    "ModulePickler",
     "PrivateMapping",
     "S3Store",
     "SharedSteps",
@@ -124,6 +126,7 @@ __getattr__, __dir__ = lazy_names(
         "JournalUploader": "_journal_sync",
         "JournalWriter": "_journal",
         "MODEL": "_artifacts",
+        "ModulePickler": "_serialization",
         "PrivateMapping": "_mapped_memory",
         "S3Store": "_store",
         "SharedSteps": "_steps",

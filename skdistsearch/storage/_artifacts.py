@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MODEL = "estimator"
 """Key of the fitted model among the artifacts of an outcome. All other artifacts are arrays."""
 _MODEL_SUFFIX, _ARRAY_SUFFIX = ".pkl", ".npy"
+_OTHER_SUFFIXES = {"data": ".data", "object": ".obj"}  # results of calls that are no fits
 
 
 def dump_array(values: NDArray[Any]) -> bytes:
@@ -55,7 +56,7 @@ def artifact_ref(kind: str, data: bytes, stem: str) -> ArtifactRef:
 
     The name begins with ``0-``, which listings of journal segments skip.
     """
-    suffix = _MODEL_SUFFIX if kind == MODEL else _ARRAY_SUFFIX
+    suffix = _MODEL_SUFFIX if kind == MODEL else _OTHER_SUFFIXES.get(kind, _ARRAY_SUFFIX)
     return ArtifactRef(f"0-{stem}-{kind}{suffix}", zlib.crc32(data))
 
 

@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -220,14 +220,14 @@ class JournalReader:
         for name in journal_names(self._folder, self._task):
             yield from self._read_file(name, self._workers.setdefault(name, _WorkerState()))
 
-    def pop_interrupted(self) -> list[InterruptedFit]:
+    def pop_interrupted(self, among: Container[int] | None = None) -> list[InterruptedFit]:
         """Return the fits whose workers died, each once.
 
-        Call it when all workers have ended.
+        Call it when all workers have ended, or at least those that had to run the fits ``among``.
         """
         fits = []
         for worker in self._workers.values():
-            if worker.running_fit is not None:
+            if worker.running_fit is not None and (among is None or worker.running_fit in among):
                 fits.append(InterruptedFit(worker.running_fit, worker.task_pathspec, worker.job))
                 worker.running_fit = None
         return fits

@@ -69,7 +69,8 @@ def dump_batch(batch: Batch, store: Store, *, content_addressed: bool) -> Stored
     line = json.dumps(header).encode() + b"\n"
     padding = bytes(-(len(line) + len(pickled)) % _ALIGNMENT)
     data = b"".join([line, pickled, padding, inline])
-    return StoredBatch(_put(store, data, None if content_addressed else "manifest"), modules)
+    name = _put(store, data, None if content_addressed else "manifest")
+    return StoredBatch(name, modules | batch.context.modules)
 
 
 def dump_json(value: object, store: Store) -> str:
@@ -182,7 +183,7 @@ def _pickle_batch(batch: Batch) -> tuple[bytes, list[memoryview], frozenset[str]
     """Return the pickle of a batch, its out-of-band buffers, and the modules it refers to."""
     file = io.BytesIO()
     buffers: list[memoryview] = []
-    pickler = _Pickler(file, protocol=5, buffer_callback=lambda out: buffers.append(out.raw()))
+    pickler = ModulePickler(file, protocol=5, buffer_callback=lambda out: buffers.append(out.raw()))
     try:
         pickler.dump(batch)
     except Exception as exc:
@@ -190,7 +191,7 @@ def _pickle_batch(batch: Batch) -> tuple[bytes, list[memoryview], frozenset[str]
     return file.getvalue(), buffers, frozenset(pickler.modules)
 
 
-class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+class ModulePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
     """Pickler that collects the modules of the classes and functions it meets."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -221,7 +222,8 @@ def _describe_unpicklable(batch: Batch, error: Exception) -> str:
 
 def _named_parts(batch: Batch) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a batch under the names that users know."""
-    yield from zip(["estimator", "X", "y"], batch.arguments, strict=False)
+    if batch.estimator is not None:
+        yield from zip(["estimator", "X", "y"], batch.arguments, strict=False)
     yield from batch.common_keywords.items()
     if batch.context.extractor is not None:
         yield from vars(batch.context.extractor).items()

@@ -11,10 +11,11 @@ import io
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PART_BYTES = 16 << 20  # size of one part of an upload, and of one write to a file
 _S3_THREADS = 8  # concurrent requests: more gain little, and each holds one part in memory
+_CONFLICT_S = 0.1  # between two requests to create the same object
 _DELETE_MAX = 1000  # keys in one DeleteObjects request, a limit of S3
 
 Buffer = bytes | memoryview
@@ -42,6 +44,10 @@ class Store(Protocol):
 
     def put(self, name: str, data: Buffer) -> None:
         """Write an object, as a whole or not at all."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object, unless there is one. Of several writers, exactly one gets True."""
         ...
 
     def get(self, name: str, n_bytes_max: int | None = None) -> bytes:
@@ -93,6 +99,17 @@ class FolderStore:
             except BaseException:
                 hidden.unlink(missing_ok=True)
                 raise
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file, unless it exists. Others may see it empty for a moment."""
+        path = self._path(name)
+        with self._translate_errors("written to"):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                _write_file(path, memoryview(data))
+            except FileExistsError:
+                return False
+        return True
 
     def get(self, name: str, n_bytes_max: int | None = None) -> bytes:
         """Return the content of an object. Raise `CorruptDataError` if it is larger."""
@@ -199,6 +216,30 @@ class S3Store:
                 reader = _BufferReader(memoryview(data))
                 self._client.upload_fileobj(reader, self._bucket, key, Config=_transfer_config())
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object, unless there is one, with a conditional request.
+
+        ``data`` must be different for each writer: if an answer is lost, the client repeats the
+        request, and the second answer does not say whose object is there.
+        """
+        while True:
+            with self._translate_errors("written to"):
+                try:
+                    self._client.put_object(
+                        Bucket=self._bucket, Key=self._prefix + name, Body=data, IfNoneMatch="*"
+                    )
+                except Exception as exc:
+                    if _is_unknown_parameter(exc):
+                        raise StoreError(_OLD_BOTO3) from exc
+                    status = _http_status(exc)
+                    if status == 412:
+                        return _n_repetitions(exc) > 0 and self.get(name) == data
+                    if status != 409:
+                        raise
+                else:
+                    return True
+            time.sleep(_CONFLICT_S)  # another writer is at work: ask again
+
     def get(self, name: str, n_bytes_max: int | None = None) -> bytes:
         """Return the content of an object. Raise `CorruptDataError` if it is larger."""
         with self._translate_errors("read"):
@@ -259,8 +300,20 @@ _S3_ADVICE = (
 )
 
 
+_OLD_BOTO3 = (
+    "This version of boto3 cannot create objects exclusively, as keep_alive_s requires: "
+    'pip install "boto3>=1.35"'
+)
+
+
 def s3_client() -> Any:
-    """Return Metaflow's S3 client."""
+    """Return Metaflow's S3 client: one for all threads of this process and all stores."""
+    return _s3_client(os.getpid(), *sorted(i for i in os.environ.items() if i[0].startswith("AWS")))
+
+
+@lru_cache(maxsize=4)
+def _s3_client(*configuration: object) -> Any:
+    """Make a client, which takes a tenth of a second. A fork has its own."""
     from metaflow.plugins.datatools.s3.s3util import get_s3_client
 
     client, _ = get_s3_client()
@@ -279,6 +332,15 @@ def _http_status(exc: Exception) -> int | None:
     response = getattr(exc, "response", {})
     status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return status
+
+
+def _n_repetitions(exc: Exception) -> int:
+    response = getattr(exc, "response", {})
+    return int(response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+
+
+def _is_unknown_parameter(exc: Exception) -> bool:
+    return type(exc).__name__ == "ParamValidationError" and "IfNoneMatch" in str(exc)
 
 
 def _transfer_config() -> Any:

@@ -13,3 +13,8 @@ class TestLocalBackend(BackendSuite):
 @pytest.mark.slow
 class TestMetaflowBackend(BackendSuite):
     backend = MetaflowBackend(max_workers=2)
+
+
+@pytest.mark.slow
+class TestMetaflowBackendWithWorkersThatStay(BackendSuite):
+    backend = MetaflowBackend(max_workers=2, keep_alive_s=60)

@@ -79,6 +79,26 @@ def test_nested_parallels_and_the_refit_are_not_captured(backend):
     assert len(backend.batches) == 1
 
 
+class CloneableTimes(Ridge):
+    """Ridge that can be cloned a few times."""
+
+    n_clones = 0
+
+    def __sklearn_clone__(self):
+        type(self).n_clones += 1
+        if self.n_clones > 4:
+            raise RuntimeError("clone failed")
+        return type(self)(**self.get_params())
+
+
+@pytest.mark.parametrize("search_class", [GridSearchCV, DistributedSearchCV])
+def test_error_of_a_clone_is_raised(search_class, monkeypatch):
+    """scikit-learn clones the estimator while joblib takes its calls."""
+    monkeypatch.setattr(CloneableTimes, "n_clones", 0)
+    with pytest.raises(RuntimeError, match="clone failed"):
+        search_class(CloneableTimes(), {"alpha": [1.0, 2.0, 3.0]}, cv=2).fit(X, y)
+
+
 def test_joblib_backend_is_restored_after_a_fit_and_after_a_failed_one():
     before = joblib.parallel.get_active_backend()
     DistributedSearchCV(Ridge(), {"alpha": [1]}).fit(X, y)

@@ -1,8 +1,8 @@
 """A search that test_stopped_caller.py stops at any moment.
 
-Arguments: the backend ("local", "metaflow" or "batch"), the folder in which each fit leaves a file,
-the seconds of a fit, and the checkpoint. Prints "begin" before the search, and "equal" after it if
-the results are right.
+Arguments: the backend ("local", "metaflow", "batch", "pool" or "pool on batch"), the folder in
+which each fit leaves a file, the seconds of a fit, and the checkpoint. Prints "begin" before the
+search, and "equal" after it if the results are right.
 """
 
 import sys
@@ -15,7 +15,11 @@ from skdistsearch import DistributedSearchCV, MetaflowBackend
 from skdistsearch.testing import FaultyRegressor
 
 name, folder, duration_s, checkpoint = sys.argv[1:]
-on_batch = MetaflowBackend(compute="batch", image="any", fits_per_task=6)
+backends = {
+    "batch": MetaflowBackend(compute="batch", image="any", fits_per_task=6),
+    "pool": MetaflowBackend(keep_alive_s=60),
+    "pool on batch": MetaflowBackend(compute="batch", image="any", keep_alive_s=60),
+}
 
 X, y = make_regression(40, 2, random_state=0)
 grid = {"factor": [1.0, 1.5, 2.0, 2.5]}
@@ -26,7 +30,7 @@ search = DistributedSearchCV(
     cv=3,
     n_jobs=2,
     refit=False,
-    backend=on_batch if name == "batch" else name,
+    backend=backends.get(name, name),
     checkpoint=checkpoint,
 )
 print("begin", flush=True)  # noqa: T201

@@ -1,6 +1,7 @@
 """Stores: objects are complete, private, and stay inside their folder."""
 
 import errno
+import io
 import stat
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def test_put_replaces_an_object(store):
     store.put("a", b"2")
     assert store.get("a") == b"2"
     assert store.list_names() == ["a"]
+
+
+def test_create_leaves_an_existing_object_alone(store):
+    assert store.create("a/b", b"1")
+    assert not store.create("a/b", b"2")
+    assert store.get("a/b") == b"1"
 
 
 def test_objects_are_private(store, folder):
@@ -194,3 +201,50 @@ def test_buffer_reader_reads_seeks_and_fills_buffers():
     target = bytearray(4)
     assert reader.readinto(target) == 4
     assert target == bytes([4, 5, 6, 7])
+
+
+class _ConditionalClient:
+    """Client of S3 whose conditional requests are answered from a list of errors."""
+
+    def __init__(self, *errors, stored=b""):
+        self.errors, self.stored = list(errors), stored
+
+    def put_object(self, Bucket, Key, Body, IfNoneMatch):
+        assert (Key, IfNoneMatch) == ("prefix/a", "*")
+        if self.errors:
+            raise self.errors.pop(0)
+        self.stored = Body
+
+    def get_object(self, Bucket, Key):
+        return {"Body": io.BytesIO(self.stored)}
+
+
+def conditional_error(status, repetitions=0):
+    error = client_error(status)
+    error.response["ResponseMetadata"]["RetryAttempts"] = repetitions
+    return error
+
+
+def test_existing_s3_object_is_not_created():
+    assert not s3_store(_ConditionalClient(conditional_error(412), stored=b"me")).create("a", b"me")
+
+
+def test_conflict_with_another_writer_is_asked_again():
+    client = _ConditionalClient(conditional_error(409), conditional_error(409))
+    assert s3_store(client).create("a", b"me")
+    assert client.stored == b"me"
+
+
+@pytest.mark.parametrize(("stored", "created"), [(b"me", True), (b"other", False)])
+def test_repeated_request_to_create_an_s3_object_looks_who_was_first(stored, created):
+    """The first answer was lost: the object that is there may be our own."""
+    client = _ConditionalClient(conditional_error(412, repetitions=1), stored=stored)
+    assert s3_store(client).create("a", b"me") is created
+
+
+def test_boto3_without_conditional_requests_is_a_store_error():
+    from botocore.exceptions import ParamValidationError
+
+    error = ParamValidationError(report='Unknown parameter in input: "IfNoneMatch"')
+    with pytest.raises(StoreError, match=r"pip install .boto3>=1\.35"):
+        s3_store(_ConditionalClient(error)).create("a", b"me")

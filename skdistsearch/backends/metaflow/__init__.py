@@ -8,7 +8,9 @@ Contents
 - `_preflight`: checks that the cloud is configured, before any work starts.
 - `_workspace`: the batch, the task manifest and the journal of one round, in folders or in S3.
 - `_packaging`, `_environment`: the code and the environment variables of a run.
-- `_run`: one Metaflow run, as a subprocess; `_run_log` reads its output.
+- `_process`: a Metaflow run as a subprocess; `_run_log` reads its output.
+- `_run`: one Metaflow run for the fits of a batch.
+- `pool`: runs whose workers stay, for one batch after the other.
 - `watchdog`: a script that ends the run when the caller dies.
 - `flow`: the flow itself, alone in a folder because Metaflow packages the folder.
 - `card`: the card of a run.
@@ -22,14 +24,20 @@ from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skdistsearch.backends.metaflow._backend import MetaflowBackend
+    from skdistsearch.backends.metaflow._decorators import worker_threads
+    from skdistsearch.backends.metaflow.pool import close_pools
 
 __all__ = [
     "MetaflowBackend",
+    "close_pools",
+    "worker_threads",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "MetaflowBackend": "_backend",
+        "close_pools": "pool",
+        "worker_threads": "_decorators",
     },
 )

@@ -21,12 +21,14 @@ from skdistsearch.backends.metaflow._run import MetaflowRun
 from skdistsearch.backends.metaflow._settings import MetaflowSettings
 from skdistsearch.backends.metaflow._validation import validation_errors
 from skdistsearch.backends.metaflow._workspace import RunWorkspace
+from skdistsearch.backends.metaflow.pool import run_on_pool
 from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.execution import divide_cache
 from skdistsearch.scheduling import (
     AttemptFailure,
     Chunk,
     PendingFits,
+    UnitGroups,
     consecutive_chunks,
     make_chunks,
     make_container_chunks,
@@ -35,6 +37,10 @@ from skdistsearch.scheduling import (
 )
 
 _REMOTE_WORKERS = 50  # tasks that run at the same time: each is a process of 90 MB here
+
+# Between two rounds, scikit-learn chooses candidates: that takes less than a second
+_KEEP_ALIVE_S = 20.0
+_KEEP_ALIVE_REMOTE_S = 60.0  # a container takes 30 to 60 s to start
 
 _log = logging.getLogger("skdistsearch")
 
@@ -137,11 +143,16 @@ class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
         n_workers = self.n_workers(batch.n_jobs)
         if not self.is_remote:
             batch = divide_cache(batch, n_workers)
+        if keep_alive_s := self._keep_alive_s(batch):
+            yield from self._run_on_pool(batch, n_workers, keep_alive_s)
+            return
         with RunWorkspace(batch, is_remote=self.is_remote) as workspace:
 
             def attempt(pending: PendingFits) -> Generator[Outcome, None, AttemptFailure | None]:
                 run = MetaflowRun(self, workspace, self._task_manifest(pending, batch), n_workers)
                 yield from run.iter_outcomes()
+                if batch.is_overdue:
+                    return None
                 if pending.fits:
                     deaths = run.worker_deaths(workspace.journal.pop_interrupted())
                     return AttemptFailure(deaths, run.failure_summary, run.pathspec)
@@ -150,6 +161,20 @@ class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
                 return None
 
             yield from run_until_done(batch, attempt)
+
+    def _run_on_pool(self, batch: Batch, n_workers: int, keep_alive_s: float) -> Iterator[Outcome]:
+        def make_groups(fits: Sequence[int]) -> UnitGroups:
+            if self._claims_units:
+                return make_units(batch, fits, n_workers)
+            return [self._make_chunks(fits, batch)]
+
+        return run_on_pool(self, batch, n_workers, keep_alive_s, make_groups)
+
+    def _keep_alive_s(self, batch: Batch) -> float:
+        if isinstance(self.keep_alive_s, str):  # "auto"
+            default = _KEEP_ALIVE_REMOTE_S if self.is_remote else _KEEP_ALIVE_S
+            return default if batch.local.has_rounds else 0.0
+        return self.keep_alive_s
 
     def n_workers(self, n_jobs: int | None) -> int:
         """Return the number of tasks that run at the same time.
@@ -178,6 +203,10 @@ class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
             return make_container_chunks(batch, fits, n_workers)
         return make_chunks(batch, fits, n_workers, fits_per_chunk=self.fits_per_task)
 
+    @property
+    def _claims_units(self) -> bool:
+        return not self.is_remote and self.fits_per_task == "auto"
+
     def _task_manifest(self, pending: PendingFits, batch: Batch) -> dict[str, Any]:
         """Return what the tasks have to do.
 
@@ -185,7 +214,7 @@ class MetaflowBackend(MetaflowSettings, Backend):  # type: ignore[override]
         ``fits_per_task`` is set.
         """
         chunks, groups = consecutive_chunks(pending.suspects, 1), list[list[Chunk]]()
-        if self.is_remote or chunks or self.fits_per_task != "auto":
+        if chunks or not self._claims_units:
             if pending.untried:
                 chunks += self._make_chunks(pending.untried, batch)
         else:

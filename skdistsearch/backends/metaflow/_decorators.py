@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any, TypeAlias
 
+import joblib
+
 from skdistsearch.backends._threads import thread_limits
 from skdistsearch.backends.metaflow._environment import metaflow_setting
 from skdistsearch.backends.metaflow._settings import CONTAINERS, MetaflowSettings
@@ -136,6 +138,13 @@ def _container_variables(settings: MetaflowSettings) -> dict[str, str]:
         # if the step has no decorator *environment* (kubernetes_cli.py).
         variables["METAFLOW_FLOW_FILENAME"] = "search_flow.py"
     return variables
+
+
+def worker_threads(settings: MetaflowSettings) -> dict[str, str]:
+    """Return the environment variables that limit the threads of a worker."""
+    if settings.compute == "local":
+        return thread_limits(settings.max_workers or joblib.cpu_count())
+    return thread_limits(workers=1, threads=math.ceil(float(settings.cpu or 1)))
 
 
 def _to_builtin(value: str | float) -> str | int | float:

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -38,9 +39,9 @@ def stage(folder: Path) -> Path:
     """
     folder.mkdir(mode=0o700)
     for source in (_PACKAGE / "__init__.py", Path(cloudpickle.__file__)):
-        _copy(source, folder)
+        copy_code(source, folder)
     for source in local_modules().values():
-        _copy(source, folder)
+        copy_code(source, folder)
     return Path(shutil.copy(FLOW_FILE, folder))
 
 
@@ -65,6 +66,11 @@ def requirements(modules: Iterable[str]) -> Requirements:
     """
     top_level = {name.partition(".")[0] for name in modules} | {"sklearn", "numpy"}
     top_level -= {"__main__", "skdistsearch", "cloudpickle", *sys.stdlib_module_names}
+    return _requirements(frozenset(top_level))
+
+
+@lru_cache(maxsize=16)  # the list of all distributions takes a third of a second
+def _requirements(top_level: frozenset[str]) -> Requirements:
     distributions = _distributions_by_module()
     versions = _installed_versions(top_level, distributions)
     return {
@@ -85,7 +91,7 @@ def _distributions_by_module() -> Mapping[str, list[str]]:
     return names
 
 
-def _copy(source: Path, folder: Path) -> None:
+def copy_code(source: Path, folder: Path) -> None:
     """Copy a module, or the package whose ``__init__.py`` is ``source``."""
     if source.name != "__init__.py":
         shutil.copy(source, folder)

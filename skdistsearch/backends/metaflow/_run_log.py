@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from skdistsearch.storage import aws_errors
+from skdistsearch.scheduling import WorkerDeath
+from skdistsearch.storage import InterruptedFit, aws_errors
 
 MESSAGE_PREFIX = "skdistsearch-says "
 """Marks a line of a task's output that is a message to the caller."""
@@ -19,6 +20,7 @@ _log = logging.getLogger("skdistsearch")
 
 _TAIL_LINES = 30  # of a failed run, shown in the error message
 _MAX_DESCRIBED = 100  # the limit of DescribeJobs
+_TASK_PROCESS = re.compile(r"\[(\d+)/fit/(\d+) \(pid (\d+)\)\]")
 _JOB_ID = re.compile(r"\(pid \d+\)\] \[([0-9a-f]{8}-[0-9a-f-]{27})\]")
 
 
@@ -31,17 +33,27 @@ class RunLog:
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._job_ids: dict[str, None] = {}  # an ordered set
         self._messages: set[str] = set()
+        self.task_processes: dict[str, list[int]] = {}
+        """For each task of the step *fit*, the ids of the processes that Metaflow has started on
+        this machine: one for each try. With AWS Batch or Kubernetes, they watch the container."""
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """Read new lines; yield the messages that tasks send to the caller, each of them once."""
         for line in self._read_lines():
             self._tail.append(line)
+            if match := _TASK_PROCESS.search(line):
+                self._note_process(match[2], int(match[3]))
             if match := _JOB_ID.search(line):
                 self._job_ids[match[1]] = None
             _, _, message = line.partition(MESSAGE_PREFIX)
             if message and message not in self._messages:
                 self._messages.add(message)
                 yield json.loads(message)
+
+    def _note_process(self, task: str, process: int) -> None:
+        processes = self.task_processes.setdefault(task, [])
+        if process not in processes:
+            processes.append(process)
 
     def _read_lines(self) -> list[str]:
         with open(self.path, "rb") as file:
@@ -66,6 +78,22 @@ class RunLog:
         except aws_errors() as exc:  # error messages lack the reasons, but the search continues
             _log.warning("Could not read from AWS Batch why jobs failed: %s", exc)
             return {}
+
+    def worker_deaths(self, interrupted: list[InterruptedFit]) -> list[WorkerDeath]:
+        """Return why fits were interrupted."""
+        reasons = self.failure_reasons() if interrupted else {}
+        return [_worker_death(fit, reasons.get(fit.job, "")) for fit in interrupted]
+
+
+def _worker_death(interrupted: InterruptedFit, reason: str) -> WorkerDeath:
+    cause = reason or (
+        "it exited unexpectedly: it ran out of memory, crashed in native code, or called os._exit"
+    )
+    return WorkerDeath(
+        interrupted.fit,
+        f"Metaflow task {interrupted.task_pathspec}: {cause}.{hint_for(reason)}",
+        host_lost=is_host_failure(reason),
+    )
 
 
 def _describe_failures(job_ids: list[str]) -> Iterator[tuple[str, str]]:

@@ -58,6 +58,12 @@ class MetaflowSettings:
     costs an interpreter and the imports of the estimators, 1.5 s for scikit-learn alone. With
     ``"auto"`` on Batch or Kubernetes, each of up to 200 fits has its own task; more fits share 200
     tasks."""
+    keep_alive_s: float | str = "auto"
+    """How long the workers of a run wait for more fits, in seconds, after their last one. They then
+    serve the next round, the next search with an equal backend, and other calls of scikit-learn. 0:
+    each round is a run of its own. ``"auto"``: 0 for a search with one round; for a search with
+    several, such as successive halving, 20 on this machine, and 60 on Batch and Kubernetes. The
+    workers also end with this process, and with `skdistsearch.backends.close_pools`."""
     max_workers: int | None = None
     """How many tasks run at the same time. None: the search's ``n_jobs``. If that is not set
     either: the number of cores of this machine, or 50 on Batch and Kubernetes. Each remote task is

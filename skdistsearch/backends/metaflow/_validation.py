@@ -196,6 +196,10 @@ _VALID: dict[str, tuple[str, _Check]] = {
         '"auto" or an integer of at least 1',
         lambda value: value == "auto" or _integer_between(1)(value),
     ),
+    "keep_alive_s": (
+        '"auto" or a number of seconds of at least 0',
+        lambda value: value == "auto" or _is_positive(value) or (value == 0 and value is not False),
+    ),
     "max_workers": ("None or an integer of at least 1", _none_or(_integer_between(1))),
     "tags": ("strings", _are_strings),
     "fit_timeout_s": ("None or a number of seconds above 0", _none_or(_is_positive)),

@@ -30,6 +30,7 @@ from skdistsearch.storage import (
 )
 
 _DOWNLOAD_INTERVAL_S = 1.0  # requests to S3 for ten hours cost 18 cents
+_FIRST_INTERVAL_S = 0.2  # workers that wait for the batch have its first outcomes after a moment
 _UNREACHABLE_MAX_S = 600.0  # time that S3 may fail before the search fails
 _CLEAN_UP_S = 2.0  # time that the end of a search waits for the deletion of temporary objects
 
@@ -44,7 +45,8 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
     """
 
     def __init__(self, batch: Batch, *, is_remote: bool) -> None:
-        self._batch, self._is_remote, self._stack = batch, is_remote, ExitStack()
+        self.batch = batch
+        self._is_remote, self._stack = is_remote, ExitStack()
         self._checkpoint_journal = batch.context.journal_url
         self._temporary_objects: list[str] = []
         self._started_at = time.time()
@@ -59,7 +61,7 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
             """Folders of slices of large data, as plain data, that the tasks share."""
             self._open_journal()
             self._stack.callback(self._clean_up)
-            self.payload = dump_batch(self._batch.portable(), self.store, content_addressed=True)
+            self.payload = dump_batch(self.batch.portable(), self.store, content_addressed=True)
             """The batch, as the tasks load it."""
             self._temporary_objects.append(self.payload.manifest)
             self._stack = self._stack.pop_all()
@@ -69,7 +71,7 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
         self._stack.close()
 
     def _open_slice_folders(self) -> dict[str, Any] | None:
-        folders = self._stack.enter_context(open_slice_folders(self._batch, self.folder))
+        folders = self._stack.enter_context(open_slice_folders(self.batch, self.folder))
         return asdict(folders) if folders else None
 
     def _open_store(self) -> Store:
@@ -90,13 +92,13 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
         self._downloaded_at, self._reached_at = 0.0, time.monotonic()
         self.journal = JournalReader(
             folder,
-            self._batch.key,
-            len(self._batch),
+            self.batch.key,
+            len(self.batch),
             is_checkpoint=bool(checkpoint) and (self._is_remote or is_in_folder),
             models_url=self.journal_url if self._is_remote and not is_in_folder else "",
         )
         """Outcomes, as they have reached this machine."""
-        self._batch.report_running(self.journal.running_fits)
+        self.batch.report_running(self.journal.running_fits)
 
     def _open_downloader(self, folder: Path) -> JournalDownloader:
         store = S3Store(self.journal_url)
@@ -107,12 +109,12 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
     def _remote_journal_url(self) -> str:
         if self._checkpoint_journal.startswith("s3://"):
             return self._checkpoint_journal
-        return f"{s3_root()}/runs/{self._batch.key}"
+        return f"{s3_root()}/runs/{self.batch.key}"
 
     @property
     def summary(self) -> dict[str, Any]:
         """The search, for the run's card."""
-        return self._batch.summary() | {"begun": self._started_at}
+        return self.batch.summary() | {"begun": self._started_at}
 
     def put_json(self, content: dict[str, Any]) -> str:
         """Write plain data for the tasks; return its name in the store."""
@@ -121,7 +123,9 @@ class RunWorkspace(AbstractContextManager["RunWorkspace"]):
 
     def new_outcomes(self, *, last: bool = False) -> Iterator[Outcome]:
         """Yield outcomes that arrived since the last call. ``last``: no more will arrive."""
-        is_due = time.monotonic() - self._downloaded_at > _DOWNLOAD_INTERVAL_S
+        age_s = time.time() - self._started_at
+        interval_s = min(_FIRST_INTERVAL_S + age_s / 20, _DOWNLOAD_INTERVAL_S)
+        is_due = time.monotonic() - self._downloaded_at > interval_s
         if self._downloader and (last or is_due):
             self._download_journals(self._downloader, last=last)
         yield from self.journal.read_new()

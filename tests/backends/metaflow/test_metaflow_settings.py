@@ -27,6 +27,8 @@ def test_defaults_are_valid(compute):
             "queue": "q",
         },
         {"compute": "kubernetes", "cpu": 2, "memory_mb": 256, "gpu": 0, "disk_mb": 1},
+        {"keep_alive_s": 0},
+        {"keep_alive_s": 0.5},
         {"fit_timeout_s": 0.5, "retries": 4, "env_vars": {"A": ""}},
         {"retries": 0, "decorators": ('secrets:sources=["a"]', "card", "mine.decorator:0=1")},
         {"environment": "pypi", "decorators": ('pypi:packages={"scikit-learn": "1.7"}',)},
@@ -56,6 +58,8 @@ def test_valid_settings_are_accepted(settings):
         ({"memory_mb": 1e4}, "memory_mb=10000.0: must be"),
         ({"gpu": -1}, "gpu=-1: must be None or an integer of at least 0"),
         ({"disk_mb": "1 GB"}, "disk_mb='1 GB': must be"),
+        ({"keep_alive_s": -1}, 'keep_alive_s=-1: must be "auto" or a number of seconds of at'),
+        ({"keep_alive_s": True}, "keep_alive_s=True: must be"),
         ({"image": ""}, "image='': must be None or the name of a container image"),
         ({"queue": 1}, "queue=1: must be None or the name of a job queue"),
         (

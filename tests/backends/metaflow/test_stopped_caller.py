@@ -24,9 +24,15 @@ pytestmark = [
 MOMENTS = 20
 N_FITS = 12
 FIT_S = 0.4
-WHOLE_S = {"local": 5, "metaflow": 12, "batch": 25}  # approximate duration of the search
+# Approximate duration of the search
+WHOLE_S = {"local": 5, "metaflow": 12, "batch": 25, "pool": 12, "pool on batch": 25}
 BACKENDS = tuple(WHOLE_S)
-WORKERS = {"local": "-m loky.backend.popen_loky", "metaflow": " step fit "}
+ON_BATCH = ("batch", "pool on batch")
+WORKERS = {
+    "local": "-m loky.backend.popen_loky",
+    "metaflow": " step fit ",
+    "pool": " step fit ",
+}
 
 
 class StoppableSearch:
@@ -36,7 +42,7 @@ class StoppableSearch:
         self.backend, self.folder, self.aws = backend, folder, aws
         self.fits = folder / "fits"
         self.fits.mkdir()
-        self.checkpoint = "night" if backend == "batch" else str(folder / "night")
+        self.checkpoint = "night" if backend in ON_BATCH else str(folder / "night")
 
     def start(self):
         (self.folder / "tmp").mkdir(exist_ok=True)
@@ -66,7 +72,7 @@ class StoppableSearch:
         return sum("outcome" in json.loads(line) for line in self._lines())
 
     def _lines(self):
-        if self.backend == "batch":
+        if self.backend in ON_BATCH:
             client = self.aws.client("s3")
             for key in self.aws.objects("metaflow/skdistsearch/checkpoints/night/fits"):
                 body = client.get_object(Bucket=self.aws.bucket, Key=key)["Body"].read()
@@ -80,7 +86,7 @@ class StoppableSearch:
 @pytest.fixture
 def search(request, tmp_path):
     backend = request.param
-    aws = request.getfixturevalue("aws") if backend == "batch" else None
+    aws = request.getfixturevalue("aws") if backend in ON_BATCH else None
     search = StoppableSearch(backend, tmp_path, aws)
     yield search
     search.script.kill()
@@ -124,7 +130,7 @@ def test_killed_search_repeats_no_recorded_fit(search, moment, record_property):
 
 
 @at_moments()
-@pytest.mark.parametrize("search", ["local", "metaflow"], indirect=True)
+@pytest.mark.parametrize("search", list(WORKERS), indirect=True)
 def test_search_whose_worker_is_killed_repeats_only_its_fit(search, moment, record_property):
     script = search.start()
     script.wait_for(lambda: search.n_begun > 0, 120)
@@ -138,6 +144,20 @@ def test_search_whose_worker_is_killed_repeats_only_its_fit(search, moment, reco
     assert output.endswith("equal\n")
     # In a pool, the death of one worker ends the other one too
     assert N_FITS <= search.n_begun <= N_FITS + 2
+    assert search.n_recorded() == N_FITS
+    search.wait_until_nothing_runs(10)
+
+
+@at_moments()
+@pytest.mark.parametrize("search", ["pool on batch"], indirect=True)
+def test_search_whose_machine_is_reclaimed_repeats_only_its_fit(search, moment, record_property):
+    after_s = random.Random(moment).uniform(0, N_FITS * FIT_S)
+    search.aws.fail_jobs("-fit-", fault="spot", after_s=after_s)
+    output, code = search.start().finish(280)
+    assert code == 0, output
+    assert output.endswith("equal\n")
+    record_property("reclaimed", search.aws.faults())
+    assert N_FITS <= search.n_begun <= N_FITS + 1
     assert search.n_recorded() == N_FITS
     search.wait_until_nothing_runs(10)
 

@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,15 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
     """Fits of a scikit-learn search: each task of the step *fit* runs one chunk of them."""
 
     settings = Config("settings", default_value='{"decorators": []}')
-    store = Parameter("store", help="URL of the store that holds the batch", required=True)
-    manifest = Parameter("manifest", help="name of the batch: its SHA-256", required=True)
-    task_manifest = Parameter("task_manifest", help="name of the list of chunks", required=True)
-    journal = Parameter("journal", help="URL of the journal of finished fits", required=True)
+    store = Parameter("store", help="URL of the store that holds the batch", default="")
+    manifest = Parameter("manifest", help="name of the batch: its SHA-256", default="")
+    task_manifest = Parameter("task_manifest", help="name of the list of chunks", default="")
+    journal = Parameter("journal", help="URL of the journal of finished fits", default="")
     n_tasks = Parameter("n_tasks", help="number of chunks", type=int, required=True)
+    queue = Parameter("queue", help="URL of the queue of a pool, instead of a batch", default="")
+    keep_alive_s = Parameter(
+        "keep_alive_s", help="time that a task waits for work", type=float, default=0.0
+    )
 
     @step
     def start(self) -> None:
@@ -63,17 +67,23 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
 
         # The outcomes travel in the journal. They must not become an artifact: on the caller's
         # machine, *join* would unpickle what a container wrote.
+        task = {
+            "task_pathspec": current.pathspec,
+            "retry": current.retry_count,
+            "timeout_s": self.settings.get("fit_timeout_s") or 0,
+        }
         try:
-            run_task(
-                self.store,
-                self.manifest,
-                self.task_manifest,
-                self.index,
-                journal=self.journal,
-                task_pathspec=current.pathspec,
-                retry=current.retry_count,
-                timeout_s=self.settings.get("fit_timeout_s") or 0,
-            )
+            if self.queue:
+                serve_queue(self.queue, self.keep_alive_s, self.settings, task)
+            else:
+                run_task(
+                    self.store,
+                    self.manifest,
+                    self.task_manifest,
+                    self.index,
+                    journal=self.journal,
+                    **task,
+                )
         except BackendError as exc:  # the code of this task is not the caller's
             print_message(self.settings.get("message_prefix", ""), {"refuses": [str(exc)]})
             raise
@@ -91,20 +101,55 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
                 make_card_components,
                 make_card_findable,
             )
-            from skdistsearch.storage import read_run
 
-            summary = json.loads(Path(self.settings["summary"]).read_text())
-            outcomes = read_run(
-                self.journal, current.run_id, summary["batch"], len(summary["fits"])
-            )
-            self.outcomes = [outcome.to_fields() for outcome in outcomes]
-            current.card.extend(make_card_components(summary, self.outcomes))
+            for summary, outcomes in read_batches(
+                Path(self.settings["summary"]), self.journal, current.run_id
+            ):
+                self.outcomes += outcomes
+                current.card.extend(make_card_components(summary, outcomes))
             make_card_findable(self.join)
         self.next(self.end)
 
     @step
     def end(self) -> None:
         """Do nothing: the caller has read the outcomes as they were recorded."""
+
+
+def serve_queue(
+    queue: str, keep_alive_s: float, settings: Mapping[str, Any], task: Mapping[str, Any]
+) -> None:
+    """Run the fits that a queue holds, until no more come for a while."""
+    from skdistsearch.backends.metaflow.pool import PoolWorker
+
+    prefix = settings.get("message_prefix", "")
+    PoolWorker(
+        queue,
+        keep_alive_s=keep_alive_s,
+        check_environment=lambda required: check_environment(required, prefix),
+        refuse=lambda reasons: print_message(prefix, {"refuses": reasons}),
+        **task,
+    ).serve()
+
+
+def read_batches(
+    path: Path, journal: str, run_id: str
+) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    """Yield the summary of each batch of the run, and the outcomes of its fits.
+
+    ``path`` is the summary of the only batch, whose outcomes are in the journal; or a folder with
+    a file for each batch, with its outcomes.
+    """
+    if path.is_file():
+        from skdistsearch.storage import read_run
+
+        summary = json.loads(path.read_text())
+        outcomes = read_run(journal, run_id, summary["batch"], len(summary["fits"]))
+        yield summary, [outcome.to_fields() for outcome in outcomes]
+    for file in sorted(path.glob("*.json")):
+        batch = json.loads(file.read_text())
+        mine = [one for one in batch["outcomes"] if f"/{run_id}/" in one["task_pathspec"]]
+        if mine:
+            yield batch["summary"], mine
 
 
 def check_environment(required: Mapping[str, Any], prefix: str) -> None:
