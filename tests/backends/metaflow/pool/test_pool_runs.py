@@ -179,16 +179,22 @@ def test_early_end_of_a_search_ends_the_workers(tmp_path):
     assert len(fit(backend).runs_) == 1
 
 
-def test_early_end_of_a_search_leaves_workers_that_another_one_needs():
-    backend = MetaflowBackend(max_workers=1, keep_alive_s=60)
-    other = threading.Thread(target=probe, args=(sleep_and_return_process, 8, backend))
+def test_early_end_of_a_search_leaves_workers_that_another_one_needs(tmp_path):
+    def wait_for_the_end_of_the_other():
+        (tmp_path / "begun").touch()
+        wait_until((tmp_path / "ended").exists)
+        return os.getpid()
+
+    found = []
+    other = threading.Thread(target=lambda: found.extend(probe(wait_for_the_end_of_the_other, 1)))
     other.start()
-    wait_until(lambda: warm_workers(backend))
+    wait_until((tmp_path / "begun").exists)
     grid = {"behavior": ["raise"], "factor": [1.0, 2.0, 3.0]}
     with pytest.raises(ZeroDivisionError):
-        fit(backend, FaultyRegressor(), grid, error_score="raise")
-    assert warm_workers(backend)
+        fit(STAYS, FaultyRegressor(), grid, error_score="raise")
+    (tmp_path / "ended").touch()
     other.join()
+    assert is_alive(found[0])
 
 
 def test_worker_killed_while_idle_is_replaced():
