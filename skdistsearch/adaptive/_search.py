@@ -1,0 +1,242 @@
+"""Template and replay: how an adaptive search keeps scikit-learn's loop as it is.
+
+The trick: scikit-learn is asked to evaluate one candidate without parameters, and stopped before
+its first fit. It has made the function, the scorer, the fit parameters and the splits by then: the
+template, of which any fit can be made. When the strategy has all it asked for, scikit-learn is
+asked once more, to evaluate all candidates, and is given the outcomes. So ``cv_results_``, the
+selection and the refit are its own.
+
+Nothing simpler works: scikit-learn's loop needs all candidates of a round before the first fit of
+it, and a copy of the loop would break with its next release. It would break if scikit-learn made
+the calls of a round one by one, or prepared them differently for each candidate.
+``tests/adaptive/test_search_template.py`` watches that.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection._search import BaseSearchCV
+
+from skdistsearch._batch import Batch, Run
+from skdistsearch._outcome import Outcome
+from skdistsearch._typing import FitResult
+from skdistsearch.adaptive._base import FitId, Row, Strategy
+from skdistsearch.adaptive._engine import result_of_skipped_fit, run_strategy
+from skdistsearch.adaptive._fit_requests import FitMaker, Resource, parameters_with_resource
+from skdistsearch.backends import get_backend
+from skdistsearch.model_selection import (
+    BACKEND_CONSTRAINTS,
+    BatchReady,
+    DistributedSearchMixin,
+    stop_before_running,
+)
+from skdistsearch.storage import temporary_folder
+
+_NON_FINITE = "One or more of the (test|train) scores are non-finite"
+
+
+ADAPTIVE_CONSTRAINTS: dict[str, Any] = {
+    name: rule
+    for name, rule in {**BaseSearchCV._parameter_constraints, **BACKEND_CONSTRAINTS}.items()
+    if name not in ("pre_dispatch", "cache_mb", "time_budget_s")
+} | {"random_state": ["random_state"]}
+"""Constraints of the parameters that all adaptive searches have."""
+
+
+class AdaptiveSearchMixin(DistributedSearchMixin):
+    """Mixin for searches whose candidates and fits depend on earlier scores."""
+
+    _is_single_round = False
+    _is_replayed = True  # scikit-learn's loop gets outcomes of fits that have run
+
+    @abstractmethod
+    def _make_strategy(self, template: Batch) -> Strategy:
+        """Return the strategy for one call of ``fit``."""
+
+    def _make_resource(self, folder: str) -> Resource:
+        """Return the resource, for fits that can keep models in a folder."""
+        return Resource()
+
+    def _check_candidates(self) -> None:
+        """Raise an error before any fit if no metric decides."""
+        has_several = isinstance(self.scoring, list | tuple | set | Mapping)
+        if has_several and not isinstance(self.refit, str):
+            raise ValueError(
+                f"refit={self.refit!r}: with several metrics, {type(self).__name__} needs the name "
+                f"of the one that decides, such as refit={sorted(self.scoring)[0]!r}."
+            )
+
+    def _run_rounds(self, evaluate_candidates: Callable[..., Any], **context: Any) -> None:
+        with _without_messages(self):
+            template = self._make_template(evaluate_candidates)
+            strategy = self._make_strategy(template)
+            is_remote = get_backend(self.backend).is_remote
+            with temporary_folder() as folder:
+                maker = FitMaker(template, self._make_resource("" if is_remote else str(folder)))
+                outcomes = run_strategy(
+                    strategy,
+                    maker.make_batch,
+                    self._active_run.capture.run,
+                    self._score_of,
+                    self.error_score,
+                )
+                replay = _Replay(template, strategy.rows(), outcomes, maker.resumed)
+                self._evaluate_rows(evaluate_candidates, replay, context)
+
+    def _make_template(self, evaluate_candidates: Callable[..., Any]) -> Batch:
+        """Return one candidate without parameters on all splits, as scikit-learn prepares it."""
+        collector = self._make_collector()  # another one: the template counts for nothing
+        stop: Run = stop_before_running
+        with self._active_run.capture.using(collector.collect_outputs(stop) if collector else stop):
+            try:
+                evaluate_candidates([{}])
+            except BatchReady as ready:
+                return ready.batch
+        raise AssertionError("scikit-learn made no fit")
+
+    def _evaluate_rows(
+        self, evaluate_candidates: Callable[..., Any], replay: _Replay, context: Mapping[str, Any]
+    ) -> None:
+        collector = self._active_run.collector
+        run: Run = replay.run
+        if collector is not None:
+            run = collector.collect_outputs(run)
+        candidates = replay.candidates(self._make_resource("").name)
+        contexts = {}
+        if context:
+            n_fits = len(candidates) * self.n_splits_
+            contexts["callback_ctx"] = context["callback_ctx"].subcontext(
+                task_name="search", max_subtasks=n_fits, sequential_subtasks=False
+            )
+            contexts["callback_ctx"].call_on_fit_task_begin(estimator=self)
+        with (
+            self._active_run.capture.using(lambda batch: run(replay.with_own_splits(batch))),
+            _without_warning(replay.has_finite_scores()),
+        ):
+            evaluate_candidates(candidates, more_results=replay.columns(), **contexts)
+        if context:
+            contexts["callback_ctx"].call_on_fit_task_end(estimator=self)
+
+    def _score_of(self, result: FitResult) -> float:
+        """Return the score that decides."""
+        scores = result["test_scores"]
+        if not isinstance(scores, Mapping):
+            return float(scores)
+        if not isinstance(self.refit, str) or self.refit not in scores:
+            raise ValueError(
+                f"refit={self.refit!r} is not one of the metrics that scoring returns: "
+                f"{', '.join(scores)}. The search needs the name of the one that decides."
+            )
+        return float(scores[self.refit])
+
+    @staticmethod
+    def _select_best_index(refit: object, refit_metric: str, results: Mapping[str, Any]) -> int:
+        """Let scikit-learn choose among the rows with most of the resource."""
+        amounts = np.asarray(results.get("n_resources", np.zeros(len(results["params"]))))
+        final = np.flatnonzero(amounts == amounts.max())
+        subset = {
+            name: [column[row] for row in final] if isinstance(column, list) else column[final]
+            for name, column in results.items()
+        }
+        return int(final[BaseSearchCV._select_best_index(refit, refit_metric, subset)])
+
+
+class _Replay:
+    """Outcomes of all fits that ran, in the order in which scikit-learn evaluates candidates."""
+
+    def __init__(
+        self,
+        template: Batch,
+        rows: Sequence[Row],
+        outcomes: Mapping[FitId, Outcome],
+        resumed: set[FitId],
+    ) -> None:
+        self._template, self._rows, self._outcomes = template, rows, outcomes
+        self._resumed = resumed
+
+    def candidates(self, resource: str) -> list[dict[str, object]]:
+        """Return the parameters of all rows."""
+        return [
+            parameters_with_resource(row.parameters, row.amount, resource) for row in self._rows
+        ]
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the further columns of ``cv_results_``."""
+        names = self._rows[0].columns if self._rows else ()
+        columns = {name: [row.columns[name] for row in self._rows] for name in names}
+        columns["n_splits_done"] = [len(self._done(row)) for row in self._rows]
+        if any(row.amount for row in self._rows):
+            columns["is_resumed"] = [bool(self._done(row) & self._resumed) for row in self._rows]
+        return columns
+
+    def has_finite_scores(self) -> bool:
+        """Return True if all fits that ran have scores, and some have not run."""
+        results = [outcome.result for outcome in self._outcomes.values()]
+        n_all = len(self._rows) * len(self._template)
+        return len(results) < n_all and all(map(_is_finite, results))
+
+    def with_own_splits(self, batch: Batch) -> Batch:
+        """Return scikit-learn's batch with the splits of the fits: a splitter may be random."""
+        fits = [
+            replace(fit, keywords={**fit.keywords, **self._split(fit.split)}) for fit in batch.fits
+        ]
+        return replace(batch, fits=fits)
+
+    def run(self, batch: Batch) -> Iterator[Outcome]:
+        """Yield the outcome of each fit; of those that did not run, one without scores."""
+        results = [o.result for o in self._outcomes.values() if o.result is not None]
+        has_failed = all(result["fit_error"] for result in results)
+        # If no fit is ok, scikit-learn raises an error about all of them
+        skipped = results[0] if has_failed and results else result_of_skipped_fit(*results[:1])
+        for number, fit in enumerate(batch.fits):
+            row = self._rows[fit.candidate]
+            outcome = self._outcomes.get((row.candidate, row.amount, fit.split))
+            is_skipped = outcome is None
+            outcome = outcome or Outcome(number, "ok", skipped)
+            yield replace(
+                outcome, fit=number, batch=batch.key, stdout="", callbacks_fired=is_skipped
+            )
+
+    def _done(self, row: Row) -> set[FitId]:
+        ids = {(row.candidate, row.amount, split) for split in range(len(self._template))}
+        return ids & self._outcomes.keys()
+
+    def _split(self, split: int) -> dict[str, Any]:
+        keywords = self._template.keywords_of(split)
+        return {name: keywords[name] for name in ("train", "test")}
+
+
+def _is_finite(result: FitResult | None) -> bool:
+    if result is None:
+        return False
+    values: list[float] = []
+    for scores in (result["test_scores"], result.get("train_scores", 0.0)):
+        values += scores.values() if isinstance(scores, Mapping) else [scores]
+    return all(math.isfinite(value) for value in values)
+
+
+@contextmanager
+def _without_messages(search: Any) -> Iterator[None]:
+    """Keep scikit-learn from printing how many fits it is about to run: it runs none."""
+    verbose, search.verbose = search.verbose, 0
+    try:
+        yield
+    finally:
+        search.verbose = verbose
+
+
+@contextmanager
+def _without_warning(is_expected: bool) -> Iterator[None]:
+    """Ignore scikit-learn's warning of NaN if only fits that did not run have such scores."""
+    with warnings.catch_warnings():
+        if is_expected:
+            warnings.filterwarnings("ignore", message=_NON_FINITE, category=UserWarning)
+        yield
