@@ -1,4 +1,4 @@
-"""Searches that decide as they go: Hyperband.
+"""Searches that decide as they go: Hyperband, and Bayesian search by Optuna.
 
 Contents
 --------
@@ -9,7 +9,8 @@ Contents
 - `_fit_requests`: makes fits of what a strategy asks for.
 - `_continuation`, `_staged_fit`: models that go on where they were paused.
 - `_search`: what the searches have in common: template and replay.
-- `_search_hyperband`: the search.
+- `_search_hyperband`, `_search_optuna`: the searches.
+- `_optuna_space`: the search space, for Optuna.
 
 Imports `skdistsearch.model_selection` and what that imports. Start reading at `_base`, then
 `_engine` and `_search`.
@@ -22,9 +23,11 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch.adaptive._base import Request, Row, Strategy
     from skdistsearch.adaptive._search_hyperband import DistributedHyperbandSearchCV
+    from skdistsearch.adaptive._search_optuna import DistributedOptunaSearchCV
 
 __all__ = [
     "DistributedHyperbandSearchCV",
+    "DistributedOptunaSearchCV",
     "Request",
     "Row",
     "Strategy",
@@ -34,6 +37,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "DistributedHyperbandSearchCV": "_search_hyperband",
+        "DistributedOptunaSearchCV": "_search_optuna",
         "Request": "_base",
         "Row": "_base",
         "Strategy": "_base",

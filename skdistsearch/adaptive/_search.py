@@ -27,15 +27,17 @@ from sklearn.model_selection._search import BaseSearchCV
 
 from skdistsearch._batch import Batch, Run
 from skdistsearch._outcome import Outcome
-from skdistsearch._typing import FitResult
+from skdistsearch._typing import Estimator, FitResult, ParamGrid
 from skdistsearch.adaptive._base import FitId, Row, Strategy
 from skdistsearch.adaptive._engine import result_of_skipped_fit, run_strategy
 from skdistsearch.adaptive._fit_requests import FitMaker, Resource, parameters_with_resource
 from skdistsearch.backends import get_backend
 from skdistsearch.model_selection import (
     BACKEND_CONSTRAINTS,
+    N_ITER,
     BatchReady,
     DistributedSearchMixin,
+    check_param_grid,
     stop_before_running,
 )
 from skdistsearch.storage import temporary_folder
@@ -147,6 +149,24 @@ class AdaptiveSearchMixin(DistributedSearchMixin):
             for name, column in results.items()
         }
         return int(final[BaseSearchCV._select_best_index(refit, refit_metric, subset)])
+
+
+def check_distributions(
+    distributions: ParamGrid | Sequence[ParamGrid], estimator: Estimator
+) -> None:
+    """Raise one `ParamGridError` that names every mistake in ``param_distributions``."""
+    grids = [distributions] if isinstance(distributions, Mapping) else distributions
+    # as dicts that are sampled, which may have distributions
+    sampled = [{**_with_lists(grid), N_ITER: 1} for grid in grids]
+    check_param_grid(sampled, estimator)
+
+
+def _with_lists(grid: ParamGrid) -> dict[str, Any]:
+    """Return the grid without distributions that scikit-learn does not know."""
+    return {
+        name: [None] if type(values).__module__ == "optuna.distributions" else values
+        for name, values in grid.items()
+    }
 
 
 class _Replay:

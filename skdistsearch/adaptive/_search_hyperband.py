@@ -31,10 +31,14 @@ from skdistsearch.adaptive._brackets import Bracket, make_brackets
 from skdistsearch.adaptive._continuation import PASSES, find_model
 from skdistsearch.adaptive._fit_requests import ROWS, Resource, count_rows
 from skdistsearch.adaptive._rungs import Rungs
-from skdistsearch.adaptive._search import ADAPTIVE_CONSTRAINTS, AdaptiveSearchMixin
+from skdistsearch.adaptive._search import (
+    ADAPTIVE_CONSTRAINTS,
+    AdaptiveSearchMixin,
+    check_distributions,
+)
 from skdistsearch.adaptive._staged_fit import refit_by_passes
 from skdistsearch.backends import Backend
-from skdistsearch.model_selection import check_param_grid, fill_docstring
+from skdistsearch.model_selection import fill_docstring
 
 _log = logging.getLogger("skdistsearch")
 
@@ -251,10 +255,7 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
     def _check_candidates(self) -> None:
         super()._check_candidates()
         self._check_settings()
-        grids = self.param_distributions
-        grids = [grids] if isinstance(grids, Mapping) else grids
-        # as dicts that are sampled, which may have distributions
-        check_param_grid([{**grid, "__n_iter": 1} for grid in grids], self.estimator)
+        check_distributions(self.param_distributions, self.estimator)
 
     def _check_settings(self) -> None:
         """Raise one error that names every invalid setting."""

@@ -23,6 +23,7 @@ from skdistsearch import (
     DistributedHalvingGridSearchCV,
     DistributedHalvingRandomSearchCV,
     DistributedHyperbandSearchCV,
+    DistributedOptunaSearchCV,
     DistributedRandomizedSearchCV,
     DistributedSearchCV,
 )
@@ -37,6 +38,7 @@ SKLEARN_CLASSES = {
         RandomizedSearchCV,
         {"n_brackets": 1, "n_candidates": 2, "random_state": 0},
     ),
+    DistributedOptunaSearchCV: (RandomizedSearchCV, {"n_trials": 2, "random_state": 0}),
 }
 """For each search: scikit-learn's own class, and options."""
 ESTIMATORS = [(LogisticRegression(), {"C": [0.1, 1]}), (Ridge(), {"alpha": [0.1, 1]})]
