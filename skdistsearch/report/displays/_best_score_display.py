@@ -155,7 +155,8 @@ class BestScoreDisplay(Display):
         if not np.isfinite(scores).any():
             raise ReportError("No candidate has a score.")
         n_splits = split_scores(results, name_of_metric).shape[1]
-        recorded = _recorded_progress(search, len(scores), n_splits)
+        n_done = np.asarray(results.get("n_splits_done", np.full(len(scores), n_splits)))
+        recorded = _recorded_progress(search, len(scores), int(n_done.sum()))
         is_recorded = recorded is not None
         fits, times_s = recorded or _progress_in_order(search, n_splits)
         done = times_s if x == "time" else fits
@@ -243,11 +244,11 @@ class BestScoreDisplay(Display):
 
 
 def _recorded_progress(
-    search: FittedSearch, n_candidates: int, n_splits: int
+    search: FittedSearch, n_candidates: int, n_fits: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return the fits and the seconds at which candidates were done, or None if not recorded."""
     times = [fit for fit in getattr(search, "_fit_times", ()) if 0 < fit[2] <= fit[3]]
-    if len({fit[:2] for fit in times}) < n_candidates * n_splits:
+    if len({fit[:2] for fit in times}) < n_fits:
         return None
     first = min(started_at for _, _, started_at, _, _ in times)
     fits, times_s = np.zeros(n_candidates), np.zeros(n_candidates)
