@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from skdistsearch._batch import Batch, Run, closing_outcomes
@@ -27,8 +27,7 @@ def run_strategy(
     """Run all fits that a strategy asks for, and return their outcomes.
 
     Fits run in waves: all that can be asked for at once. A wave is a batch, and so runs on any
-    backend. What limits the time of a search belongs around ``run``; what ends candidates early, in
-    a strategy.
+    backend.
 
     Parameters
     ----------
@@ -79,21 +78,3 @@ def _with_own_artifacts(outcome: Outcome) -> Outcome:
 def _is_temporary(file: bytes | ArtifactRef, outcome: Outcome) -> bool:
     is_file = isinstance(file, ArtifactRef) and not file.url.startswith("s3://")
     return is_file and not outcome.is_persisted
-
-
-def result_of_skipped_fit(result: FitResult | None = None) -> FitResult:
-    """Return the result of a fit that was not run, with the metrics of one that was."""
-    result = result or {"fit_error": None, "fit_time": 0.0, "score_time": 0.0, "test_scores": 0.0}
-    skipped: dict[str, object] = {
-        "fit_error": None,
-        "fit_time": math.nan,
-        "score_time": math.nan,
-        "n_test_samples": 0,
-    }
-    for name in ("test_scores", "train_scores"):
-        scores = result.get(name)
-        if isinstance(scores, Mapping):
-            skipped[name] = dict.fromkeys(scores, math.nan)
-        elif scores is not None:
-            skipped[name] = math.nan
-    return skipped  # type: ignore[return-value]

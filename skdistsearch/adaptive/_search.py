@@ -14,8 +14,6 @@ the calls of a round one by one, or prepared them differently for each candidate
 
 from __future__ import annotations
 
-import math
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +27,10 @@ from skdistsearch._batch import Batch, Run
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import Estimator, FitResult, ParamGrid
 from skdistsearch.adaptive._base import FitId, Row, Strategy
-from skdistsearch.adaptive._engine import result_of_skipped_fit, run_strategy
+from skdistsearch.adaptive._engine import run_strategy
 from skdistsearch.adaptive._fit_requests import FitMaker, Resource, parameters_with_resource
 from skdistsearch.backends import get_backend
+from skdistsearch.budgets import SkippedFits
 from skdistsearch.model_selection import (
     BACKEND_CONSTRAINTS,
     N_ITER,
@@ -41,9 +40,6 @@ from skdistsearch.model_selection import (
     stop_before_running,
 )
 from skdistsearch.storage import temporary_folder
-
-_NON_FINITE = "One or more of the (test|train) scores are non-finite"
-
 
 ADAPTIVE_CONSTRAINTS: dict[str, Any] = {
     name: rule
@@ -119,10 +115,8 @@ class AdaptiveSearchMixin(DistributedSearchMixin):
                 task_name="search", max_subtasks=n_fits, sequential_subtasks=False
             )
             contexts["callback_ctx"].call_on_fit_task_begin(estimator=self)
-        with (
-            self._active_run.capture.using(lambda batch: run(replay.with_own_splits(batch))),
-            _without_warning(replay.has_finite_scores()),
-        ):
+        evaluate_candidates = replay.skipped.add_columns(evaluate_candidates)
+        with self._active_run.capture.using(lambda batch: run(replay.with_own_splits(batch))):
             evaluate_candidates(candidates, more_results=replay.columns(), **contexts)
         if context:
             contexts["callback_ctx"].call_on_fit_task_end(estimator=self)
@@ -181,6 +175,8 @@ class _Replay:
     ) -> None:
         self._template, self._rows, self._outcomes = template, rows, outcomes
         self._resumed = resumed
+        self.skipped = SkippedFits()
+        """Collects which fits ran."""
 
     def candidates(self, resource: str) -> list[dict[str, object]]:
         """Return the parameters of all rows."""
@@ -192,16 +188,9 @@ class _Replay:
         """Return the further columns of ``cv_results_``."""
         names = self._rows[0].columns if self._rows else ()
         columns = {name: [row.columns[name] for row in self._rows] for name in names}
-        columns["n_splits_done"] = [len(self._done(row)) for row in self._rows]
         if any(row.amount for row in self._rows):
             columns["is_resumed"] = [bool(self._done(row) & self._resumed) for row in self._rows]
         return columns
-
-    def has_finite_scores(self) -> bool:
-        """Return True if all fits that ran have scores, and some have not run."""
-        results = [outcome.result for outcome in self._outcomes.values()]
-        n_all = len(self._rows) * len(self._template)
-        return len(results) < n_all and all(map(_is_finite, results))
 
     def with_own_splits(self, batch: Batch) -> Batch:
         """Return scikit-learn's batch with the splits of the fits: a splitter may be random."""
@@ -212,18 +201,26 @@ class _Replay:
 
     def run(self, batch: Batch) -> Iterator[Outcome]:
         """Yield the outcome of each fit; of those that did not run, one without scores."""
-        results = [o.result for o in self._outcomes.values() if o.result is not None]
-        has_failed = all(result["fit_error"] for result in results)
-        # If no fit is ok, scikit-learn raises an error about all of them
-        skipped = results[0] if has_failed and results else result_of_skipped_fit(*results[:1])
+        left = []
         for number, fit in enumerate(batch.fits):
             row = self._rows[fit.candidate]
             outcome = self._outcomes.get((row.candidate, row.amount, fit.split))
-            is_skipped = outcome is None
-            outcome = outcome or Outcome(number, "ok", skipped)
-            yield replace(
-                outcome, fit=number, batch=batch.key, stdout="", callbacks_fired=is_skipped
-            )
+            if outcome is None:
+                left.append(number)
+                continue
+            self.skipped.add(batch, outcome := replace(outcome, fit=number, batch=batch.key))
+            yield replace(outcome, stdout="", callbacks_fired=False)
+        yield from self._skip(batch, left)
+        self.skipped.finish()
+
+    def _skip(self, batch: Batch, fits: Sequence[int]) -> Iterator[Outcome]:
+        """Yield outcomes of fits that did not run."""
+        results = [o.result for o in self._outcomes.values() if o.result is not None]
+        if results and all(result["fit_error"] for result in results):
+            # scikit-learn raises an error if all fits failed
+            yield from (Outcome(fit, "skipped", results[0], batch=batch.key) for fit in fits)
+        else:
+            yield from self.skipped.skip(batch, fits)
 
     def _done(self, row: Row) -> set[FitId]:
         ids = {(row.candidate, row.amount, split) for split in range(len(self._template))}
@@ -234,15 +231,6 @@ class _Replay:
         return {name: keywords[name] for name in ("train", "test")}
 
 
-def _is_finite(result: FitResult | None) -> bool:
-    if result is None:
-        return False
-    values: list[float] = []
-    for scores in (result["test_scores"], result.get("train_scores", 0.0)):
-        values += scores.values() if isinstance(scores, Mapping) else [scores]
-    return all(math.isfinite(value) for value in values)
-
-
 @contextmanager
 def _without_messages(search: Any) -> Iterator[None]:
     """Keep scikit-learn from printing how many fits it is about to run: it runs none."""
@@ -251,12 +239,3 @@ def _without_messages(search: Any) -> Iterator[None]:
         yield
     finally:
         search.verbose = verbose
-
-
-@contextmanager
-def _without_warning(is_expected: bool) -> Iterator[None]:
-    """Ignore scikit-learn's warning of NaN if only fits that did not run have such scores."""
-    with warnings.catch_warnings():
-        if is_expected:
-            warnings.filterwarnings("ignore", message=_NON_FINITE, category=UserWarning)
-        yield
