@@ -95,7 +95,12 @@ class Rungs(Strategy):
                 candidate,
                 self._parameters[candidate],
                 rung.amount,
-                {"bracket": bracket, "iter": number, "n_resources": rung.amount},
+                {
+                    "candidate": candidate,
+                    "bracket": bracket,
+                    "iter": number,
+                    "n_resources": rung.amount,
+                },
             )
             for bracket, rungs in enumerate(self._rungs)
             for number, rung in enumerate(rungs)

@@ -117,10 +117,11 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
 
     Notes
     -----
-    ``cv_results_`` has one entry for each candidate of each rung, with ``bracket``, ``iter`` (the
-    rung), ``n_resources``, ``n_splits_done`` and ``is_resumed``, which is True if the models of the
-    rung went on. Scores of splits that a rung did not use are NaN, and so are its means. The best
-    candidate is one of those with ``max_resources``; a callable ``refit`` gets these only.
+    ``cv_results_`` has one entry for each candidate of each rung, with ``candidate`` (its number),
+    ``bracket``, ``iter`` (the rung), ``n_resources``, ``n_splits_done`` and ``is_resumed``, which
+    is True if the models of the rung went on. Scores of splits that a rung did not use are NaN, and
+    so are its means. The best candidate is one of those with ``max_resources``; a callable
+    ``refit`` gets these only.
 
     Which candidates go on is decided as if each rung were complete, so that the results are the
     same for any number of workers. Paused models stay on the machine; on AWS Batch and Kubernetes

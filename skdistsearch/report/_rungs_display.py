@@ -184,10 +184,14 @@ def _mean_of_done(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _rows_by_candidate(results: Any, resource: str) -> dict[tuple[int, str], list[int]]:
-    """Return the rows of ``cv_results_`` of each candidate, by its bracket and parameters."""
+    """Return the rows of ``cv_results_`` of each candidate, by its bracket and a name.
+
+    Hyperband numbers its candidates; those of halving searches are known by their parameters.
+    """
     brackets = results.get("bracket", np.zeros(len(results["params"]), dtype=int))
     rows: dict[tuple[int, str], list[int]] = defaultdict(list)
     for row, params in enumerate(results["params"]):
         own = {name: value for name, value in params.items() if name != resource}
-        rows[int(brackets[row]), repr(own)].append(row)
+        name = str(results["candidate"][row]) if "candidate" in results else repr(own)
+        rows[int(brackets[row]), name].append(row)
     return rows

@@ -1,5 +1,7 @@
 """DistributedHyperbandSearchCV: scores, rungs, models that go on, and repeatability."""
 
+import os
+
 import numpy as np
 import pytest
 from scipy.stats import loguniform, uniform
@@ -14,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdistsearch import DistributedHyperbandSearchCV
 from skdistsearch.exceptions import ParamGridError, PlanError
+from skdistsearch.report import leaderboard
 from skdistsearch.testing import FaultyRegressor
 
 REGRESSION = make_regression(60, 4, noise=10, random_state=0)
@@ -200,6 +203,39 @@ def test_checkpoint_saves_all_fits(tmp_path, search):
     before = sorted(tmp_path.rglob("*"))
     assert_equal_scores(boost(checkpoint=tmp_path, n_jobs=2).fit(*REGRESSION), search)
     assert [path for path in sorted(tmp_path.rglob("*.jsonl")) if path not in before] == []
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def score_unless_interrupted(estimator, X, y):
+    """Count fits in the environment, on which the keys of fits do not depend."""
+    n_left = int(os.environ["TEST_N_FITS"]) - 1
+    os.environ["TEST_N_FITS"] = str(n_left)
+    if n_left < 0:
+        raise Interrupted
+    return estimator.score(X, y)
+
+
+@pytest.mark.parametrize("n_fits", [1, 20, 40])
+def test_interrupted_search_goes_on_where_it_was(n_fits, search, tmp_path, monkeypatch):
+    n_all = int(search.cv_results_["n_splits_done"].sum())
+    options = {"checkpoint": tmp_path, "scoring": score_unless_interrupted}
+    monkeypatch.setenv("TEST_N_FITS", str(n_fits))
+    with pytest.raises(Interrupted):
+        boost(**options).fit(*REGRESSION)
+    monkeypatch.setenv("TEST_N_FITS", str(n_all - n_fits))
+    assert_equal_scores(boost(**options).fit(*REGRESSION), search)
+    assert int(os.environ["TEST_N_FITS"]) >= 0  # brackets share some of the fits
+
+
+def test_leaderboard_ranks_candidates_by_what_they_reached(search):
+    pytest.importorskip("pandas", reason="the leaderboard is a DataFrame")
+    table = leaderboard(search)
+    assert table.index[0] == search.best_index_
+    assert len(table) == sum(r["n_candidates"] for r in search.plan_ if r["iter"] == 0)
+    assert table["n_resources"].is_monotonic_decreasing
 
 
 def test_values_and_models_are_kept():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,7 +165,7 @@ class BestScoreDisplay(Display):
         return cls(
             x=done[order],
             scores=scores[order],
-            rounds=np.asarray(results.get("iter", np.zeros(len(scores), dtype=int)))[order],
+            rounds=_rounds(results)[order],
             x_name=_X_NAMES[x, is_recorded],
             score_name=shown.label,
             lower_is_better=shown.is_negated,
@@ -241,6 +242,12 @@ class BestScoreDisplay(Display):
         if n_hidden:
             sentences.append(f"Not shown: {pluralize(n_hidden, 'candidate')} with worse scores.")
         return " ".join(sentences)
+
+
+def _rounds(results: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Return the round of each row; rows of several brackets with equal resources are alike."""
+    name = "n_resources" if "bracket" in results else "iter"
+    return np.asarray(results.get(name, np.zeros(len(results["params"]), dtype=int)))
 
 
 def _recorded_progress(
