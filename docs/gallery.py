@@ -9,6 +9,7 @@ ORDER = (
     "paths",
     "text_pipeline",
     "halving",
+    "adaptive",
     "early_stopping",
     "leaderboard",
     "ensemble",

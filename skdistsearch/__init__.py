@@ -8,6 +8,7 @@ from skdistsearch._loaded_source import record_sources
 if TYPE_CHECKING:
     from skdistsearch import backends, checkpoints, early_stopping, exceptions, report
     from skdistsearch._outcome import Outcome
+    from skdistsearch.adaptive import DistributedHyperbandSearchCV, DistributedOptunaSearchCV
     from skdistsearch.backends import LocalBackend, MetaflowBackend
     from skdistsearch.contenders import add_baseline, contenders_from_spec
     from skdistsearch.early_stopping import EarlyStopping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DistributedHalvingGridSearchCV",
     "DistributedHalvingRandomSearchCV",
+    "DistributedHyperbandSearchCV",
+    "DistributedOptunaSearchCV",
     "DistributedRandomizedSearchCV",
     "DistributedSearchCV",
     "EarlyStopping",
@@ -54,6 +57,8 @@ __getattr__, __dir__ = lazy_names(
     {
         "DistributedHalvingGridSearchCV": "model_selection",
         "DistributedHalvingRandomSearchCV": "model_selection",
+        "DistributedHyperbandSearchCV": "adaptive",
+        "DistributedOptunaSearchCV": "adaptive",
         "DistributedRandomizedSearchCV": "model_selection",
         "DistributedSearchCV": "model_selection",
         "EarlyStopping": "early_stopping",

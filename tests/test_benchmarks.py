@@ -88,7 +88,7 @@ def test_imported_names_of_the_package_exist(path):
 def test_unknown_benchmark_is_an_error_that_lists_the_known(capsys):
     with pytest.raises(SystemExit):
         command_line.main(["trivail"])
-    assert "no such benchmark: trivail. Known: chunks," in capsys.readouterr().err
+    assert "no such benchmark: trivail. Known: adaptive, chunks," in capsys.readouterr().err
 
 
 def test_benchmark_runs_from_the_command_line_to_a_table(tiny, tmp_path, capsys):

@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 import skdistsearch
-from skdistsearch import backends, checkpoints, early_stopping, exceptions, report, testing
+from skdistsearch import (
+    adaptive,
+    backends,
+    checkpoints,
+    early_stopping,
+    exceptions,
+    report,
+    testing,
+)
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "skdistsearch"
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
-PUBLIC_MODULES = [skdistsearch, backends, checkpoints, early_stopping, report, testing]
+PUBLIC_MODULES = [skdistsearch, adaptive, backends, checkpoints, early_stopping, report, testing]
 
 
 def documented_objects():

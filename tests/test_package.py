@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 import skdistsearch
-from skdistsearch import backends, checkpoints, early_stopping, exceptions, report, testing
+from skdistsearch import (
+    adaptive,
+    backends,
+    checkpoints,
+    early_stopping,
+    exceptions,
+    report,
+    testing,
+)
 
 ROOT = Path(skdistsearch.__file__).parent
 
@@ -23,7 +31,7 @@ LAYERS = [
     {"backends"},
     {"checkpoints", "model_outputs", "joblib_backend"},
     {"model_selection"},
-    {"contenders"},
+    {"contenders", "adaptive"},
     {""},
     {"testing"},
 ]
@@ -139,7 +147,7 @@ def test_import_loads_no_optional_or_slow_dependency():
 
 @pytest.mark.parametrize(
     "module",
-    [skdistsearch, backends, checkpoints, early_stopping, exceptions, report, testing],
+    [skdistsearch, adaptive, backends, checkpoints, early_stopping, exceptions, report, testing],
 )
 def test_all_is_sorted_and_its_names_exist(module):
     assert module.__all__ == sorted(module.__all__)

@@ -24,9 +24,18 @@ from typing import TYPE_CHECKING
 from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from skdistsearch.model_selection._distributed import BACKEND_CONSTRAINTS as BACKEND_CONSTRAINTS
+    from skdistsearch.model_selection._distributed import (
+        DistributedSearchMixin as DistributedSearchMixin,
+    )
+    from skdistsearch.model_selection._docstring import fill_docstring as fill_docstring
+    from skdistsearch.model_selection._joblib_capture import SklearnCall as SklearnCall
     from skdistsearch.model_selection._one_standard_error import one_standard_error
     from skdistsearch.model_selection._param_grid import N_ITER
+    from skdistsearch.model_selection._param_grid import check_param_grid as check_param_grid
+    from skdistsearch.model_selection._plan import BatchReady as BatchReady
     from skdistsearch.model_selection._plan import Plan
+    from skdistsearch.model_selection._plan import stop_before_running as stop_before_running
     from skdistsearch.model_selection._search import (
         DistributedRandomizedSearchCV,
         DistributedSearchCV,
@@ -46,6 +55,17 @@ __all__ = [
     "one_standard_error",
 ]
 
+# Not for users: for searches in other packages
+_SHARED = {
+    "BACKEND_CONSTRAINTS": "_distributed",
+    "BatchReady": "_plan",
+    "DistributedSearchMixin": "_distributed",
+    "SklearnCall": "_joblib_capture",
+    "check_param_grid": "_param_grid",
+    "fill_docstring": "_docstring",
+    "stop_before_running": "_plan",
+}
+
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
@@ -56,5 +76,6 @@ __getattr__, __dir__ = lazy_names(
         "N_ITER": "_param_grid",
         "Plan": "_plan",
         "one_standard_error": "_one_standard_error",
+        **_SHARED,
     },
 )

@@ -99,6 +99,7 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
 
     _is_single_round = True  # all candidates are known before the first fit
     _subsamples_rows = False  # each round uses all rows
+    _is_replayed = False  # scikit-learn's loop runs the fits
     race = False  # a parameter of the searches of one round
     time_budget_s: float | None = None
 
@@ -143,8 +144,8 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         run = build_pipeline(
             backend,
             checkpoint=self.checkpoint,
-            cache_mb=self.cache_mb,
-            collector=collector,
+            cache_mb=getattr(self, "cache_mb", 0),
+            collector=None if self._is_replayed else collector,
             budget=self._make_budget(skipped, backend),
             verbose=self.verbose,
             has_rounds=not self._is_single_round,

@@ -75,7 +75,9 @@ class JoblibCapture(ParallelBackendBase):  # type: ignore[misc]
 
     def __init__(self, run: Run, n_jobs: int | None, verbose: int) -> None:
         super().__init__(nesting_level=0)
-        self._run, self._n_jobs, self._verbose = run, n_jobs, verbose
+        self._n_jobs, self._verbose = n_jobs, verbose
+        self.run = run
+        """Runs a batch."""
         self._submissions: list[tuple[list[SklearnCall], Callable[[Any], None]]] = []
         self._scope: parallel_config | None = None
         self._n_candidates = 0
@@ -100,6 +102,15 @@ class JoblibCapture(ParallelBackendBase):  # type: ignore[misc]
         if self._scope is not None:
             self._scope.unregister()
             self._scope = None
+
+    @contextmanager
+    def using(self, run: Run) -> Iterator[None]:
+        """Run the batches of the block with another ``run``."""
+        own, self.run = self.run, run
+        try:
+            yield
+        finally:
+            self.run = own
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """Return 2. With 1, joblib would run the calls itself, one by one."""
@@ -157,7 +168,7 @@ class JoblibCapture(ParallelBackendBase):  # type: ignore[misc]
         """
         results: dict[int, FitResult] = {}
         try:
-            with closing_outcomes(self._run(batch)) as outcomes:
+            with closing_outcomes(self.run(batch)) as outcomes:
                 for outcome in outcomes:
                     self._note_run(outcome)
                     self._note_times(batch.fits[outcome.fit], outcome)

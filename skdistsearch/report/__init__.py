@@ -3,7 +3,7 @@
 Contents
 --------
 - `_leaderboard`: ranked table of the candidates.
-- `displays`: a class for each kind of picture.
+- `displays`: a class for each kind of picture; `_rungs_display`: that of searches with rungs.
 - `_html_report`, `_html_page`: all of it in one HTML file.
 - `_candidate_names`, `_candidate_labels`, `_metrics`: names and labels for readers.
 
@@ -19,6 +19,7 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch.report._html_report import html_report
     from skdistsearch.report._leaderboard import leaderboard
+    from skdistsearch.report._rungs_display import RungsDisplay
     from skdistsearch.report.displays._best_score_display import BestScoreDisplay
     from skdistsearch.report.displays._cv_scores_display import CVScoresDisplay
     from skdistsearch.report.displays._parallel_coordinates_display import (
@@ -38,6 +39,7 @@ __all__ = [
     "ParallelCoordinatesDisplay",
     "ParameterImportancesDisplay",
     "ParameterScoresDisplay",
+    "RungsDisplay",
     "ScoreTimeDisplay",
     "TimelineDisplay",
     "TrainingHistoryDisplay",
@@ -51,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "BestScoreDisplay": "displays._best_score_display",
         "ParallelCoordinatesDisplay": "displays._parallel_coordinates_display",
         "ParameterImportancesDisplay": "displays._parameter_importances_display",
+        "RungsDisplay": "_rungs_display",
         "ScoreTimeDisplay": "displays._score_time_display",
         "ParameterScoresDisplay": "displays._parameter_scores_display",
         "TrainingHistoryDisplay": "displays._training_history_display",

@@ -193,14 +193,20 @@ def _rank_candidates(results: Mapping[str, Any], metric: str) -> dict[int, int]:
 
 
 def _round_numbers(results: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Return numbers that are larger for later rounds; over several brackets, the resources."""
+    if "bracket" in results:
+        return np.asarray(results["n_resources"])
     return np.asarray(results.get("iter", np.zeros(len(results["params"]), dtype=int)))
 
 
 def _last_positions(results: Mapping[str, Any]) -> Iterable[int]:
     """Return the position of each candidate's last round.
 
-    Halving searches keep the same dict of parameters from round to round.
+    Halving searches keep the same dict of parameters from round to round, and Hyperband numbers its
+    candidates.
     """
+    if "candidate" in results:
+        return {number: index for index, number in enumerate(results["candidate"])}.values()
     return {id(params): index for index, params in enumerate(results["params"])}.values()
 
 

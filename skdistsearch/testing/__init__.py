@@ -1,9 +1,10 @@
-"""Tools for authors of backends and path families: test suites, and a simulated cloud.
+"""Tools for authors of backends, path families and strategies: test suites, and a simulated cloud.
 
 Contents
 --------
 - `_suite`: `BackendSuite`, the tests that every backend must pass.
 - `_path_suite`: `PathFamilySuite`, the tests that every path family must pass.
+- `_strategy_suite`: `StrategySuite`, the tests that every strategy must pass.
 - `_differences`: `find_differences`, between two fitted models.
 - `_estimators`: `FaultyRegressor`, which fails, hangs or kills its process on demand.
 - `_aws`: `LocalAWS`, which simulates S3 and AWS Batch; `_aws_server` is its server process.
@@ -15,6 +16,7 @@ from skdistsearch.testing._aws import LocalAWS
 from skdistsearch.testing._differences import find_differences
 from skdistsearch.testing._estimators import FaultyRegressor
 from skdistsearch.testing._path_suite import PathFamilySuite
+from skdistsearch.testing._strategy_suite import StrategySuite
 from skdistsearch.testing._suite import BackendSuite
 
 __all__ = [
@@ -22,5 +24,6 @@ __all__ = [
     "FaultyRegressor",
     "LocalAWS",
     "PathFamilySuite",
+    "StrategySuite",
     "find_differences",
 ]

@@ -22,6 +22,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdistsearch import (
     DistributedHalvingGridSearchCV,
     DistributedHalvingRandomSearchCV,
+    DistributedHyperbandSearchCV,
+    DistributedOptunaSearchCV,
     DistributedRandomizedSearchCV,
     DistributedSearchCV,
 )
@@ -32,6 +34,11 @@ SKLEARN_CLASSES = {
     DistributedRandomizedSearchCV: (RandomizedSearchCV, {"n_iter": 2, "random_state": 0}),
     DistributedHalvingGridSearchCV: (HalvingGridSearchCV, HALVING),
     DistributedHalvingRandomSearchCV: (HalvingRandomSearchCV, HALVING),
+    DistributedHyperbandSearchCV: (
+        RandomizedSearchCV,
+        {"n_brackets": 1, "n_candidates": 2, "random_state": 0},
+    ),
+    DistributedOptunaSearchCV: (RandomizedSearchCV, {"n_trials": 2, "random_state": 0}),
 }
 """For each search: scikit-learn's own class, and options."""
 ESTIMATORS = [(LogisticRegression(), {"C": [0.1, 1]}), (Ridge(), {"alpha": [0.1, 1]})]

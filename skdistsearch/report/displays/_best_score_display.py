@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,7 +156,8 @@ class BestScoreDisplay(Display):
         if not np.isfinite(scores).any():
             raise ReportError("No candidate has a score.")
         n_splits = split_scores(results, name_of_metric).shape[1]
-        recorded = _recorded_progress(search, len(scores), n_splits)
+        n_done = np.asarray(results.get("n_splits_done", np.full(len(scores), n_splits)))
+        recorded = _recorded_progress(search, len(scores), int(n_done.sum()))
         is_recorded = recorded is not None
         fits, times_s = recorded or _progress_in_order(search, n_splits)
         done = times_s if x == "time" else fits
@@ -163,7 +165,7 @@ class BestScoreDisplay(Display):
         return cls(
             x=done[order],
             scores=scores[order],
-            rounds=np.asarray(results.get("iter", np.zeros(len(scores), dtype=int)))[order],
+            rounds=_rounds(results)[order],
             x_name=_X_NAMES[x, is_recorded],
             score_name=shown.label,
             lower_is_better=shown.is_negated,
@@ -242,12 +244,18 @@ class BestScoreDisplay(Display):
         return " ".join(sentences)
 
 
+def _rounds(results: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Return the round of each row; rows of several brackets with equal resources are alike."""
+    name = "n_resources" if "bracket" in results else "iter"
+    return np.asarray(results.get(name, np.zeros(len(results["params"]), dtype=int)))
+
+
 def _recorded_progress(
-    search: FittedSearch, n_candidates: int, n_splits: int
+    search: FittedSearch, n_candidates: int, n_fits: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return the fits and the seconds at which candidates were done, or None if not recorded."""
     times = [fit for fit in getattr(search, "_fit_times", ()) if 0 < fit[2] <= fit[3]]
-    if len({fit[:2] for fit in times}) < n_candidates * n_splits:
+    if len({fit[:2] for fit in times}) < n_fits:
         return None
     first = min(started_at for _, _, started_at, _, _ in times)
     fits, times_s = np.zeros(n_candidates), np.zeros(n_candidates)
