@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Plan,
         one_standard_error,
     )
+    from skdistsearch.storage import skops_trusted_types
 
 __all__ = [
     "DistributedHalvingGridSearchCV",
@@ -40,6 +41,7 @@ __all__ = [
     "exceptions",
     "one_standard_error",
     "report",
+    "skops_trusted_types",
 ]
 
 __version__ = "0.1.0"
@@ -66,6 +68,7 @@ __getattr__, __dir__ = lazy_names(
         "exceptions": "",
         "one_standard_error": "model_selection",
         "report": "",
+        "skops_trusted_types": "storage",
         "add_baseline": "contenders",
     },
 )

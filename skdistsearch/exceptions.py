@@ -15,7 +15,8 @@
     ├── PlanError (ValueError)             outcomes do not match the plan
     ├── ReportError (ValueError)           the search lacks the data for a report
     ├── SpecError (ValueError)             a spec of contenders is not valid
-    └── StoreError (OSError)               a store cannot be read or written
+    ├── StoreError (OSError)               a store cannot be read or written
+    └── UntrustedTypeError (TypeError)     a model without pickle has a type that is not trusted
 
 Exceptions from the user's own estimators and scorers keep their type.
 
@@ -56,6 +57,7 @@ __all__ = [
     "SkDistSearchError",
     "SpecError",
     "StoreError",
+    "UntrustedTypeError",
 ]
 
 
@@ -113,3 +115,7 @@ class SpecError(SkDistSearchError, ValueError):
 
 class StoreError(SkDistSearchError, OSError):
     """Folder or bucket that cannot be read or written, or an invalid S3 URL."""
+
+
+class UntrustedTypeError(SkDistSearchError, TypeError):
+    """A model that was saved without pickle has a type that is not trusted."""

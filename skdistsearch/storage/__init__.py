@@ -7,6 +7,7 @@ Contents
 - `_journal`: append-only files of finished fits, one line of JSON each.
 - `_journal_sync`: uploads and downloads journals.
 - `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) of fits.
+- `_skops`: fitted models without pickle.
 - `_paths`: data, cache and temporary directories.
 
 Workers return data, not code: outcomes are JSON, and predictions are ``.npy`` files without
@@ -24,6 +25,7 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch.storage._artifacts import (
         MODEL,
+        SKOPS_MODEL,
         artifact_ref,
         dump_array,
         dump_model,
@@ -56,10 +58,12 @@ if TYPE_CHECKING:
         load_batch,
         load_json,
     )
+    from skdistsearch.storage._skops import dump_skops, load_skops, skops_trusted_types
     from skdistsearch.storage._store import FolderStore, S3Store, Store, aws_errors, open_store
 
 __all__ = [
     "MODEL",
+    "SKOPS_MODEL",
     "FolderStore",
     "InterruptedFit",
     "JournalDownloader",
@@ -77,6 +81,7 @@ __all__ = [
     "dump_batch",
     "dump_json",
     "dump_model",
+    "dump_skops",
     "is_model_name",
     "iter_journal_folders",
     "iter_recorded",
@@ -86,10 +91,12 @@ __all__ = [
     "load_batch",
     "load_json",
     "load_model",
+    "load_skops",
     "open_local_journal",
     "open_store",
     "read_run",
     "read_verified",
+    "skops_trusted_types",
     "temporary_folder",
     "with_store_url",
 ]
@@ -104,6 +111,7 @@ __getattr__, __dir__ = lazy_names(
         "JournalUploader": "_journal_sync",
         "JournalWriter": "_journal",
         "MODEL": "_artifacts",
+        "SKOPS_MODEL": "_artifacts",
         "S3Store": "_store",
         "Store": "_store",
         "StoredBatch": "_serialization",
@@ -115,6 +123,7 @@ __getattr__, __dir__ = lazy_names(
         "dump_batch": "_serialization",
         "dump_json": "_serialization",
         "dump_model": "_artifacts",
+        "dump_skops": "_skops",
         "is_model_name": "_artifacts",
         "iter_journal_folders": "_journal_sync",
         "iter_recorded": "_journal",
@@ -124,10 +133,12 @@ __getattr__, __dir__ = lazy_names(
         "load_batch": "_serialization",
         "load_json": "_serialization",
         "load_model": "_artifacts",
+        "load_skops": "_skops",
         "open_local_journal": "_journal",
         "open_store": "_store",
         "read_run": "_journal_sync",
         "read_verified": "_artifacts",
+        "skops_trusted_types": "_skops",
         "temporary_folder": "_paths",
         "with_store_url": "_artifacts",
     },
