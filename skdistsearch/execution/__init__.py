@@ -13,14 +13,17 @@ Contents
 - `_path_fit`: fits the longest model of a path, and makes the others from it.
 - `_split_data`: train and test data of a split, sliced once.
 - `_model_extraction`: reads numbers and predictions from a fitted model, where it was fitted.
+- `_autologging`: keeps MLflow's autologging out of fits.
 
-Imports `skdistsearch.storage`, `skdistsearch.scheduling` and `skdistsearch.model_paths`. Start
-reading at `_runner`.
+Imports `skdistsearch.storage`, `skdistsearch.scheduling`, `skdistsearch.model_paths` and
+`skdistsearch.report`. Start reading at `_runner`.
 """
 
+from skdistsearch.execution._autologging import autologged
 from skdistsearch.execution._model_extraction import (
     MISSING_ATTRIBUTE,
     Extractions,
+    KeepModel,
     ModelExtractor,
     classes_per_output,
     split_path,
@@ -32,8 +35,10 @@ from skdistsearch.execution._transformer_slots import iter_slots, with_parameter
 __all__ = [
     "MISSING_ATTRIBUTE",
     "Extractions",
+    "KeepModel",
     "ModelExtractor",
     "Runner",
+    "autologged",
     "classes_per_output",
     "divide_cache",
     "iter_slots",

@@ -30,6 +30,7 @@ from typing import Any
 from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import FitResult
+from skdistsearch.execution._autologging import quiet_autologging
 from skdistsearch.execution._cached_transformer import install_cached_transformers
 from skdistsearch.execution._path_fit import install_path_fit, sees_models
 from skdistsearch.execution._shared_work import default_budget_mb
@@ -98,6 +99,7 @@ class Runner:
         for fit in fits:
             self._costs_left[batch.fits[fit].split].update(self._costs_of(fit))
 
+    @quiet_autologging()
     def run(self, fit: int) -> Outcome:
         """Run a fit anywhere. An exception becomes part of the outcome."""
         prepared = self._prepare_call(fit)
@@ -112,6 +114,7 @@ class Runner:
         self.mark_done([fit])
         return outcome
 
+    @quiet_autologging()
     def run_in_process(self, fit: int) -> Outcome:
         """Run a fit in the caller's process. Exceptions pass through."""
         prepared = self._prepare_call(fit)

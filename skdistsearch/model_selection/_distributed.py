@@ -13,7 +13,7 @@ from skdistsearch._batch import Batch, Run
 from skdistsearch._typing import ArrayLike
 from skdistsearch.backends import get_backend
 from skdistsearch.exceptions import PlanError
-from skdistsearch.execution import with_shared_work
+from skdistsearch.execution import autologged, with_shared_work
 from skdistsearch.model_outputs import OutputCollector, OutputOptions
 from skdistsearch.model_selection._joblib_capture import JoblibCapture
 from skdistsearch.model_selection._pipeline import build_pipeline
@@ -136,7 +136,7 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             has_rounds=not self._is_single_round,
         )
         self._check_candidates()
-        with unwind_on_sigterm():
+        with unwind_on_sigterm(), autologged(self):
             return self._fit_captured(run, collector, X, y, params)
 
     def plan(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Plan:
@@ -221,9 +221,10 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             run = collector.collect_outputs(run)
         twin = copy.copy(self)
         twin.cv = PrecomputedSplits(plan.splits, self.cv)
-        twin._fit_captured(run, collector, plan.X, plan.y, plan.params, plan)
         of_the_twin = ("cv", "_checked_cv_orig")
-        self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_twin})
+        with autologged(self):
+            twin._fit_captured(run, collector, plan.X, plan.y, plan.params, plan)
+            self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_twin})
         return self
 
     def _check_candidates(self) -> None:

@@ -5,9 +5,11 @@ Contents
 - `_leaderboard`: ranked table of the candidates.
 - `displays`: a class for each kind of picture.
 - `_html_report`, `_html_page`: all of it in one HTML file.
+- `_mlflow`, `_mlflow_run`: a search as runs of MLflow.
 - `_candidate_names`, `_candidate_labels`, `_metrics`: names and labels for readers.
 
-Reads fitted searches. No other package imports it, and it imports only modules of the root package.
+Reads fitted searches. Only `skdistsearch.execution` imports it, for searches that log themselves,
+and it imports only modules of the root package and of `skdistsearch.storage`.
 Names are imported on first use, because matplotlib and pandas are optional. Start reading at
 `_leaderboard`, then `displays`.
 """
@@ -19,6 +21,7 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch.report._html_report import html_report
     from skdistsearch.report._leaderboard import leaderboard
+    from skdistsearch.report._mlflow import to_mlflow
     from skdistsearch.report.displays._best_score_display import BestScoreDisplay
     from skdistsearch.report.displays._cv_scores_display import CVScoresDisplay
     from skdistsearch.report.displays._parallel_coordinates_display import (
@@ -43,6 +46,7 @@ __all__ = [
     "TrainingHistoryDisplay",
     "html_report",
     "leaderboard",
+    "to_mlflow",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -58,5 +62,6 @@ __getattr__, __dir__ = lazy_names(
         "TimelineDisplay": "displays._timeline_display",
         "html_report": "_html_report",
         "leaderboard": "_leaderboard",
+        "to_mlflow": "_mlflow",
     },
 )
