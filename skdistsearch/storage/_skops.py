@@ -25,6 +25,8 @@ _TYPES = {
     "catboost.core.CatBoostRegressor",
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
+    "skdistsearch.contenders._fit_params.FitParams",
+    "skdistsearch.ensemble._selection.Blend",
     "xgboost.core.Booster",
 }
 """Types that are no estimators, or not derived from scikit-learn's."""
@@ -66,7 +68,7 @@ def skops_trusted_types(file: str | os.PathLike[str] | bytes) -> list[str]:
     has imported, and one of:
 
     - a class of scikit-learn, such as the trees of a forest;
-    - an estimator of this package, LightGBM, XGBoost or CatBoost, or one of their boosters.
+    - an estimator of this package, LightGBM, XGBoost or CatBoost, or a part of one, such as a booster.
 
     Functions and classes of your own are never among them.
 

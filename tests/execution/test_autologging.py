@@ -184,6 +184,7 @@ def test_metaflow_tasks_log_nothing(autolog, experiment):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of type hints, by MLflow
 def test_model_is_logged_by_default(autolog, experiment):
     mlflow = pytest.importorskip("mlflow")
     autolog(silent=True)

@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skdistsearch import DistributedHalvingGridSearchCV, DistributedSearchCV, Ensemble
 from skdistsearch.exceptions import CorruptDataError, UntrustedTypeError
+from skdistsearch.storage import dump_skops, load_skops
 from skdistsearch.testing import FaultyRegressor
 
 pytest.importorskip("skops", reason="the format of the models")
@@ -79,6 +80,11 @@ def test_ensemble_of_fold_models_uses_them():
         Ensemble.from_search(each, X, y, members="folds").predict(X) for each in (search, pickled)
     )
     assert np.array_equal(ours, theirs)
+
+
+def test_ensemble_is_saved_without_pickle():
+    ensemble = Ensemble.from_search(fit(keep="predictions"), X, y)
+    assert np.array_equal(load_skops(dump_skops(ensemble)).predict(X), ensemble.predict(X))
 
 
 def test_class_of_the_user_is_trusted_by_name():

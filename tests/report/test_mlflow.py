@@ -214,6 +214,7 @@ def test_missing_mlflow_is_named(search, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of type hints, by MLflow
 @pytest.mark.parametrize("model", [True, "skops"])
 def test_model_is_logged(search, experiment, model, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
