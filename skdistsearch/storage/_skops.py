@@ -68,7 +68,7 @@ def skops_trusted_types(file: str | os.PathLike[str] | bytes) -> list[str]:
     has imported, and one of:
 
     - a class of scikit-learn, such as the trees of a forest;
-    - an estimator of this package, LightGBM, XGBoost or CatBoost, or a part of one, such as a booster.
+    - an estimator of this package, LightGBM, XGBoost or CatBoost, or a part of one: a booster.
 
     Functions and classes of your own are never among them.
 

@@ -127,17 +127,19 @@ def test_other_fits_are_logged_before_and_after(autolog, experiment):
 
 
 class WaitingRegressor(RegressorMixin, BaseEstimator):
-    """Waits in its first fits until another search has begun, or has ended."""
+    """Waits for another search: for its first fits if alpha is less than 2, else for its end."""
 
-    meeting = threading.Barrier(2)
+    meeting, other_has_ended = threading.Barrier(2), threading.Event()
 
-    def __init__(self, alpha=1.0, meets=0):
-        self.alpha, self.meets = alpha, meets
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
 
     def fit(self, X, y):
-        if self.alpha < self.meets:
+        if self.alpha < 2:
             self.meeting.wait(timeout=60)
-        self.model_ = Ridge(alpha=self.alpha).fit(X, y)
+        else:
+            assert self.other_has_ended.wait(timeout=60)
+        self.model_ = Ridge(alpha=self.alpha).fit(X, y)  # autologging would log it
         return self
 
     def predict(self, X):
@@ -145,15 +147,14 @@ class WaitingRegressor(RegressorMixin, BaseEstimator):
 
 
 def test_parallel_searches_are_logged_each(autolog, experiment):
-    def run(n_candidates):
-        grid = {"alpha": [float(n) for n in range(n_candidates)]}
-        DistributedSearchCV(WaitingRegressor(meets=2), grid, cv=2).fit(X, y)
+    def run(alphas):
+        DistributedSearchCV(WaitingRegressor(), {"alpha": alphas}, cv=2, refit=False).fit(X, y)
 
-    threads = [threading.Thread(target=run, args=[number]) for number in (2, 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    long = threading.Thread(target=run, args=[[0, 1, 2, 3]])
+    long.start()
+    run([0, 1])
+    WaitingRegressor.other_has_ended.set()
+    long.join()
     assert classes_of(experiment.parents) == ["DistributedSearchCV"] * 2
     assert {run.data.metrics["n_candidates"] for run in experiment.parents} == {2, 4}
 
