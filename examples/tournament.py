@@ -36,6 +36,7 @@ parser = argparse.ArgumentParser(description="A tournament of LightGBM against K
 parser.add_argument("--config", choices=NAMES, default="randomized")
 parser.add_argument("--backend", choices=["local", "metaflow", "batch"], default="local")
 parser.add_argument("--n-jobs", type=int, default=-1, help="workers; default: all cores")
+parser.add_argument("--model", choices=["joblib", "skops"], default="joblib", help="file format")
 parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the files")
 args = parser.parse_args()
 config = load_config(args.config)
@@ -109,12 +110,13 @@ final = replace_early_stopping(search.best_estimator_, round(search.best_n_iter_
 
 # %%
 # Everything goes into one folder. To load the model, have the folder of this script on the path.
+# With ``--model skops``, the file contains no pickle; LightGBM can be saved so, a net cannot.
 
 is_local = args.backend == "local"
 run_id = time.strftime("%Y-%m-%dT%H-%M-%S") if is_local else Path(search.runs_[-1]).name
 folder = args.results / run_id
 folder.mkdir(parents=True)
 figures = {"scores": scores.figure_, "timeline": timeline.figure_, "predictions": predictions}
-write_files(folder, search, conclusion, figures, final)
+write_files(folder, search, conclusion, figures, final, args.model)
 names = ", ".join(sorted(path.name for path in folder.iterdir()))
 print(textwrap.fill(f"In {folder}: {names}", 79, break_on_hyphens=False))

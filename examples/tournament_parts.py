@@ -67,7 +67,7 @@ def draw(search, X_test, y_test):
     }
 
 
-def write_files(folder, search, conclusion, figures, final):
+def write_files(folder, search, conclusion, figures, final, model_format="joblib"):
     """Write the summary, the leaderboard, the pictures, the report and the final model."""
     summary = f"{rank(search)}\n\n{conclusion}"
     (folder / "summary.txt").write_text(summary, encoding="utf-8")
@@ -76,4 +76,18 @@ def write_files(folder, search, conclusion, figures, final):
         figure.savefig(folder / f"{name}.png", dpi=100)
     sections = [("Test", conclusion), ("Predictions of held-out rows", figures["predictions"])]
     html_report(search, folder / "report.html", title="Tournament", sections=sections)
-    joblib.dump(final, folder / "model.joblib")
+    save_model(final, folder, model_format)
+
+
+def save_model(final, folder, model_format):
+    """Write the final model as a pickle, or without pickle, which Keras' nets do not allow."""
+    if model_format == "joblib":
+        joblib.dump(final, folder / "model.joblib")
+        return
+    import skops.io
+
+    try:
+        skops.io.dump(final, folder / "model.skops")
+    except Exception as error:  # of any type: a RecursionError for a net
+        name = type(final["model"]).__name__
+        print(f"{name} cannot be saved without pickle ({type(error).__name__}).")

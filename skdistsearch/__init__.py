@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Plan,
         one_standard_error,
     )
+    from skdistsearch.storage import skops_trusted_types
 
 __all__ = [
     "DistributedHalvingGridSearchCV",
@@ -46,6 +47,7 @@ __all__ = [
     "parallel",
     "register_joblib",
     "report",
+    "skops_trusted_types",
 ]
 
 __version__ = "0.1.0"
@@ -76,6 +78,7 @@ __getattr__, __dir__ = lazy_names(
         "parallel": "joblib_backend",
         "register_joblib": "joblib_backend",
         "report": "",
+        "skops_trusted_types": "storage",
         "add_baseline": "contenders",
     },
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from skdistsearch._typing import FitResult
 
-_ARTIFACT_NAME = re.compile(r"0-[A-Za-z0-9_-]+\.(npy|pkl|data|obj)")
+_ARTIFACT_NAME = re.compile(r"0-[A-Za-z0-9_-]+\.(npy|pkl|data|obj|skops)")
 _STATUSES = ("ok", "raised", "lost")
 _TEXT_MAX = 1_000_000  # characters of a message or traceback; lines of journals have a limit
 
@@ -131,7 +131,7 @@ class ArtifactRef:
 
     name: str
     """Name within the store. It begins with ``0-``. Its end says what it is: ``.npy``, ``.pkl``,
-    ``.data`` or ``.obj``."""
+    ``.skops``, ``.data`` or ``.obj``."""
     crc32: int
     """Checksum of the content."""
     url: str = ""
@@ -212,8 +212,8 @@ class Outcome:
     extraction_errors: Mapping[str, str] = field(default_factory=dict)
     """Exceptions, as text, of values and artifacts that could not be extracted, by name."""
     artifacts: Mapping[str, bytes | ArtifactRef] = field(default_factory=dict, repr=False)
-    """Artifacts: predictions by the name of the method that made them, and ``"estimator"``. Bytes
-    until they are stored."""
+    """Artifacts: predictions by the name of the method that made them, and ``"estimator"``
+    or ``"skops"``. Bytes until they are stored."""
 
     @property
     def fit_error(self) -> str | None:

@@ -16,7 +16,8 @@
     ├── ReportError (ValueError)           the search lacks the data for a report
     ├── SpecError (ValueError)             a spec of contenders is not valid
     ├── StoreError (OSError)               a store cannot be read or written
-    └── TimeBudgetError (TimeoutError)     no candidate was complete when the time was up
+    ├── TimeBudgetError (TimeoutError)     no candidate was complete when the time was up
+    └── UntrustedTypeError (TypeError)     a model without pickle has a type that is not trusted
 
 Exceptions from the user's own estimators and scorers keep their type.
 
@@ -58,6 +59,7 @@ __all__ = [
     "SpecError",
     "StoreError",
     "TimeBudgetError",
+    "UntrustedTypeError",
 ]
 
 
@@ -119,3 +121,7 @@ class StoreError(SkDistSearchError, OSError):
 
 class TimeBudgetError(SkDistSearchError, TimeoutError):
     """Search without a complete candidate when its time was up. The message counts its fits."""
+
+
+class UntrustedTypeError(SkDistSearchError, TypeError):
+    """A model that was saved without pickle has a type that is not trusted."""

@@ -2,6 +2,7 @@
 
 import pytest
 from helpers.environment import stop_workers, unconfigured_metaflow  # noqa: F401
+from helpers.tracking import experiment, store  # noqa: F401
 
 from skdistsearch.testing import LocalAWS
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skdistsearch import contenders_from_spec
+from skdistsearch import contenders_from_spec, skops_trusted_types
 from skdistsearch.early_stopping import replace_early_stopping
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -178,6 +178,28 @@ def test_final_model_does_not_stop_early(examples):
     model = final["model"].estimator_
     assert type(model) is LGBMRegressor
     assert model.n_estimators_ == 7
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_final_model_is_saved_without_pickle_if_that_is_possible(examples, tmp_path, capsys):
+    skops = pytest.importorskip("skops.io", reason="the format of the model")
+    config = examples("configs").load_config("small_randomized")
+    X, y = examples("mock_data").make_data(config)
+    parts = examples("tournament_parts")
+    model, grid = parts.make_contenders(config, X)
+    trees, net = (entry["model"][0] for entry in grid)
+    final = replace_early_stopping(model.set_params(model=trees), 3).fit(X, y)
+    parts.save_model(final, tmp_path, "skops")
+    path = tmp_path / "model.skops"
+    loaded = skops.load(path, trusted=skops_trusted_types(path))
+    assert np.array_equal(loaded.predict(X), final.predict(X))
+    path.unlink()
+    parts.save_model(
+        replace_early_stopping(model.set_params(model=net), 1).fit(X, y), tmp_path, "skops"
+    )
+    assert "cannot be saved without pickle" in capsys.readouterr().out
+    assert not path.exists()
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")

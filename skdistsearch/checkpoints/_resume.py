@@ -31,6 +31,7 @@ from skdistsearch.exceptions import StoreError
 from skdistsearch.scheduling import seconds_by_candidate
 from skdistsearch.storage import (
     MODEL,
+    SKOPS_MODEL,
     JournalUploader,
     JournalWriter,
     Store,
@@ -155,7 +156,7 @@ def _with_saved_artifacts(outcome: Outcome, saved: Outcome, journal_url: str) ->
     """Refer to the saved artifacts; keep the bytes of predictions that were saved to S3."""
     artifacts = with_store_url(saved.artifacts, journal_url)
     if journal_url.startswith("s3://"):
-        models = {name: file for name, file in artifacts.items() if name == MODEL}
+        models = {name: file for name, file in artifacts.items() if name in (MODEL, SKOPS_MODEL)}
         artifacts = {**outcome.artifacts, **models}
     return replace(outcome, artifacts=artifacts, is_persisted=True)
 

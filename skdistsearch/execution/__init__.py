@@ -15,13 +15,14 @@ Contents
 - `_split_data`: train and test data of a split, sliced once.
 - `_model_extraction`: reads numbers and predictions from a fitted model, where it was fitted.
 
-Imports `skdistsearch.storage`, `skdistsearch.scheduling` and `skdistsearch.model_paths`. Start
-reading at `_runner`.
+Imports `skdistsearch.storage`, `skdistsearch.scheduling`, `skdistsearch.model_paths` and
+`skdistsearch.report`. Start reading at `_runner`.
 """
 
 from skdistsearch.execution._model_extraction import (
     MISSING_ATTRIBUTE,
     Extractions,
+    KeepModel,
     ModelExtractor,
     classes_per_output,
     split_path,
@@ -34,6 +35,7 @@ from skdistsearch.execution._transformer_slots import iter_slots, with_parameter
 __all__ = [
     "MISSING_ATTRIBUTE",
     "Extractions",
+    "KeepModel",
     "ModelExtractor",
     "Runner",
     "SliceFolders",

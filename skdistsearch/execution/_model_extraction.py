@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import ArrayLike
 from skdistsearch.execution._split_data import slice_test_part
-from skdistsearch.storage import MODEL, dump_array, dump_model
+from skdistsearch.storage import MODEL, SKOPS_MODEL, dump_array, dump_model, dump_skops
 
 Source: TypeAlias = str | Callable[[Any], Any]
 """Where a value comes from: an attribute path, or a function of the fitted model."""
@@ -30,6 +30,8 @@ MISSING_ATTRIBUTE = "AttributeError: "
 """Begins an extraction error if the model lacks an attribute, which other models may have."""
 
 _NAMED_PARTS = ("named_steps", "named_transformers_", "named_transformers", "named_estimators_")
+KeepModel: TypeAlias = bool | Literal["skops"]
+"""Whether to keep the fitted model: as a pickle, or by skops."""
 
 _T = TypeVar("_T")
 
@@ -42,8 +44,8 @@ class ModelExtractor:
     """Numbers to extract."""
     methods: tuple[str, ...]
     """Methods whose predictions for the test part are kept."""
-    keep_model: bool
-    """True to keep the model itself."""
+    keep_model: KeepModel  # not a new field: it is part of the key of a fit
+    """True to keep the model itself as a pickle, "skops" to keep it without pickle."""
 
     def __call__(self, batch: Batch, outcome: Outcome, prepared: PreparedCall | None) -> Outcome:
         """Return the outcome without the model, with extracted values and artifacts."""
@@ -74,8 +76,11 @@ class ModelExtractor:
             method: _collect_error(errors, method, partial(_predict_as_bytes, model, method, data))
             for method in self.methods
         }
-        if self.keep_model:
-            artifacts[MODEL] = _collect_error(errors, MODEL, lambda: dump_model(model))
+        if self.keep_model == "skops":
+            dump = partial(dump_skops, model)
+            artifacts[SKOPS_MODEL] = _collect_error(errors, SKOPS_MODEL, dump)
+        elif self.keep_model:
+            artifacts[MODEL] = _collect_error(errors, MODEL, partial(dump_model, model))
         return {name: content for name, content in artifacts.items() if content is not None}
 
 

@@ -42,6 +42,7 @@ from skdistsearch.execution._transformer_slots import (
     may_modify_input,
     with_parameters,
 )
+from skdistsearch.report import quiet_autologging
 
 _log = logging.getLogger("skdistsearch")
 
@@ -110,6 +111,7 @@ class Runner:
             self._current.data.close()
         self._current = None
 
+    @quiet_autologging()
     def run(self, fit: int) -> Outcome:
         """Run a fit anywhere. An exception becomes part of the outcome."""
         prepared = self._prepare_call(fit)
@@ -124,6 +126,7 @@ class Runner:
         self.mark_done([fit])
         return outcome
 
+    @quiet_autologging()
     def run_in_process(self, fit: int) -> Outcome:
         """Run a fit in the caller's process. Exceptions pass through."""
         prepared = self._prepare_call(fit)

@@ -18,7 +18,7 @@ from skdistsearch.execution import MISSING_ATTRIBUTE, classes_per_output
 from skdistsearch.model_outputs._fold_estimators import FoldEstimators
 from skdistsearch.model_outputs._oof_predictions import OofPredictions
 from skdistsearch.model_outputs._output_options import OutputOptions, is_classifying
-from skdistsearch.storage import MODEL, load_array, read_verified
+from skdistsearch.storage import MODEL, SKOPS_MODEL, load_array, read_verified
 
 
 class OutputCollector:
@@ -29,7 +29,8 @@ class OutputCollector:
         self._n_candidates, self._n_splits = 0, 0
         self._extracted: dict[str, dict[tuple[int, int], float]] = defaultdict(dict)
         self._predictions = OofPredictions()
-        self._estimators = FoldEstimators()
+        self._model_key = SKOPS_MODEL if "skops" in options.keep else MODEL
+        self._estimators = FoldEstimators(self._model_key)
 
     def collect_outputs(self, run: Run) -> Run:
         """Wrap ``run`` so that fits extract what was asked for, and collect it."""
@@ -81,7 +82,7 @@ class OutputCollector:
         for name, value in outcome.extracted.items():
             self._extracted[name][candidate, fit.split] = value
         for name, file in outcome.artifacts.items():
-            if name == MODEL:
+            if name == self._model_key:
                 is_lasting = outcome.is_persisted
                 self._estimators.add((candidate, fit.split), file, is_lasting=is_lasting)
             else:
@@ -98,7 +99,8 @@ class OutputCollector:
                 return  # other contenders have the attribute
         report = f"{option} failed for {len(messages)} of {n_models} models"
         first = f"First failure: {messages[0]}"
-        if len(messages) == n_models and not n_missing:
+        # skops does not know all models: their scores count all the same
+        if len(messages) == n_models and not n_missing and name != SKOPS_MODEL:
             raise ValueError(f"{report}. {first}")
         warnings.warn(f"{report}; their values are NaN or None. {first}", UserWarning, stacklevel=2)
 
@@ -124,7 +126,7 @@ class OutputCollector:
                 attributes[f"best_{name}_"] = float(columns[f"mean_{name}"][best_index])
         if self._predictions.methods:
             attributes["oof_predictions_"] = self._predictions.to_arrays(self._n_candidates)
-        if "estimators" in self._options.keep:
+        if {"estimators", "skops"} & set(self._options.keep):
             self._estimators.set_shape(self._n_candidates, self._n_splits)
             attributes["fold_estimators_"] = self._estimators
         return attributes

@@ -7,15 +7,17 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias, cast, overload
 
 from skdistsearch._outcome import ArtifactRef
 from skdistsearch._typing import Estimator
 from skdistsearch.storage import (
     MODEL,
+    SKOPS_MODEL,
     FolderStore,
     artifact_ref,
     load_model,
+    load_skops,
     read_verified,
     temporary_folder,
 )
@@ -29,9 +31,17 @@ class FoldEstimators(Sequence[Sequence[Estimator | None]]):
 
     None for a fit that failed. Files that are not in a checkpoint are in a temporary folder that is
     removed with this object. Pickles and copies of it contain the models in that folder.
+
+    Parameters
+    ----------
+    kind : {MODEL, SKOPS_MODEL}
+        How models are loaded. It is fixed here, so that a changed file cannot choose.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = MODEL) -> None:
+        self._kind = kind
+        self.trusted: list[str] = []
+        """Full names of further types that skops may create; see `skops_trusted_types`."""
         self._files: dict[Position, ArtifactRef] = {}
         self._n_candidates, self.n_splits = 0, 0
         self._folder: Path | None = None
@@ -46,7 +56,7 @@ class FoldEstimators(Sequence[Sequence[Estimator | None]]):
             self._files[position] = file
             return
         folder, data = self._own_folder(), read_verified(file)
-        copied = artifact_ref(MODEL, data, "-".join(map(str, position)))
+        copied = artifact_ref(self._kind, data, "-".join(map(str, position)))
         FolderStore(folder).put(copied.name, data)
         self._files[position] = ArtifactRef(copied.name, copied.crc32, str(folder))
 
@@ -75,7 +85,12 @@ class FoldEstimators(Sequence[Sequence[Estimator | None]]):
     def load(self, position: Position) -> Estimator | None:
         """Load a model; None if there is none."""
         file = self._files.get(position)
-        return None if file is None else load_model(read_verified(file))
+        if file is None:
+            return None
+        data = read_verified(file)
+        if self._kind == SKOPS_MODEL:
+            return cast("Estimator", load_skops(data, self.trusted))
+        return cast("Estimator", load_model(data))
 
     def __getstate__(self) -> dict[str, Any]:
         own = str(self._folder)
@@ -83,10 +98,12 @@ class FoldEstimators(Sequence[Sequence[Estimator | None]]):
             position: read_verified(file) if file.url == own else file
             for position, file in self._files.items()
         }
-        return {"shape": (self._n_candidates, self.n_splits), "files": files}
+        shape = (self._n_candidates, self.n_splits)
+        return {"kind": self._kind, "trusted": self.trusted, "shape": shape, "files": files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        FoldEstimators.__init__(self)
+        FoldEstimators.__init__(self, state.get("kind", MODEL))
+        self.trusted = state.get("trusted", [])
         self.set_shape(*state["shape"])
         for position, file in state["files"].items():
             self.add(position, file, is_lasting=True)

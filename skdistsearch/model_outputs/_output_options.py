@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from sklearn.base import is_classifier
 
 from skdistsearch._batch import Batch
-from skdistsearch.execution import Extractions, ModelExtractor, split_path, with_parameters
+from skdistsearch.execution import (
+    Extractions,
+    KeepModel,
+    ModelExtractor,
+    split_path,
+    with_parameters,
+)
 
 METHODS = ("predict", "predict_proba", "decision_function")
 """Methods whose predictions can be kept."""
 
-_KEEPABLE = ("predictions", *METHODS, "estimators")
+_KEEPABLE = ("predictions", *METHODS, "estimators", "skops")
+_MODEL_NAMES = {"estimators", "skops"}
 _RESERVED_NAMES = {"fit_time", "score_time", "score", "index", "params", "estimator", *METHODS}
 """Names of columns of ``cv_results_``, or of ``best_<name>_``, that a search has already."""
 _INVALID_KEEP = (
@@ -51,13 +59,17 @@ class OutputOptions:
         values: Extractions = dict(extract or {})  # type: ignore[call-overload]
         errors = [*_name_errors(values)]
         errors += [_invalid_keep(name) for name in names or () if name not in _KEEPABLE]
-        if subsamples and set(names or ()) - {"estimators"}:
+        if subsamples and set(names or ()) - _MODEL_NAMES:
             errors.append(
                 f"keep={keep!r}: each round of a halving search predicts for a part of the rows "
-                "only. Use 'estimators'."
+                "only. Use 'estimators' or 'skops'."
             )
+        if set(names or ()) >= _MODEL_NAMES:
+            errors.append(f"keep={keep!r}: keep models as pickles or by skops, not both.")
         if errors:
             raise ValueError("\n".join(errors))
+        if "skops" in (names or ()) and find_spec("skops") is None:
+            raise ImportError('keep="skops" needs skops: pip install "skdistsearch[skops]"')
         return cls(values, names or ())
 
     def __bool__(self) -> bool:
@@ -68,7 +80,8 @@ class OutputOptions:
         default = "predict_proba" if is_classifying(batch) else "predict"
         names = [default if name == "predictions" else name for name in self.keep]
         methods = tuple(method for method in METHODS if method in names)
-        return ModelExtractor(self.extract, methods, "estimators" in self.keep)
+        keep_model: KeepModel = "skops" if "skops" in self.keep else "estimators" in self.keep
+        return ModelExtractor(self.extract, methods, keep_model)
 
 
 def is_classifying(batch: Batch) -> bool:

@@ -29,6 +29,7 @@ from skdistsearch.model_selection._plan import (
     stop_before_running,
 )
 from skdistsearch.model_selection._signals import unwind_on_sigterm
+from skdistsearch.report import autologged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +152,7 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             has_rounds=not self._is_single_round,
         )
         self._check_candidates()
-        with unwind_on_sigterm():
+        with unwind_on_sigterm(), autologged(self):
             return self._fit_captured(run, collector, X, y, params, skipped=skipped)
 
     def plan(self, X: ArrayLike, y: ArrayLike = None, **params: Any) -> Plan:
@@ -241,9 +242,10 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
             run = collector.collect_outputs(run)
         twin = copy.copy(self)
         twin.cv = PrecomputedSplits(plan.splits, self.cv)
-        twin._fit_captured(run, collector, plan.X, plan.y, plan.params, plan)
         of_the_twin = ("cv", "_checked_cv_orig")
-        self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_twin})
+        with autologged(self):
+            twin._fit_captured(run, collector, plan.X, plan.y, plan.params, plan)
+            self.__dict__.update({k: v for k, v in twin.__dict__.items() if k not in of_the_twin})
         return self
 
     @property

@@ -133,12 +133,13 @@ _PARTS = {
             Predictions and models to keep. ``"predict"``, ``"predict_proba"`` and
             ``"decision_function"``: the out-of-fold predictions of that method. ``"predictions"``:
             those of ``predict_proba`` for a classifier, else of ``predict``. ``"estimators"``: the
-            fitted models.
+            fitted models, as pickles. ``"skops"``: the fitted models, saved and loaded without
+            pickle.
         """,
     "halving_keep": """
         keep : str or tuple of str, default=()
-            ``"estimators"`` keeps the fitted models. Halving searches keep no predictions, because
-            each round uses a subsample.
+            ``"estimators"`` keeps the fitted models as pickles, ``"skops"`` without. Halving
+            searches keep no predictions, because each round uses a subsample.
         """,
     "race": """
         race : bool, default=False
@@ -221,7 +222,9 @@ _PARTS = {
             ``std_error_<name>``.
         fold_estimators_ : sequence of sequences
             ``fold_estimators_[candidate][split]`` is the fitted model, or None if its fit failed.
-            Each access loads a new object. Only with ``keep="estimators"``.
+            Each access loads a new object. Only with ``keep="estimators"`` or
+            ``keep="skops"``. Add to its list ``trusted`` the types that skops may load in addition
+            to those of `~skdistsearch.skops_trusted_types`.
         """,
 }
 

@@ -5,9 +5,12 @@ Contents
 - `_leaderboard`: ranked table of the candidates.
 - `displays`: a class for each kind of picture; `_rungs_display`: that of searches with rungs.
 - `_html_report`, `_html_page`: all of it in one HTML file.
+- `_mlflow`, `_mlflow_run`: a search as runs of MLflow.
+- `_autologging`: keeps MLflow's autologging out of fits; not public.
 - `_candidate_names`, `_candidate_labels`, `_metrics`: names and labels for readers.
 
-Reads fitted searches. No other package imports it, and it imports only modules of the root package.
+Reads fitted searches. Only `skdistsearch.execution` imports it, for searches that log themselves,
+and it imports only modules of the root package and of `skdistsearch.storage`.
 Names are imported on first use, because matplotlib and pandas are optional. Start reading at
 `_leaderboard`, then `displays`.
 """
@@ -17,8 +20,11 @@ from typing import TYPE_CHECKING
 from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from skdistsearch.report._autologging import autologged as autologged
+    from skdistsearch.report._autologging import quiet_autologging as quiet_autologging
     from skdistsearch.report._html_report import html_report
     from skdistsearch.report._leaderboard import leaderboard
+    from skdistsearch.report._mlflow import to_mlflow
     from skdistsearch.report._rungs_display import RungsDisplay
     from skdistsearch.report.displays._best_score_display import BestScoreDisplay
     from skdistsearch.report.displays._cv_scores_display import CVScoresDisplay
@@ -45,6 +51,7 @@ __all__ = [
     "TrainingHistoryDisplay",
     "html_report",
     "leaderboard",
+    "to_mlflow",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -59,7 +66,10 @@ __getattr__, __dir__ = lazy_names(
         "TrainingHistoryDisplay": "displays._training_history_display",
         "CVScoresDisplay": "displays._cv_scores_display",
         "TimelineDisplay": "displays._timeline_display",
+        "autologged": "_autologging",
         "html_report": "_html_report",
         "leaderboard": "_leaderboard",
+        "quiet_autologging": "_autologging",
+        "to_mlflow": "_mlflow",
     },
 )

@@ -10,6 +10,7 @@ Contents
 - `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) of fits.
 - `_machine_memory`: memory of this machine or container.
 - `_steps`: steps that the processes of a machine do together, each once.
+- `_skops`: fitted models without pickle.
 - `_paths`: data, cache and temporary directories.
 
 Workers return data, not code: outcomes are JSON, and predictions are ``.npy`` files without
@@ -27,6 +28,7 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch.storage._artifacts import (
         MODEL,
+        SKOPS_MODEL,
         artifact_ref,
         dump_array,
         dump_model,
@@ -68,12 +70,14 @@ if TYPE_CHECKING:
         load_json,
         release_pages,
     )
+    from skdistsearch.storage._skops import dump_skops, load_skops, skops_trusted_types
     from skdistsearch.storage._steps import HAS_LOCKS, SharedSteps
     from skdistsearch.storage._store import FolderStore, S3Store, Store, aws_errors, open_store
 
 __all__ = [
     "HAS_LOCKS",
     "MODEL",
+    "SKOPS_MODEL",
     "FolderStore",
     "InterruptedFit",
     "JournalDownloader",
@@ -94,6 +98,7 @@ __all__ = [
     "dump_batch",
     "dump_json",
     "dump_model",
+    "dump_skops",
     "free_memory_mb",
     "is_model_name",
     "iter_journal_folders",
@@ -104,6 +109,7 @@ __all__ = [
     "load_batch",
     "load_json",
     "load_model",
+    "load_skops",
     "memory_folder",
     "memory_mb",
     "open_local_journal",
@@ -111,6 +117,7 @@ __all__ = [
     "read_run",
     "read_verified",
     "release_pages",
+    "skops_trusted_types",
     "temporary_folder",
     "with_store_url",
 ]
@@ -128,6 +135,7 @@ __getattr__, __dir__ = lazy_names(
         "MODEL": "_artifacts",
         "ModulePickler": "_serialization",
         "PrivateMapping": "_mapped_memory",
+        "SKOPS_MODEL": "_artifacts",
         "S3Store": "_store",
         "SharedSteps": "_steps",
         "Store": "_store",
@@ -141,6 +149,7 @@ __getattr__, __dir__ = lazy_names(
         "dump_json": "_serialization",
         "dump_model": "_artifacts",
         "free_memory_mb": "_machine_memory",
+        "dump_skops": "_skops",
         "is_model_name": "_artifacts",
         "iter_journal_folders": "_journal_sync",
         "iter_recorded": "_journal",
@@ -152,11 +161,13 @@ __getattr__, __dir__ = lazy_names(
         "load_model": "_artifacts",
         "memory_folder": "_paths",
         "memory_mb": "_machine_memory",
+        "load_skops": "_skops",
         "open_local_journal": "_journal",
         "open_store": "_store",
         "read_run": "_journal_sync",
         "read_verified": "_artifacts",
         "release_pages": "_serialization",
+        "skops_trusted_types": "_skops",
         "temporary_folder": "_paths",
         "with_store_url": "_artifacts",
     },

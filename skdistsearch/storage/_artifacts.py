@@ -1,4 +1,4 @@
-"""Artifacts of fits as bytes: predictions as ``.npy``, fitted models as pickles."""
+"""Artifacts of fits as bytes: predictions as ``.npy``, fitted models as pickles or by skops."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODEL = "estimator"
-"""Key of the fitted model among the artifacts of an outcome. All other artifacts are arrays."""
-_MODEL_SUFFIX, _ARRAY_SUFFIX = ".pkl", ".npy"
+"""Key of the pickled model among the artifacts of an outcome."""
+SKOPS_MODEL = "skops"
+"""Key of the model that skops has written. All artifacts with other keys are arrays."""
+_MODEL_SUFFIXES, _ARRAY_SUFFIX = {MODEL: ".pkl", SKOPS_MODEL: ".skops"}, ".npy"
 _OTHER_SUFFIXES = {"data": ".data", "object": ".obj"}  # results of calls that are no fits
 
 
@@ -56,13 +58,13 @@ def artifact_ref(kind: str, data: bytes, stem: str) -> ArtifactRef:
 
     The name begins with ``0-``, which listings of journal segments skip.
     """
-    suffix = _MODEL_SUFFIX if kind == MODEL else _OTHER_SUFFIXES.get(kind, _ARRAY_SUFFIX)
+    suffix = (_MODEL_SUFFIXES | _OTHER_SUFFIXES).get(kind, _ARRAY_SUFFIX)
     return ArtifactRef(f"0-{stem}-{kind}{suffix}", zlib.crc32(data))
 
 
 def is_model_name(name: str) -> bool:
     """Return whether a name in a store is that of a fitted model."""
-    return is_artifact_name(name) and name.endswith(_MODEL_SUFFIX)
+    return is_artifact_name(name) and name.endswith(tuple(_MODEL_SUFFIXES.values()))
 
 
 def read_verified(file: bytes | ArtifactRef) -> bytes:

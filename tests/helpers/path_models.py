@@ -1,6 +1,7 @@
 """Regressors on a path that count their fits."""
 
 import copy
+import time
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -14,13 +15,15 @@ FITS = []
 class SteppingRegressor(RegressorMixin, BaseEstimator):
     """Goes to the mean of y step by step. Records each fit."""
 
-    def __init__(self, n_steps=4, rate=0.5, fail_above=None):
+    def __init__(self, n_steps=4, rate=0.5, fail_above=None, seconds=0.0):
         self.n_steps = n_steps
         self.rate = rate
         self.fail_above = fail_above
+        self.seconds = seconds
 
     def fit(self, X, y, sample_weight=None, eval_set=None):
         FITS.append(self.n_steps)
+        time.sleep(self.seconds)
         if self.fail_above is not None and self.n_steps > self.fail_above:
             raise ValueError("too many steps")
         target = np.average(y, weights=sample_weight) + np.asarray(X).mean()

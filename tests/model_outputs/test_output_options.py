@@ -14,7 +14,7 @@ TREE = DecisionTreeClassifier(random_state=0)
 GRID = {"max_depth": [1, 3]}
 INVALID_KEEP = (
     "is not valid. Use one of 'predictions', 'predict', 'predict_proba', 'decision_function', "
-    "'estimators', or a tuple of them"
+    "'estimators', 'skops', or a tuple of them"
 )
 
 
