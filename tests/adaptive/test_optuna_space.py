@@ -35,7 +35,10 @@ def suggestions(distributions, n=30):
         ([RIDGE, LASSO], {"choices": (0, 1)}),
         (optuna.distributions.CategoricalDistribution(("a", "b")), {"choices": ("a", "b")}),
     ],
-    ids=str,
+    ids=[
+        *("uniform", "loguniform", "randint", "int", "float", "equal values", "plain values"),
+        *("array", "tuples", "estimators", "categories"),
+    ],
 )
 def test_distribution_of_optuna(values, expected):
     study, _ = suggestions({"p": values}, n=1)
