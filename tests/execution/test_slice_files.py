@@ -231,7 +231,7 @@ def test_estimator_that_writes_to_its_input_gets_the_scores_of_grid_search(optio
     grid = {"alpha": [0.1, 1.0, 10.0]}
     ours, theirs = (
         search(WritesToInput(**options), grid, cv=3, refit=False, **more).fit(X.copy(), y.copy())
-        for search, more in ((DistributedSearchCV, {"n_jobs": n_jobs}), (GridSearchCV, {}))
+        for search, more in ((DistributedSearchCV, {"n_jobs": n_jobs}), (GridSearchCV, {"n_jobs": n_jobs}))
     )
     assert_same_results(ours.cv_results_, theirs.cv_results_)
 
