@@ -66,7 +66,8 @@ sphinx_gallery_conf = {
     "reference_url": {"skdistsearch": None},
     "filename_pattern": "/",
     "ignore_pattern": (
-        r"(custom_backend|mock_data|overnight|own_flow|plots|tournament_(flow|parts))\.py"
+        r"(custom_backend|mock_data|overnight|(own|production|tournament)_flow|plots"
+        r"|tournament_parts)\.py"
     ),
     "within_subsection_order": "gallery.GalleryOrder",
     "reset_argv": "gallery.reset_argv",

@@ -66,6 +66,7 @@ __getattr__, __dir__ = lazy_names(
         "EarlyStopping": "early_stopping",
         "Ensemble": "ensemble",
         "LocalBackend": "backends",
+        "METAFLOW_PACKAGE_POLICY": "backends.metaflow._packaging",  # for Metaflow
         "MetaflowBackend": "backends",
         "Outcome": "_outcome",
         "Plan": "model_selection",

@@ -20,6 +20,9 @@ reading at `_resume`, then `_fingerprint`.
 from skdistsearch.checkpoints._location import checkpoint_url as checkpoint_url  # not for users
 from skdistsearch.checkpoints._manage import Checkpoint, SearchGroup, delete, inspect, list  # noqa: A004
 from skdistsearch.checkpoints._resume import resume_from_checkpoint as resume_from_checkpoint
+from skdistsearch.checkpoints._resume import (
+    run_chunk_from_checkpoint as run_chunk_from_checkpoint,
+)
 
 __all__ = [
     "Checkpoint",

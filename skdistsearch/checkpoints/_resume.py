@@ -10,7 +10,7 @@ modules that are set at run time. Who changes these gives the checkpoint another
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -52,15 +52,35 @@ def resume_from_checkpoint(run: Run, url: str) -> Run:
 
     def run_missing_fits(batch: Batch) -> Iterator[Outcome]:
         nonlocal is_first_round
-        content = _look_up(open_store(url), batch, describe=is_first_round)
-        is_first_round = False
-        for fit, outcome in content.outcomes.items():
-            yield replace(outcome, fit=fit, batch=batch.key, callbacks_fired=False, stdout="")
-        missing = [fit for fit in range(len(batch)) if fit not in content.outcomes]
-        if missing:
-            yield from _run_and_save(run, url, _with_expectations(batch, content), missing)
+        describe, is_first_round = is_first_round, False
+        yield from _run_missing(run, url, batch, range(len(batch)), describe=describe)
 
     return run_missing_fits
+
+
+def run_chunk_from_checkpoint(
+    run: Run, url: str, batch: Batch, chunk: Sequence[int]
+) -> list[Outcome]:
+    """Run only the fits of a chunk that the checkpoint at ``url`` lacks.
+
+    The keys are those of the whole batch, in which equal fits of different chunks differ. The chunk
+    of the first fit describes the search.
+    """
+    outcomes = {o.fit: o for o in _run_missing(run, url, batch, chunk, describe=0 in chunk)}
+    return [outcomes[fit] for fit in chunk]
+
+
+def _run_missing(
+    run: Run, url: str, batch: Batch, fits: Sequence[int], *, describe: bool
+) -> Iterator[Outcome]:
+    """Yield the outcomes of some fits of a batch: those of the checkpoint first."""
+    content = _look_up(open_store(url), batch, describe=describe)
+    missing = [fit for fit in fits if fit not in content.outcomes]
+    for fit in sorted(set(fits) - set(missing)):
+        outcome = content.outcomes[fit]
+        yield replace(outcome, fit=fit, batch=batch.key, callbacks_fired=False, stdout="")
+    if missing:
+        yield from _run_and_save(run, url, _with_expectations(batch, content), missing)
 
 
 @dataclass(frozen=True)

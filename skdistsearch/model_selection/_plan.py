@@ -14,6 +14,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -24,8 +25,10 @@ from skdistsearch._batch import Batch
 from skdistsearch._native_logs import hide_native_logs
 from skdistsearch._outcome import Outcome
 from skdistsearch._typing import ArrayLike, Indices
+from skdistsearch.backends.metaflow import checkpoint_root_of_flow
+from skdistsearch.checkpoints import checkpoint_url, run_chunk_from_checkpoint
 from skdistsearch.exceptions import PlanError
-from skdistsearch.execution import run_chunk
+from skdistsearch.execution import Runner, run_chunk
 from skdistsearch.scheduling import Chunk, make_chunks
 
 _CHUNKS_MAX = 100  # Metaflow's own limit of a foreach, --max-num-splits
@@ -70,13 +73,18 @@ class Plan:
     def __len__(self) -> int:
         return len(self.chunks)
 
-    def run(self, chunk: int) -> list[Outcome]:
+    def run(self, chunk: int, *, checkpoint: Any = None) -> list[Outcome]:
         """Run one chunk of fits in this process.
 
         Parameters
         ----------
         chunk : int
             From 0 to ``len(plan) - 1``.
+        checkpoint : str, path or None, default=None
+            Where to find and save finished fits, so that only the missing ones run: after the end
+            of a task whose machine was reclaimed, or of an earlier run. A folder,
+            ``"s3://bucket/prefix"``, or a name. A name is in the datastore of the flow if that is
+            in S3, and otherwise on this machine.
 
         Returns
         -------
@@ -87,10 +95,18 @@ class Plan:
         ------
         PlanError
             The plan has no chunk of this number.
+        CheckpointError
+            ``checkpoint`` is not valid.
+        CorruptDataError, StoreError
+            The checkpoint cannot be read or written, or is damaged.
         """
         if not 0 <= chunk < len(self):
             raise PlanError(f"The plan has chunks 0 to {len(self) - 1}, got chunk {chunk}.")
-        return run_chunk(self.batch, self.chunks[chunk])
+        fits = self.chunks[chunk]
+        if checkpoint is None:
+            return run_chunk(self.batch, fits)
+        url = checkpoint_url(checkpoint, checkpoint_root_of_flow())
+        return run_chunk_from_checkpoint(_run_one_by_one, url, self.batch, fits)
 
     @property
     def candidates(self) -> list[dict[str, Any]]:
@@ -114,6 +130,13 @@ class Plan:
     def __repr__(self) -> str:
         n_fits = len(self.batch)
         return f"Plan({n_fits} fits in {len(self)} chunks: {len(self.splits)} splits)"
+
+
+def _run_one_by_one(batch: Batch) -> Iterator[Outcome]:
+    """Yield each outcome when its fit has finished, so that it can be saved."""
+    fits = range(len(batch))
+    with closing(Runner(batch, fits)) as runner:
+        yield from map(runner.run, fits)
 
 
 def _unpickle_plan(fields: bytes) -> Plan:

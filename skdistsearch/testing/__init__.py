@@ -7,7 +7,8 @@ Contents
 - `_strategy_suite`: `StrategySuite`, the tests that every strategy must pass.
 - `_differences`: `find_differences`, between two fitted models.
 - `_estimators`: `FaultyRegressor`, which fails, hangs or kills its process on demand.
-- `_aws`: `LocalAWS`, which simulates S3 and AWS Batch; `_aws_server` is its server process.
+- `_aws`: `LocalAWS`, which simulates S3, AWS Batch and Step Functions; `_aws_server` is its server
+  process, which imports `_step_functions`.
 
 This package may import all others; no other package imports it. Start reading at `_suite`.
 """

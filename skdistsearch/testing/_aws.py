@@ -1,4 +1,4 @@
-"""Simulate S3 and AWS Batch on this machine, for tests and benchmarks."""
+"""Simulate S3, AWS Batch and Step Functions on this machine, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skdistsearch.testing._aws_server import BUCKET, CONTROL, JOB_FAULTS, QUEUE, REGION, ROLE
+from skdistsearch.testing._step_functions import TABLE
 
 INSTALL = 'pip install "moto[batch,iam,s3,server]"'
+INSTALL_STEP_FUNCTIONS = 'pip install "moto[batch,dynamodb,events,iam,s3,server,stepfunctions]"'
 SERVER = Path(__file__).with_name("_aws_server.py")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
@@ -61,7 +63,7 @@ class Traffic(NamedTuple):
 
 
 class LocalAWS:
-    """S3 and AWS Batch on 127.0.0.1, for tests and benchmarks.
+    """S3, AWS Batch and, on demand, Step Functions on 127.0.0.1, for tests and benchmarks.
 
     A context manager that starts and ends a server process. moto implements the protocols. Each job
     of Batch is a process group on this machine. It starts in a new folder, which is its HOME and
@@ -87,6 +89,10 @@ class LocalAWS:
         Seconds between SIGTERM and SIGKILL when a job is terminated or exceeds its time limit. On
         AWS these are 30 seconds. As on AWS, SIGTERM is sent only to the first process of a job,
         SIGKILL to all of them.
+    step_functions : bool, default=False
+        Simulate also Step Functions, with the parts of DynamoDB and EventBridge that Metaflow uses:
+        ``python flow.py step-functions create`` and ``step-functions trigger`` run the flow's steps
+        as jobs of Batch. Schedules are saved, and start nothing.
 
     Attributes
     ----------
@@ -100,7 +106,7 @@ class LocalAWS:
     Raises
     ------
     ImportError
-        If moto is not installed. Raised when the context is entered.
+        If moto is not installed, or lacks one of the services. Raised when the context is entered.
 
     Notes
     -----
@@ -111,8 +117,11 @@ class LocalAWS:
     Objects are kept in memory. Uploading 1 GB takes about 20 s and, for a moment, 3.4 GB of memory;
     downloading it takes about 5 s.
 
-    Not simulated: Batch's own retries (``retryStrategy``; Metaflow retries by itself), dependencies
-    between jobs, multi-node jobs, limits of memory and CPU, and CloudWatch.
+    Batch repeats a job by its ``retryStrategy``, without ``evaluateOnExit``. `jobs` shows the last
+    attempt.
+
+    Not simulated: dependencies between jobs, multi-node jobs, limits of memory and CPU, CloudWatch,
+    and the distributed maps of Step Functions.
 
     Examples
     --------
@@ -138,11 +147,13 @@ class LocalAWS:
         image_path: str | None = None,
         image_environment: dict[str, str] | None = None,
         kill_after_s: float = 3.0,
+        step_functions: bool = False,
     ) -> None:
         self.slots = slots
         self.image_path = image_path
         self.image_environment = image_environment
         self.kill_after_s = kill_after_s
+        self.step_functions = step_functions
 
     def __enter__(self) -> LocalAWS:
         self._clients: list[Any] = []
@@ -173,6 +184,7 @@ class LocalAWS:
             "owner": os.getpid(),
             "slots": self.slots,
             "kill_after_s": self.kill_after_s,
+            "step_functions": self.step_functions,
             "image": self._image(),
         }
         # The user's settings are for the real AWS, or for another instance of moto.
@@ -207,7 +219,8 @@ class LocalAWS:
             self._server.wait()
             errors = self._server_errors()
             if "ModuleNotFoundError" in errors:
-                raise ImportError(f"LocalAWS requires moto: {INSTALL} ({errors.splitlines()[-1]})")
+                install = INSTALL_STEP_FUNCTIONS if self.step_functions else INSTALL
+                raise ImportError(f"LocalAWS requires moto: {install} ({errors.splitlines()[-1]})")
             raise RuntimeError(f"The server of LocalAWS did not start:\n{errors}")
         address = json.loads(line)
         self._port = address["port"]
@@ -228,7 +241,13 @@ class LocalAWS:
             To be added to the environment of a process.
         """
         folder = str(self._folder)  # without a configuration of Metaflow
+        step_functions = {
+            "METAFLOW_SFN_IAM_ROLE": ROLE,
+            "METAFLOW_SFN_DYNAMO_DB_TABLE": TABLE,
+            "METAFLOW_EVENTS_SFN_ACCESS_IAM_ROLE": ROLE,
+        }
         return {
+            **(step_functions if self.step_functions else {}),
             **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_DEFAULT_REGION": REGION,
@@ -253,7 +272,7 @@ class LocalAWS:
         Parameters
         ----------
         service : str
-            Name of the service in boto3: ``"s3"``, ``"batch"``.
+            Name of the service in boto3: ``"s3"``, ``"batch"``, ``"stepfunctions"``.
         **options
             Passed to boto3. For example, a fault that boto3 would hide by retrying is raised with
             ``config=botocore.config.Config(retries={"total_max_attempts": 1})``.

@@ -1,8 +1,9 @@
 """The server process of `LocalAWS`: moto's S3, IAM and Batch, with processes as jobs.
 
-One file, run by its path as a script. Importing the package would take two seconds and 100 MB for
-scikit-learn, so this module imports nothing from the package. It imports moto inside functions,
-because `LocalAWS` imports the constants below.
+Run by its path as a script. Importing the package would take two seconds and 100 MB for
+scikit-learn, so this module imports nothing from the package, and its neighbour `_step_functions`
+as a module of the script's folder. It imports moto inside functions, because `LocalAWS` imports the
+constants below.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from urllib.parse import parse_qs, unquote
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from skdistsearch.testing._step_functions import StepFunctions
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"  # moto's account for unknown access keys
@@ -283,7 +286,7 @@ class Job(Protocol):
         """Set the status to RUNNING."""
 
     def report_end(self, ending: Ending, was_stopped: bool = False) -> None:
-        """Set the status to SUCCEEDED or FAILED."""
+        """Set the status to SUCCEEDED or FAILED, or start the next attempt."""
 
     def _get_attempt_duration(self) -> int | None:
         """Return the time limit in seconds."""
@@ -354,6 +357,10 @@ class Host:
         self._waiting: deque[Job] = deque()
         self._running: list[RunningJob] = []
 
+    def connect_jobs(self, url: str) -> None:
+        """Let jobs reach all services at ``url``, as they do on AWS."""
+        self._image = {"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": REGION, **self._image}
+
     def submit(self, job: Job) -> None:
         """Append a job to the queue."""
         with self.lock:
@@ -378,13 +385,13 @@ class Host:
     def kill_all(self) -> None:
         """Kill all jobs, and wait until they have ended."""
         with self.lock:
-            self._waiting.clear()
             for running in self._running:
                 running.container.kill()
             for running in self._running:
                 running.container.wait()
                 running.report_end()
             self._running.clear()
+            self._waiting.clear()  # after the ends, which start next attempts
 
     def _start(self, job: Job) -> None:
         job.status = "STARTING"
@@ -413,6 +420,8 @@ def make_job_class(host: Host) -> type:
         reason: str | None = None
         wall_s: float | None = None
         log = ""
+        max_attempts = 1
+        attempt = 1
 
         def start(self) -> None:
             host.submit(self)
@@ -429,7 +438,7 @@ def make_job_class(host: Host) -> type:
             pairs = self._get_container_property("environment", [])
             return {
                 **{pair["name"]: pair["value"] for pair in pairs},
-                "AWS_BATCH_JOB_ATTEMPT": "1",
+                "AWS_BATCH_JOB_ATTEMPT": str(self.attempt),
                 "AWS_BATCH_CE_NAME": COMPUTE_ENVIRONMENT,
                 "AWS_BATCH_JQ_NAME": QUEUE,
                 "AWS_EXECUTION_ENV": "AWS_ECS_EC2",
@@ -447,7 +456,19 @@ def make_job_class(host: Host) -> type:
             if self.latest_attempt:
                 self.latest_attempt["statusReason"] = ending.status_reason
                 self.latest_attempt["container"].update(self._outcome())
-            self._mark_stopped(success=ending.exit_code == 0 and not was_stopped)
+            success = ending.exit_code == 0 and not was_stopped
+            if success or was_stopped or self.stop or self.attempt >= self.max_attempts:
+                self._mark_stopped(success=success)
+            else:
+                self._start_next_attempt()
+
+        def _start_next_attempt(self) -> None:
+            self.job_stopped_at = models.datetime.now()
+            self._stop_attempt()
+            self.exit_code, self.reason, self.wall_s, self.log = None, None, None, ""
+            self.latest_attempt = None
+            self.attempt += 1
+            host.submit(self)
 
         def describe_short(self) -> dict[str, Any]:
             return {**super().describe_short(), "container": self._outcome()}
@@ -472,6 +493,22 @@ def make_job_class(host: Host) -> type:
             return [{"name": name, "value": value} for name, value in variables.items()]
 
     return HostJob
+
+
+def read_retry_strategy() -> None:
+    """Let jobs know how often to try: moto ignores the ``retryStrategy`` of SubmitJob."""
+    from moto.batch.responses import BatchResponse
+
+    submit = BatchResponse.submitjob
+
+    def submitjob(self: Any) -> str:
+        response: str = submit(self)
+        strategy = self._get_param("retryStrategy") or {}
+        job = self.batch_backend._jobs[json.loads(response)["jobId"]]
+        job.max_attempts = strategy.get("attempts", 1)
+        return response
+
+    BatchResponse.submitjob = submitjob
 
 
 # Objects ---------------------------------------------------------------------------------------
@@ -539,7 +576,7 @@ class Request:
             r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", _header(environ, "AUTHORIZATION")
         )
         service = signature[1] if signature else "s3"
-        name = path.rpartition("/")[2]
+        name = (_header(environ, "X_AMZ_TARGET") or path).replace("/", ".").rpartition(".")[2]
         query = unquote(environ.get("QUERY_STRING", ""))
         return cls(
             service,
@@ -607,7 +644,7 @@ class Gateway:
         self._moto = moto
         self._script = script
         self._traffic = TrafficLog()
-        self._control = Control(script, self._traffic, host)
+        self.control = Control(script, self._traffic, host)
         self._batch_operations = _batch_operations()
         # moto's S3 is not atomic: reading an object while it is overwritten fails, and of two
         # requests with If-None-Match both succeed.
@@ -618,7 +655,7 @@ class Gateway:
         # for a reset connection.
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if environ["PATH_INFO"].startswith(CONTROL):
-            response = self._control.answer(environ["PATH_INFO"].removeprefix(CONTROL), body)
+            response = self.control.answer(environ["PATH_INFO"].removeprefix(CONTROL), body)
         else:
             environ["wsgi.input"] = io.BytesIO(body)
             response = self._serve(environ, len(body))
@@ -663,6 +700,7 @@ class Control:
         self._script = script
         self._traffic = traffic
         self._host = host
+        self.step_functions: StepFunctions | None = None
 
     def answer(self, method: str, body: bytes) -> Response:
         """Call a method with keyword arguments in JSON; return its result, or a traceback."""
@@ -709,10 +747,12 @@ class Control:
         with self._host.lock:
             self._host.kill_all()
             self._script.clear()
-            self._traffic.clear()
             _batch().reset()
             _s3().reset()
             create_account()
+        if self.step_functions is not None:
+            self.step_functions.reset()
+        self._traffic.clear()
 
 
 # The account -----------------------------------------------------------------------------------
@@ -752,7 +792,7 @@ def create_account() -> None:
     batch.create_job_queue(QUEUE, 1, None, "ENABLED", order)
 
 
-def start_server(script: FaultScript, host: Host) -> int:
+def start_server(script: FaultScript, host: Host, has_step_functions: bool) -> int:
     """Start the server in a thread; return its port."""
     import logging
 
@@ -765,15 +805,21 @@ def start_server(script: FaultScript, host: Host) -> int:
     # moto looks up these classes as globals of the modules.
     moto.batch.models.Job = make_job_class(host)
     moto.s3.models.FakeKey = make_key_class()
+    read_retry_strategy()
     create_account()
     gateway = Gateway(DomainDispatcherApplication(create_backend_app), script, host)
     handler = MotoRequestHandler
     server = make_server("127.0.0.1", 0, gateway, threaded=True, request_handler=handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    host.connect_jobs(f"http://127.0.0.1:{server.port}")
+    if has_step_functions:
+        from _step_functions import StepFunctions  # type: ignore[import-not-found]
+
+        gateway.control.step_functions = StepFunctions(server.port, ACCOUNT, REGION)
     return int(server.port)
 
 
-def main(owner: int, **options: Any) -> None:
+def main(owner: int, step_functions: bool, **options: Any) -> None:
     """Serve until SIGTERM, or until the owner, the process that started this one, has ended."""
     received: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
@@ -781,7 +827,7 @@ def main(owner: int, **options: Any) -> None:
     script = FaultScript()
     host = Host(script, folder, **options)
     try:
-        address = {"port": start_server(script, host), "folder": str(folder)}
+        address = {"port": start_server(script, host, step_functions), "folder": str(folder)}
         sys.stdout.write(json.dumps(address) + "\n")
         sys.stdout.flush()
         while not received and os.getppid() == owner:  # an orphan has another parent

@@ -1,9 +1,11 @@
 """A search in three steps: plan, run the chunks, assemble."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.counting_estimator import CountingRegressor, RandomRegressor
 from scipy.stats import loguniform
 from sklearn.datasets import load_diabetes, make_regression
 from sklearn.linear_model import Ridge
@@ -15,12 +17,15 @@ from skdistsearch import (
     DistributedRandomizedSearchCV,
     DistributedSearchCV,
     MetaflowBackend,
+    checkpoints,
 )
-from skdistsearch.exceptions import PlanError
+from skdistsearch.exceptions import CheckpointError, PlanError
+from skdistsearch.execution import Runner
 from skdistsearch.testing import FaultyRegressor
 
 X, y = load_diabetes(return_X_y=True)
 GRID = {"alpha": [0.1, 1.0, 10.0]}
+BY_THREE = MetaflowBackend(fits_per_task=3)
 
 
 def pickled(value):
@@ -174,3 +179,99 @@ def test_exception_of_a_fit_is_raised_by_assemble():
 def test_search_of_several_rounds_cannot_be_planned():
     with pytest.raises(PlanError, match="several rounds"):
         DistributedHalvingGridSearchCV(Ridge(), GRID).plan(X, y)
+
+
+# Checkpoints -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """Return a search whose fits leave files, and a function that counts the files."""
+    folder = tmp_path / "fits"
+    folder.mkdir()
+    model = CountingRegressor(folder=str(folder))
+    grid = {"factor": [0.5, 1.0, 2.0]}
+    search = DistributedSearchCV(model, grid, cv=2, refit=False, backend=BY_THREE)
+    return search, lambda: len(list(folder.iterdir()))
+
+
+def test_chunk_that_ran_before_costs_no_fit(counted, tmp_path):
+    search, n_fits = counted
+    plan = search.plan(X, y)
+    first = plan.run(1, checkpoint=tmp_path / "kept")
+    again = pickled(plan).run(1, checkpoint=tmp_path / "kept")
+    assert n_fits() == 3
+    assert [outcome.result for outcome in again] == [outcome.result for outcome in first]
+
+
+def test_interrupted_chunk_costs_the_missing_fits(counted, tmp_path, monkeypatch):
+    search, n_fits = counted
+    plan = search.plan(X, y)
+    run = Runner.run
+
+    def run_until_the_machine_is_lost(self, fit):
+        if fit == 2:
+            raise KeyboardInterrupt
+        return run(self, fit)
+
+    monkeypatch.setattr(Runner, "run", run_until_the_machine_is_lost)
+    with pytest.raises(KeyboardInterrupt):
+        plan.run(0, checkpoint=tmp_path / "kept")
+    monkeypatch.undo()
+    assert n_fits() == 2
+    outcomes = [plan.run(chunk, checkpoint=tmp_path / "kept") for chunk in range(len(plan))]
+    assert n_fits() == 6
+    expected = GridSearchCV(search.estimator, search.param_grid, cv=2, refit=False).fit(X, y)
+    scores = search.assemble(plan, outcomes).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, expected.cv_results_["mean_test_score"])
+
+
+def test_outcomes_keep_the_order_of_the_chunk(tmp_path):
+    plan = DistributedSearchCV(Ridge(), GRID, cv=2, backend=BY_THREE).plan(X, y)
+    plan = replace(plan, chunks=((5, 0, 3), (1, 2, 4)))
+    for _ in range(2):
+        assert [each.fit for each in plan.run(0, checkpoint=tmp_path / "kept")] == [5, 0, 3]
+
+
+def test_equal_candidates_in_different_chunks_are_separate_fits(tmp_path):
+    grid = [{"folder": [str(tmp_path)]}] * 2
+    backend = MetaflowBackend(fits_per_task=2)
+    search = DistributedSearchCV(RandomRegressor(), grid, cv=2, refit=False, backend=backend)
+    plan = search.plan(X, y)
+    outcomes = [plan.run(chunk, checkpoint=tmp_path / "kept") for chunk in range(2)]
+    scores = [str(each.result["test_scores"]) for chunk in outcomes for each in chunk]
+    assert len(set(scores)) == 4
+
+
+def test_fit_and_plan_share_a_checkpoint(counted, tmp_path):
+    search, n_fits = counted
+    plan = search.plan(X, y)
+    plan.run(0, checkpoint=tmp_path / "kept")
+    search.set_params(checkpoint=tmp_path / "kept", backend="local").fit(X, y)
+    assert n_fits() == 6
+
+
+def test_checkpoint_of_a_plan_has_one_search(tmp_path):
+    plan = DistributedSearchCV(Ridge(), GRID, cv=2, backend=BY_THREE).plan(X, y)
+    for chunk in reversed(range(len(plan))):
+        plan.run(chunk, checkpoint=tmp_path / "kept")
+    checkpoint = checkpoints.inspect(tmp_path / "kept")
+    assert checkpoint.n_fits == 6
+    assert len(checkpoint.searches) == 1
+
+
+def test_predictions_are_assembled_from_a_checkpoint(tmp_path):
+    options = {"cv": 2, "keep": ("predictions",)}
+    plan = DistributedSearchCV(Ridge(), GRID, **options).plan(X, y)
+    for _ in range(2):
+        outcomes = [plan.run(chunk, checkpoint=tmp_path / "kept") for chunk in range(len(plan))]
+    search = DistributedSearchCV(Ridge(), GRID, **options)
+    kept = search.assemble(pickled(plan), pickled(outcomes)).oof_predictions_
+    expected = DistributedSearchCV(Ridge(), GRID, **options).fit(X, y).oof_predictions_
+    np.testing.assert_array_equal(kept["predict"], expected["predict"])
+
+
+def test_invalid_checkpoint_is_an_error(search_and_plan):
+    _, plan = search_and_plan
+    with pytest.raises(CheckpointError, match="checkpoint='a b' is not valid"):
+        plan.run(0, checkpoint="a b")

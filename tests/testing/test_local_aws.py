@@ -216,6 +216,45 @@ def test_job_that_exceeds_its_time_limit_fails(aws, submit):
     assert 1 < job.wall_s < 5
 
 
+def test_failed_job_is_repeated_by_its_retry_strategy(aws, batch, submit):
+    command = ["sh", "-c", "echo attempt $AWS_BATCH_JOB_ATTEMPT; test $AWS_BATCH_JOB_ATTEMPT = 2"]
+    job = submit(command, retryStrategy={"attempts": 3})
+    (ended,) = wait_until_ended(aws)
+    assert (ended.status, ended.exit_code, ended.log) == ("SUCCEEDED", 0, "attempt 2\n")
+    attempts = describe(batch, job)["attempts"]
+    assert [attempt["container"].get("exitCode") for attempt in attempts] == [1, 0]
+
+
+def test_job_fails_after_its_last_attempt(aws, submit):
+    aws.fail_jobs(fault="spot", after_s=0.1)
+    submit(["sh", "-c", "sleep 0.5; exit 7"], retryStrategy={"attempts": 2})
+    (job,) = wait_until_ended(aws)
+    assert (job.status, job.exit_code) == ("FAILED", 7)
+    assert aws.faults() == [1]
+
+
+def test_terminated_job_is_not_repeated(aws, batch, submit):
+    job = submit(SLEEP, retryStrategy={"attempts": 2})
+    wait_until_running(aws)
+    batch.terminate_job(jobId=job, reason="Enough.")
+    (ended,) = wait_until_ended(aws)
+    assert (ended.status, ended.status_reason) == ("FAILED", "Enough.")
+
+
+def test_reset_ends_jobs_that_would_be_repeated(aws, submit):
+    submit(SLEEP, retryStrategy={"attempts": 2})
+    wait_until_running(aws)
+    aws.reset()
+    submit(["true"])
+    assert [job.status for job in wait_until_ended(aws)] == ["SUCCEEDED"]
+
+
+def test_jobs_can_reach_all_services(aws, submit):
+    submit(["sh", "-c", "echo $AWS_ENDPOINT_URL"])
+    (job,) = wait_until_ended(aws)
+    assert job.log.strip() == aws.url
+
+
 # Requests --------------------------------------------------------------------------------------
 
 

@@ -25,10 +25,12 @@ from skdistsearch._lazy import lazy_names
 if TYPE_CHECKING:
     from skdistsearch.backends.metaflow._backend import MetaflowBackend
     from skdistsearch.backends.metaflow._decorators import worker_threads
+    from skdistsearch.backends.metaflow._environment import checkpoint_root_of_flow
     from skdistsearch.backends.metaflow.pool import close_pools
 
 __all__ = [
     "MetaflowBackend",
+    "checkpoint_root_of_flow",
     "close_pools",
     "worker_threads",
 ]
@@ -37,6 +39,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "MetaflowBackend": "_backend",
+        "checkpoint_root_of_flow": "_environment",
         "close_pools": "pool",
         "worker_threads": "_decorators",
     },

@@ -76,6 +76,18 @@ def s3_root() -> str:
     return f"{root.rstrip('/')}/skdistsearch"
 
 
+def checkpoint_root_of_flow() -> str:
+    """Return the location of checkpoints by name in a task of a user's flow: its datastore in S3.
+
+    Empty, for the default folder on this machine, outside of a flow and with another datastore.
+    """
+    metaflow = sys.modules.get("metaflow")
+    if metaflow is None or not metaflow.current.is_running_flow:
+        return ""
+    is_in_s3 = metaflow_setting("DEFAULT_DATASTORE", "local") == "s3"
+    return f"{s3_root()}/checkpoints" if is_in_s3 else ""
+
+
 def expose_runs_to_client() -> None:
     """Let ``metaflow.Flow(...)`` in this process find the runs in our default folder.
 

@@ -1,4 +1,17 @@
-"""The code that remote tasks need, and the requirements that their environment must meet."""
+"""The code that remote tasks need, and the requirements that their environment must meet.
+
+METAFLOW_PACKAGE_POLICY puts this package into the code package of a user's own flow. Metaflow ships
+the folder of a flow to its remote tasks, and the modules imported by then that have an attribute of
+this name with the value "include".
+
+- The trick: ``skdistsearch`` gets the attribute when Metaflow asks for it, with another value where
+  Metaflow's packaging would fail or double the package.
+- Why nothing simpler works: Metaflow raises an error, for every flow that imports the package, if
+  the package is installed but imported from elsewhere: from a copy, or through a symbolic link.
+- It breaks if Metaflow renames the attribute. Then the image of the tasks must have the package.
+- ``tests/backends/metaflow/test_packaging.py`` watches it, and ``test_production_flow.py`` runs a
+  flow in containers without the package.
+"""
 
 from __future__ import annotations
 
@@ -127,3 +140,37 @@ def _installed_versions(
     for module in sorted(modules):
         for name in distributions.get(module, [])[:1]:
             yield name, importlib.metadata.version(name)
+
+
+def choose_package_policy(package: Path, flow_folder: Path | None, installed: list[Path]) -> str:
+    """Return ``"include"``, or ``"exclude"`` where Metaflow must not package ``package``.
+
+    Parameters
+    ----------
+    package : Path
+        The folder that the package was imported from.
+    flow_folder : Path or None
+        The folder of the script that runs.
+    installed : list of Path
+        The folders that the package is installed in.
+    """
+    folder = package.resolve()
+    if flow_folder is not None and folder.parent == flow_folder.resolve():
+        return "exclude"  # Metaflow packages it with the flow
+    return "include" if all(path == folder for path in installed) else "exclude"
+
+
+def _flow_folder() -> Path | None:
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return Path(file).parent if file else None
+
+
+def _installed_folders() -> Iterator[Path]:
+    for distribution in importlib.metadata.distributions(name="skdistsearch"):
+        if any(file.parts[0] == "skdistsearch" for file in distribution.files or ()):
+            yield Path(str(distribution.locate_file("skdistsearch")))
+
+
+METAFLOW_PACKAGE_POLICY = choose_package_policy(
+    _PACKAGE, _flow_folder(), list(_installed_folders())
+)

@@ -8,7 +8,11 @@ import pytest
 
 from skdistsearch.backends import metaflow as package
 from skdistsearch.backends.metaflow import _environment
-from skdistsearch.backends.metaflow._environment import import_metaflow, metaflow_setting
+from skdistsearch.backends.metaflow._environment import (
+    checkpoint_root_of_flow,
+    import_metaflow,
+    metaflow_setting,
+)
 
 
 @pytest.fixture
@@ -78,3 +82,28 @@ def test_every_source_of_configuration_is_noticed(configure, monkeypatch, tmp_pa
     assert not _environment._may_be_configured()
     configure(monkeypatch, tmp_path)
     assert _environment._may_be_configured()
+
+
+@pytest.fixture
+def configured(monkeypatch):
+    """Metaflow in a process that has imported it, configured for S3."""
+    metaflow = import_metaflow()
+    monkeypatch.setattr(metaflow.metaflow_config, "DEFAULT_DATASTORE", "s3")
+    monkeypatch.setattr(metaflow.metaflow_config, "DATASTORE_SYSROOT_S3", "s3://bucket/flows/")
+    monkeypatch.setattr(metaflow.current, "_is_running", True)
+    return metaflow
+
+
+@pytest.mark.usefixtures("configured")
+def test_named_checkpoint_of_a_flow_is_in_its_datastore():
+    assert checkpoint_root_of_flow() == "s3://bucket/flows/skdistsearch/checkpoints"
+
+
+def test_named_checkpoint_of_a_flow_is_local_if_its_datastore_is(configured, monkeypatch):
+    monkeypatch.setattr(configured.metaflow_config, "DEFAULT_DATASTORE", "local")
+    assert checkpoint_root_of_flow() == ""
+
+
+def test_named_checkpoint_outside_of_a_flow_is_local(configured, monkeypatch):
+    monkeypatch.setattr(configured.current, "_is_running", False)
+    assert checkpoint_root_of_flow() == ""
