@@ -84,7 +84,7 @@ class LocalAWS:
     image_environment : dict of str or None, default=None
         More environment variables of the "image". Job definitions override them.
     start_s : float, default=0.0
-        Seconds that a job is STARTING. On AWS these are 30 to 60 seconds: Batch finds a machine, and
+        Seconds that a job is STARTING. On AWS these are 30 to 60: Batch finds a machine, and
         the machine pulls the image.
     kill_after_s : float, default=3.0
         Seconds between SIGTERM and SIGKILL when a job is terminated or exceeds its time limit. On

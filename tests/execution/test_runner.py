@@ -6,7 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
-from helpers.transformers import CALLS, RecordingTransformer, assert_same_results, make_data
+from helpers.transformers import RecordingTransformer, assert_same_results, make_data
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import Ridge
