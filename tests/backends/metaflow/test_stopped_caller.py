@@ -119,7 +119,7 @@ def test_killed_search_repeats_no_recorded_fit(search, moment, record_property):
     script = search.start()
     sleep_until(moment, search)
     script.process.kill()
-    record_property("ended_after_s", search.wait_until_nothing_runs(20))
+    record_property("ended_after_s", search.wait_until_nothing_runs(10))
     script.process.communicate()
     recorded, begun = search.n_recorded(), search.n_begun
     record_property("recorded", recorded)
