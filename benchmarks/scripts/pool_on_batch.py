@@ -67,7 +67,7 @@ def halving_s(backend):
 
 
 def counted(aws, function, *arguments):
-    """Return how long a call took, with the requests to S3 meanwhile and the bytes that were sent.
+    """Return the time of a call, the requests to S3 that it made, and the bytes that were sent.
 
     ``own`` are the requests for this package's objects, ``all`` includes Metaflow's.
     """

@@ -1,4 +1,4 @@
-"""The process of a run ends when its caller stops it, whatever the caller has started meanwhile."""
+"""The process of a run ends when its caller stops it, even if the caller has forked."""
 
 import os
 import signal
