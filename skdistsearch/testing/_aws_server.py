@@ -381,7 +381,7 @@ class Host:
                 self._start(self._starting.pop(0)[0])
 
     def _remove_stopped(self) -> None:
-        """End the jobs that were told to stop before they had a container."""
+        """End the jobs that were stopped before they had a container."""
         stopped = [job for job in (*self._waiting, *(job for job, _ in self._starting)) if job.stop]
         self._waiting = deque(job for job in self._waiting if not job.stop)
         self._starting = [(job, ready_s) for job, ready_s in self._starting if not job.stop]
