@@ -85,6 +85,9 @@ class LocalAWS:
         and requests.
     image_environment : dict of str or None, default=None
         More environment variables of the "image". Job definitions override them.
+    start_s : float, default=0.0
+        Seconds that a job is STARTING. On AWS these are 30 to 60: Batch finds a machine, and
+        the machine pulls the image.
     kill_after_s : float, default=3.0
         Seconds between SIGTERM and SIGKILL when a job is terminated or exceeds its time limit. On
         AWS these are 30 seconds. As on AWS, SIGTERM is sent only to the first process of a job,
@@ -146,12 +149,14 @@ class LocalAWS:
         *,
         image_path: str | None = None,
         image_environment: dict[str, str] | None = None,
+        start_s: float = 0.0,
         kill_after_s: float = 3.0,
         step_functions: bool = False,
     ) -> None:
         self.slots = slots
         self.image_path = image_path
         self.image_environment = image_environment
+        self.start_s = start_s
         self.kill_after_s = kill_after_s
         self.step_functions = step_functions
 
@@ -183,6 +188,7 @@ class LocalAWS:
         options = {
             "owner": os.getpid(),
             "slots": self.slots,
+            "start_s": self.start_s,
             "kill_after_s": self.kill_after_s,
             "step_functions": self.step_functions,
             "image": self._image(),

@@ -346,6 +346,7 @@ class Host:
         folder: Path,
         image: dict[str, str],
         slots: int,
+        start_s: float,
         kill_after_s: float,
     ) -> None:
         self.lock = threading.RLock()
@@ -353,8 +354,10 @@ class Host:
         self._folder = folder
         self._image = image
         self._slots = slots
+        self._start_s = start_s
         self._kill_after_s = kill_after_s
         self._waiting: deque[Job] = deque()
+        self._starting: list[tuple[Job, float]] = []  # with the time at which they are ready
         self._running: list[RunningJob] = []
 
     def connect_jobs(self, url: str) -> None:
@@ -376,11 +379,21 @@ class Host:
                     self._running.remove(running)
                 else:
                     running.apply_due_events(self._kill_after_s)
-            for job in [job for job in self._waiting if job.stop]:
-                self._waiting.remove(job)
-                job.report_end(Ending(None, job.job_stopped_reason or ""))
-            while self._waiting and len(self._running) < self._slots:
-                self._start(self._waiting.popleft())
+            self._remove_stopped()
+            while self._waiting and len(self._starting) + len(self._running) < self._slots:
+                job = self._waiting.popleft()
+                job.status = "STARTING"
+                self._starting.append((job, time.monotonic() + self._start_s))
+            while self._starting and time.monotonic() >= self._starting[0][1]:
+                self._start(self._starting.pop(0)[0])
+
+    def _remove_stopped(self) -> None:
+        """End the jobs that were stopped before they had a container."""
+        stopped = [job for job in (*self._waiting, *(job for job, _ in self._starting)) if job.stop]
+        self._waiting = deque(job for job in self._waiting if not job.stop)
+        self._starting = [(job, ready_s) for job, ready_s in self._starting if not job.stop]
+        for job in stopped:
+            job.report_end(Ending(None, job.job_stopped_reason or ""))
 
     def kill_all(self) -> None:
         """Kill all jobs, and wait until they have ended."""
@@ -392,9 +405,9 @@ class Host:
                 running.report_end()
             self._running.clear()
             self._waiting.clear()  # after the ends, which start next attempts
+            self._starting.clear()
 
     def _start(self, job: Job) -> None:
-        job.status = "STARTING"
         fault = self._script.claim_for_job(job.job_name)
         if fault and fault.kind == "image":
             fault.occurred += 1

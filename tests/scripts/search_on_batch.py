@@ -13,14 +13,18 @@ import time
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
+import pytest
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
+import skdistsearch
 from skdistsearch import DistributedSearchCV, MetaflowBackend
+from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.testing import FaultyRegressor
 
 FITS = Path(os.environ["FITS"])
@@ -130,6 +134,16 @@ def search_that_keeps_models():
         urls = [model.url for model in search.fold_estimators_._files.values()]
         in_s3 = checkpoint in (None, "night")
         assert [url.startswith("s3://") for url in urls] == [in_s3] * 4
+
+
+def call_that_searches_on_batch():
+    """The image has the whole configuration: without it, the message would be another one."""
+    inner = DistributedSearchCV(Mine(), {"factor": [1.0]}, cv=2, backend=on_batch())
+    with (
+        skdistsearch.parallel(on_batch(), n_jobs=1, min_remote_s=0),
+        pytest.raises(BackendConfigError, match="cannot be used within a fit"),
+    ):
+        joblib.Parallel(n_jobs=2)([joblib.delayed(inner.fit)(X, y)])
 
 
 if __name__ == "__main__":

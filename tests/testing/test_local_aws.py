@@ -12,6 +12,7 @@ import pytest
 from helpers.subprocesses import SCRIPTS, Script
 
 from skdistsearch.testing._aws import INSTALL, LocalAWS
+from skdistsearch.testing._aws_server import FaultScript, Host
 
 REASON = f"LocalAWS requires it: {INSTALL}"
 pytest.importorskip("moto", reason=REASON)
@@ -200,6 +201,55 @@ def test_waiting_job_can_be_terminated(aws, batch, submit):
     assert (description["status"], description["statusReason"]) == ("FAILED", "Enough.")
     assert "exitCode" not in description["container"]
     assert {job.id for job in aws.live_jobs()} == set(blockers)
+
+
+class WaitingJob:
+    """A job as `Host` sees it, whose container only waits."""
+
+    job_name, job_stopped_reason, stop = "job", "Enough.", False
+    status = "SUBMITTED"
+
+    def command(self):
+        return SLEEP
+
+    def environment(self):
+        return {}
+
+    def report_start(self):
+        self.status = "RUNNING"
+
+    def report_end(self, ending, was_stopped=False):
+        self.status = "FAILED"
+
+
+@pytest.fixture
+def slow_host(tmp_path):
+    """Return a host whose containers take a minute to start, one at a time."""
+    image = {"PATH": os.environ["PATH"]}
+    host = Host(FaultScript(), tmp_path, image, slots=1, start_s=60.0, kill_after_s=0.5)
+    yield host
+    host.kill_all()
+
+
+def test_container_takes_its_time_to_start(slow_host, monkeypatch):
+    first, second = WaitingJob(), WaitingJob()
+    slow_host.submit(first)
+    slow_host.submit(second)
+    slow_host.advance()
+    assert (first.status, second.status) == ("STARTING", "RUNNABLE")
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    slow_host.advance()
+    assert (first.status, second.status) == ("RUNNING", "RUNNABLE")
+
+
+def test_starting_job_can_be_terminated(slow_host):
+    job = WaitingJob()
+    slow_host.submit(job)
+    slow_host.advance()
+    job.stop = True
+    slow_host.advance()
+    assert job.status == "FAILED"
 
 
 def test_terminating_an_ended_job_has_no_effect(aws, batch, submit):

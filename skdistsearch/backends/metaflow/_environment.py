@@ -42,6 +42,9 @@ _REMOTE_DEFAULTS = {
     "METAFLOW_S3_TRANSIENT_RETRY_COUNT": "8",
 }
 
+REMOTE_TASK = "SKDISTSEARCH_REMOTE_TASK"
+"""Environment variable of the processes in a container that runs fits: pathspec of its task."""
+
 
 def flow_environment(workers: int, temporary: Path, *, is_remote: bool) -> dict[str, str]:
     """Return the environment variables for the local processes of a run.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from skdistsearch.backends.metaflow._decorators import user_attributes
 from skdistsearch.backends.metaflow._environment import (
+    REMOTE_TASK,
     default_user,
     import_metaflow,
     metaflow_setting,
@@ -28,6 +29,12 @@ def check_configured(settings: MetaflowSettings) -> None:
     """
     if settings.compute == "local":
         return
+    if task := os.environ.get(REMOTE_TASK):
+        raise BackendConfigError(
+            f'compute="{settings.compute}" cannot be used within a fit that runs in a container '
+            f'(task {task}), which would wait for other containers. Use backend="local" there: '
+            "it has all CPUs of its container."
+        )
     is_batch = settings.compute == "batch"
     missing = [
         *_missing_datastore(),

@@ -1,11 +1,17 @@
-"""The local process of a Metaflow run, behind a watchdog that ends the run with this process."""
+"""The local process of a Metaflow run, behind a watchdog that ends the run with this process.
+
+A fork of this process closes its copies of the pipes to the watchdogs, which would otherwise not
+notice the end of this process, nor that it stops the run.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +55,7 @@ class RunProcess:
         self._n_tasks, self._n_workers = n_tasks, n_workers
         self._run_id_file = folder / "run_id"
         self._process: subprocess.Popen[bytes] | None = None
+        _runs.add(self)
         self.log = RunLog(folder / "log")
         """Its output."""
 
@@ -151,9 +158,8 @@ class RunProcess:
 
     def release(self) -> None:
         """Close the pipe to the watchdog, which then ends the run in the background."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _write_flow_settings(
         self, decorators: list[Decospec], modules: Iterable[str], summary: Path | None
@@ -194,3 +200,15 @@ class RunProcess:
         }
         tags = [word for tag in ("skdistsearch", *self._settings.tags) for word in ("--tag", tag)]
         return ["run", *(word for option in options.items() for word in option), *tags]
+
+
+_runs: weakref.WeakSet[RunProcess] = weakref.WeakSet()
+
+
+def _release_in_fork() -> None:
+    for run in list(_runs):
+        run.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_release_in_fork)

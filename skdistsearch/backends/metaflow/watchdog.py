@@ -11,8 +11,8 @@
   local processes. Metaflow ends its jobs only if it is interrupted and has seconds to react.
   A daemon leaves the process group of its task, and a task that was killed cleans up nothing.
 - It breaks if another process inherits the caller's end of the pipe (``subprocess`` closes it in
-  other children), or if a signal for the caller's process group also kills the watchdog. Orphans
-  are not found on other systems than Linux.
+  other children, and `_process` in forks), or if a signal for the caller's process group also kills
+  the watchdog. Orphans are not found on other systems than Linux.
 - tests/backends/metaflow/test_stopped_caller.py stops callers at random moments;
   tests/model_selection/test_interrupt.py checks Ctrl-C; test_left_children.py leaves orphans.
 

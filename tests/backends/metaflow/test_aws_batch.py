@@ -116,3 +116,8 @@ def test_predictions_and_models_come_back(run, aws):
     objects = [name for name in aws.objects("") if "/skdistsearch/runs/" in name]
     assert len(objects) == 4
     assert all(name.endswith(".pkl") for name in objects)
+
+
+def test_search_on_batch_within_a_call_on_batch_is_refused(run, aws):
+    run("call_that_searches_on_batch")
+    assert len(aws.jobs()) == 1  # of the call; the search within it sends none

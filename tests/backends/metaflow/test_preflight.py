@@ -187,3 +187,12 @@ def test_search_for_credentials_ends_within_seconds(configure, monkeypatch):
         start = time.perf_counter()
         assert "no AWS credentials" in error_message(BATCH)
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("settings", [BATCH, KUBERNETES], ids=lambda settings: settings.compute)
+def test_containers_within_containers_are_refused(settings, configure, monkeypatch):
+    """Although everything is configured: the outer fits would hold what the inner ones wait for."""
+    configure(SETTINGS, **CREDENTIALS)
+    monkeypatch.setenv("SKDISTSEARCH_REMOTE_TASK", "DistributedSearch/1/fit/2")
+    with pytest.raises(BackendConfigError, match=r'fit/2\), .* Use backend="local" there'):
+        check_configured(settings)

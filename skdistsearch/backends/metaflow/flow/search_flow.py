@@ -59,11 +59,14 @@ class DistributedSearch(FlowSpec):  # type: ignore[misc]
             check_environment(self.settings["packages"], self.settings["message_prefix"])
         # Imported here, because the processes of the other steps do not need scikit-learn.
         from skdistsearch.backends._worker import kill_children_at_exit, run_task
+        from skdistsearch.backends.metaflow._environment import REMOTE_TASK
         from skdistsearch.backends.metaflow.watchdog import adopt_orphans
         from skdistsearch.exceptions import BackendError
 
         adopt_orphans()
         kill_children_at_exit()
+        if self.settings.get("packages"):
+            os.environ[REMOTE_TASK] = current.pathspec
 
         # The outcomes travel in the journal. They must not become an artifact: on the caller's
         # machine, *join* would unpickle what a container wrote.

@@ -7,7 +7,7 @@
   holds the interpreter lock stops the thread that would send it. Asking AWS Batch is what
   Metaflow's own process does. A worker cannot say itself that it was killed.
 - It breaks if Metaflow no longer prints the process with each line of a task.
-  tests/backends/metaflow/pool/test_pool_faults.py kills workers.
+  tests/backends/metaflow/pool/test_pool_runs.py kills workers.
 """
 
 from __future__ import annotations
@@ -170,11 +170,6 @@ class Pool:
             run.process.release()  # all at once: each takes seconds to end
         were_running = [run.process.stop() for run in self._runs]
         return any(were_running)
-
-    def forget(self) -> None:
-        """Let go of the workers in a fork of the process that started them."""
-        for run in self._runs:
-            run.process.release()
 
     def remove_files(self) -> None:
         """Remove the queue and the folder. No worker must be left."""

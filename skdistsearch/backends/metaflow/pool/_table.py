@@ -1,7 +1,6 @@
 """All pools of this process, and their end with it.
 
-A pool belongs to the process that started it. A fork closes its copies of the pipes to the
-watchdogs, which would otherwise not notice the end of the process.
+A pool belongs to the process that started it: a fork forgets it.
 """
 
 from __future__ import annotations
@@ -145,9 +144,7 @@ def _remove_ended() -> None:
 def _forget_in_fork() -> None:
     global _lock
     _lock = threading.Lock()  # another thread may have held it
-    for _, pool in _pools:
-        pool.forget()
-        _forgotten.append(pool)
+    _forgotten.extend(pool for _, pool in _pools)
     _pools.clear()
 
 

@@ -1,6 +1,7 @@
 """Workers that stay serve the next batch, and end when they should. Real Metaflow runs."""
 
 import base64
+import importlib
 import os
 import re
 import signal
@@ -267,6 +268,36 @@ def test_module_that_was_imported_later_is_found(tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
     )
+
+
+def test_module_that_was_edited_and_reloaded_gets_new_workers(tmp_path, monkeypatch):
+    module = tmp_path / "edited_estimator.py"
+    source = "from sklearn.linear_model import Ridge\nclass Edited(Ridge):\n"
+    module.write_text(source + "    def score(self, X, y):\n        return 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import edited_estimator
+
+    first = fit(estimator=edited_estimator.Edited())
+    module.write_text(source + "    def score(self, X, y):\n        return 2.0 + 0.0\n")
+    importlib.reload(edited_estimator)
+    second = fit(estimator=edited_estimator.Edited())
+    assert set(first.cv_results_["mean_test_score"]) == {1.0}
+    assert set(second.cv_results_["mean_test_score"]) == {2.0}
+    assert first.runs_ != second.runs_
+
+
+def grow_and_return_process():
+    """Let this worker find that it has grown."""
+    from skdistsearch.backends import _worker
+
+    _worker._memory_growth.exceeds_limit = lambda: True
+    return os.getpid()
+
+
+def test_worker_whose_memory_has_grown_is_replaced():
+    backend = MetaflowBackend(max_workers=1, keep_alive_s=60)
+    processes = probe(grow_and_return_process, 3, backend)
+    assert len(set(processes)) == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

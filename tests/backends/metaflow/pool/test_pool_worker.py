@@ -11,6 +11,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 
 from skdistsearch import DistributedSearchCV
+from skdistsearch.backends.metaflow.pool import _worker
 from skdistsearch.backends.metaflow.pool._late_modules import pack_modules, unpack_modules
 from skdistsearch.backends.metaflow.pool._queue import Queue, Wave
 from skdistsearch.backends.metaflow.pool._worker import PoolWorker
@@ -150,6 +151,17 @@ def test_batch_of_a_withdrawn_wave_is_not_missed(queue, publish, worker, tmp_pat
     queue.claim_units = claim_and_withdraw
     claimed.serve()
     assert worker.reasons == []
+
+
+def test_worker_whose_memory_has_grown_ends_after_its_fit(
+    queue, publish, worker, batch, tmp_path, monkeypatch
+):
+    """Metaflow then starts another one, and the caller publishes the rest of the unit again."""
+    publish()
+    monkeypatch.setattr(_worker, "has_grown_too_much", lambda: True)
+    with pytest.raises(MemoryError, match="has grown"):
+        worker().serve()
+    assert len(outcomes(batch, tmp_path)) == 1
 
 
 def test_wave_that_this_environment_cannot_run_is_skipped(publish, worker, batch, tmp_path):
