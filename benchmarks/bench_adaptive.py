@@ -1,9 +1,9 @@
 """CPU time of searches that decide as they go, beside a search that fits everything.
 
 MLPClassifier on digits: 81 candidates, 27 epochs, 5 splits. LightGBM (20,000 x 20): 60 random
-candidates, up to 1,000 trees, 5 splits; Optuna has 30, in a race. Units are epochs or trees. The held-out score is that of
-the refitted winner on other rows. The idle share is the part of the time between the first and the
-last fit of Hyperband in which a worker had none.
+candidates, up to 1,000 trees, 5 splits; Optuna has 30, in a race. Units are epochs or trees. The
+held-out score is that of the refitted winner on other rows. The idle share is the part of the time
+between the first and the last fit of Hyperband in which a worker had none.
 """
 
 import os
