@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
-from skdistsearch import DistributedSearchCV, MetaflowBackend
+from skdistsearch import DistributedHyperbandSearchCV, DistributedSearchCV, MetaflowBackend
 from skdistsearch.testing import FaultyRegressor
 
 FITS = Path(os.environ["FITS"])
@@ -130,6 +131,18 @@ def search_that_keeps_models():
         urls = [model.url for model in search.fold_estimators_._files.values()]
         in_s3 = checkpoint in (None, "night")
         assert [url.startswith("s3://") for url in urls] == [in_s3] * 4
+
+
+def search_by_hyperband():
+    """Two brackets: three rungs, then two. Prints how many runs there were."""
+    space = {"max_depth": [1, 2, 3], "min_samples_leaf": [1, 5, 9]}
+    options = {"cv": 2, "n_brackets": 2, "max_resources": 27, "min_resources": 3, "random_state": 0}
+    make = partial(
+        DistributedHyperbandSearchCV, DecisionTreeRegressor(random_state=0), space, **options
+    )
+    search = make(backend=on_batch(max_workers=2)).fit(X, y)
+    assert_same_results(search, make().fit(X, y))
+    print("runs:", len(search.runs_))  # noqa: T201
 
 
 if __name__ == "__main__":

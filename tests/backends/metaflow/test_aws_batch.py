@@ -116,3 +116,8 @@ def test_predictions_and_models_come_back(run, aws):
     objects = [name for name in aws.objects("") if "/skdistsearch/runs/" in name]
     assert len(objects) == 4
     assert all(name.endswith(".pkl") for name in objects)
+
+
+def test_rungs_of_hyperband_pay_one_start(run, aws):
+    assert "runs: 1\n" in run("search_by_hyperband")
+    assert len(aws.jobs()) == 2  # one container for each worker, for all rungs
