@@ -66,9 +66,9 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         by the sampler.
     race : bool, default=False
         Drop a candidate after two splits if its mean score on them is below the median of the
-        complete candidates whose scores were known when it was chosen. Optuna is told that its
-        trial was pruned. Half of the candidates or more end so, and the best one may be among
-        them. Has no effect with fewer than three splits.
+        complete candidates whose scores were known when it was chosen. Its trial counts as pruned.
+        About half of the candidates end so, and the best one may be among them. Has no effect with
+        fewer than three splits.
     {scoring}
     {n_jobs}
     {refit}
@@ -100,9 +100,9 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
     Notes
     -----
     ``cv_results_`` has ``n_splits_done``, the number of splits that each candidate was fitted on.
-    With several metrics, ``refit`` names the one that decides. Each time that as many fits have
-    finished as were waiting, the next ones begin; on AWS Batch and Kubernetes this is a run for
-    every ``n_pending`` candidates. scikit-learn's callbacks are called when all fits are done.
+    With several metrics, ``refit`` names the one that decides. Fits
+    run in waves: those of ``n_pending`` candidates, and then the next ones. scikit-learn's
+    callbacks are called when all fits are done.
 
     Examples
     --------
