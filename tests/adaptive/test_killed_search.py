@@ -36,7 +36,7 @@ def count_saved_fits(checkpoint):
     return sum(file.read_bytes().count(b'"status"') for file in checkpoint.rglob("*.jsonl"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["Hyperband", "Optuna"])
 def test_killed_search_goes_on_to_the_same_results(name, tmp_path):
     if name == "Optuna":
