@@ -7,7 +7,7 @@ interrupted, is trained from the start.
 
 Nothing simpler works: scikit-learn's function always calls ``fit``, and a copy of it would break
 with its next release. An estimator without ``__dict__``, or a ``fit`` that is looked up on the
-class, would break it. ``tests/adaptive/test_staged_fit.py`` watches it.
+class, would break it. ``tests/adaptive/test_search_hyperband.py`` watches it.
 """
 
 from __future__ import annotations
