@@ -159,13 +159,14 @@ def refit_by_passes(estimator: Any, n_passes: int) -> Any:
     """
     marked = clone(estimator)
     marked.fit = PassesRefit(marked, n_passes)
-    marked.__sklearn_clone__ = lambda: refit_by_passes(_unmarked(marked), n_passes)
+    marked.__sklearn_clone__ = lambda: refit_by_passes(without_refit(marked), n_passes)
     return marked
 
 
-def _unmarked(estimator: Any) -> Any:
+def without_refit(estimator: Any) -> Any:
+    """Return a clone of an estimator that is not, or no longer, what `refit_by_passes` made."""
     names = ("fit", "__sklearn_clone__")
-    hidden = {name: vars(estimator).pop(name) for name in names}
+    hidden = {name: vars(estimator).pop(name) for name in names if name in vars(estimator)}
     try:
         return clone(estimator)
     finally:
