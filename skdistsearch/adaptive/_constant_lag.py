@@ -6,6 +6,9 @@ barrier, and what is known at each proposal depends on ``n_pending`` alone, not 
 workers or their speed: a seed gives the same candidates everywhere, and a search whose fits are
 saved repeats itself up to the point where it was interrupted.
 
+A race follows the same rule: whether a candidate goes on after its first splits depends on its own
+scores and on those that were known when it was proposed.
+
 Nothing simpler has both: with all finished scores known, proposals depend on timing; with rounds,
 workers wait for the slowest fit of each. It would break if a score were passed on early, even once.
 ``tests/adaptive/test_constant_lag.py`` watches that.
@@ -13,11 +16,14 @@ workers wait for the slowest fit of each. It would break if a score were passed 
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 from typing import Protocol
 
 from skdistsearch._typing import Parameters
 from skdistsearch.adaptive._base import Request, Row, Strategy, mean_score
+
+_RACE_SPLITS = 2  # on which a candidate shows whether it is worth the others
 
 
 class Proposer(Protocol):
@@ -28,6 +34,9 @@ class Proposer(Protocol):
 
     def learn(self, candidate: int, score: float) -> None:
         """Take the mean score of a candidate; minus infinity if a fit failed."""
+
+    def learn_dropped(self, candidate: int, score: float) -> None:
+        """Take the mean score of a candidate on the splits after which it was dropped."""
 
 
 class ConstantLag(Strategy):
@@ -44,13 +53,26 @@ class ConstantLag(Strategy):
         one that is proposed.
     n_splits : int
         Number of splits.
+    race : bool, default=False
+        Drop a candidate after two splits if its mean score on them is below the median of the
+        complete candidates that were known when it was proposed.
     """
 
-    def __init__(self, proposer: Proposer, *, n_trials: int, n_pending: int, n_splits: int) -> None:
+    def __init__(
+        self,
+        proposer: Proposer,
+        *,
+        n_trials: int,
+        n_pending: int,
+        n_splits: int,
+        race: bool = False,
+    ) -> None:
         self._proposer, self._n_trials = proposer, n_trials
         self._n_pending, self._n_splits = n_pending, n_splits
+        self._has_race = race and n_splits > _RACE_SPLITS
         self._candidates: list[Parameters] = []
         self._scores: list[dict[int, float]] = []
+        self._dropped: set[int] = set()
         self._n_learned = 0
         self._queue: deque[Request] = deque()
 
@@ -61,8 +83,14 @@ class ConstantLag(Strategy):
         return self._queue.popleft() if self._queue else None
 
     def tell(self, request: Request, score: float) -> None:
-        """Note a score."""
-        self._scores[request.candidate][request.split] = score
+        """Note a score, and decide whether the candidate goes on."""
+        scores = self._scores[request.candidate]
+        scores[request.split] = score
+        if len(scores) == _RACE_SPLITS and (rivals := self._rivals(request.candidate)):
+            if self._first_mean(request.candidate) < statistics.median(rivals):
+                self._dropped.add(request.candidate)
+            else:
+                self._ask_for(request.candidate, range(_RACE_SPLITS, self._n_splits))
         if len(self._candidates) == self._n_trials:
             self._learn_up_to(self._n_trials)
 
@@ -72,21 +100,43 @@ class ConstantLag(Strategy):
 
     def _propose_next(self) -> None:
         number = len(self._candidates)
-        n_known = max(0, number - self._n_pending + 1)
+        n_known = self._n_known(number)
         self._learn_up_to(n_known)
         if self._n_learned < n_known:
             return
-        parameters = self._proposer.propose()
-        self._candidates.append(parameters)
+        self._candidates.append(self._proposer.propose())
         self._scores.append({})
-        self._queue += [Request(number, parameters, split) for split in range(self._n_splits)]
+        n_first = _RACE_SPLITS if self._rivals(number) else self._n_splits
+        self._ask_for(number, range(n_first))
+
+    def _ask_for(self, candidate: int, splits: range) -> None:
+        parameters = self._candidates[candidate]
+        self._queue += [Request(candidate, parameters, split) for split in splits]
+
+    def _n_known(self, candidate: int) -> int:
+        """Return the number of candidates whose scores are known when this one is proposed."""
+        return max(0, candidate - self._n_pending + 1)
+
+    def _rivals(self, candidate: int) -> list[float]:
+        """Return the first scores of the candidates that decide on this one in a race."""
+        if not self._has_race:
+            return []
+        known = range(self._n_known(candidate))
+        return [self._first_mean(number) for number in known if number not in self._dropped]
+
+    def _first_mean(self, candidate: int) -> float:
+        return mean_score([self._scores[candidate][split] for split in range(_RACE_SPLITS)])
 
     def _learn_up_to(self, n_known: int) -> None:
         """Pass on the scores of the first candidates, in order, until one is not complete."""
         while self._n_learned < n_known:
-            scores = self._scores[self._n_learned]
-            if len(scores) < self._n_splits:
+            number = self._n_learned
+            scores = self._scores[number]
+            if number in self._dropped:
+                self._proposer.learn_dropped(number, self._first_mean(number))
+            elif len(scores) == self._n_splits:
+                mean = mean_score([scores[split] for split in range(self._n_splits)])
+                self._proposer.learn(number, mean)
+            else:
                 return
-            mean = mean_score([scores[split] for split in range(self._n_splits)])
-            self._proposer.learn(self._n_learned, mean)
             self._n_learned += 1

@@ -17,7 +17,7 @@ from skdistsearch._batch import Batch, Fit, LocalCalls, n_samples
 from skdistsearch._typing import Indices, Parameters
 from skdistsearch.adaptive._base import FitId, Request
 from skdistsearch.adaptive._continuation import PASSES, Continuation, find_continuation
-from skdistsearch.adaptive._staged_fit import StagedFit, Stages
+from skdistsearch.adaptive._staged_fit import StagedFit, Stages, without_refit
 from skdistsearch.execution import with_parameters
 from skdistsearch.model_selection import SklearnCall
 
@@ -52,6 +52,9 @@ class FitMaker:
     """
 
     def __init__(self, template: Batch, resource: Resource) -> None:
+        if resource.name == PASSES:  # the refit's own ``fit`` makes all passes
+            estimator, *data = template.arguments
+            template = replace(template, arguments=(without_refit(estimator), *data))
         self._template, self._resource = template, resource
         self._splits = [template.keywords_of(split) for split in range(len(template))]
         self._continuations: dict[int, Continuation | None] = {}

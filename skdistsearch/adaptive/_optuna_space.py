@@ -220,3 +220,12 @@ class OptunaProposer:
             self._study.tell(self._trials[candidate], score)
         else:
             self._study.tell(self._trials[candidate], state=TrialState.FAIL)
+
+    def learn_dropped(self, candidate: int, score: float) -> None:
+        """Tell that a candidate was pruned, with its score on the splits that it had."""
+        from optuna.trial import TrialState
+
+        trial = self._trials[candidate]
+        if math.isfinite(score):
+            trial.report(score, step=1)
+        self._study.tell(trial, state=TrialState.PRUNED)

@@ -55,6 +55,11 @@ class AdaptiveSearchMixin(DistributedSearchMixin):
     _is_single_round = False
     _is_replayed = True  # scikit-learn's loop gets outcomes of fits that have run
 
+    @property
+    def _skips_fits(self) -> bool:
+        """False: if fits are skipped, the strategy does it."""
+        return False
+
     @abstractmethod
     def _make_strategy(self, template: Batch) -> Strategy:
         """Return the strategy for one call of ``fit``."""

@@ -128,6 +128,10 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
     same for any number of workers. Paused models stay on the machine; on AWS Batch and Kubernetes
     all rungs fit new models. scikit-learn's callbacks are called when all fits are done.
 
+    There is no ``cache_mb``: what fits of other searches share are transformers that were fitted on
+    the same rows. Here the rows differ from rung to rung, or the model and the steps before it go
+    on together.
+
     References
     ----------
     .. [1] Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar: Hyperband: A Novel Bandit-Based Approach

@@ -64,6 +64,11 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
     enqueue : list of dict or None, default=None
         Candidates to begin with, such as known good ones. Parameters that a dict lacks are chosen
         by the sampler.
+    race : bool, default=False
+        Drop a candidate after two splits if its mean score on them is below the median of the
+        complete candidates whose scores were known when it was chosen. Its trial counts as pruned.
+        About half of the candidates end so, and the best one may be among them. Has no effect with
+        fewer than three splits.
     {scoring}
     {n_jobs}
     {refit}
@@ -96,9 +101,10 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
 
     Notes
     -----
-    With several metrics, ``refit`` names the one that decides. Each time that as many fits have
-    finished as were waiting, the next ones begin; on AWS Batch and Kubernetes this is a run for
-    every ``n_pending`` candidates. scikit-learn's callbacks are called when all fits are done.
+    ``cv_results_`` has ``n_splits_done``, the number of splits that each candidate was fitted on.
+    With several metrics, ``refit`` names the one that decides. Fits
+    run in waves: those of ``n_pending`` candidates, and then the next ones. scikit-learn's
+    callbacks are called when all fits are done.
 
     Examples
     --------
@@ -129,6 +135,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         "sampler": "no_validation",
         "n_pending": [Integral],
         "enqueue": [list, tuple, None],
+        "race": ["boolean"],
         "cache_mb": BACKEND_CONSTRAINTS["cache_mb"],
     }
 
@@ -141,6 +148,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         sampler: Any = None,
         n_pending: int = 10,
         enqueue: Sequence[Parameters] | None = None,
+        race: bool = False,
         scoring: Scoring = None,
         n_jobs: int | None = None,
         refit: Refit = True,
@@ -170,6 +178,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         self.sampler = sampler
         self.n_pending = n_pending
         self.enqueue = enqueue
+        self.race = race
         self.random_state = random_state
         self.backend = backend
         self.checkpoint = checkpoint
@@ -218,6 +227,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
             n_trials=self.n_trials,
             n_pending=self.n_pending,
             n_splits=len(template),
+            race=self.race,
         )
 
     def _create_study(self) -> Any:

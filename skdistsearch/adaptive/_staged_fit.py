@@ -7,7 +7,7 @@ interrupted, is trained from the start.
 
 Nothing simpler works: scikit-learn's function always calls ``fit``, and a copy of it would break
 with its next release. An estimator without ``__dict__``, or a ``fit`` that is looked up on the
-class, would break it. ``tests/adaptive/test_staged_fit.py`` watches it.
+class, would break it. ``tests/adaptive/test_search_hyperband.py`` watches it.
 """
 
 from __future__ import annotations
@@ -159,13 +159,14 @@ def refit_by_passes(estimator: Any, n_passes: int) -> Any:
     """
     marked = clone(estimator)
     marked.fit = PassesRefit(marked, n_passes)
-    marked.__sklearn_clone__ = lambda: refit_by_passes(_unmarked(marked), n_passes)
+    marked.__sklearn_clone__ = lambda: refit_by_passes(without_refit(marked), n_passes)
     return marked
 
 
-def _unmarked(estimator: Any) -> Any:
+def without_refit(estimator: Any) -> Any:
+    """Return a clone of an estimator that is not, or no longer, what `refit_by_passes` made."""
     names = ("fit", "__sklearn_clone__")
-    hidden = {name: vars(estimator).pop(name) for name in names}
+    hidden = {name: vars(estimator).pop(name) for name in names if name in vars(estimator)}
     try:
         return clone(estimator)
     finally:

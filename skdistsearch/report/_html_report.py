@@ -21,6 +21,7 @@ from skdistsearch.report import _html_page as html
 from skdistsearch.report._candidate_names import format_value, short_parameter_names
 from skdistsearch.report._leaderboard import leaderboard
 from skdistsearch.report._metrics import Metric, find_metric, shown_scores
+from skdistsearch.report._rungs_display import RungsDisplay, has_rungs
 from skdistsearch.report.displays._cv_scores_display import CVScoresDisplay
 from skdistsearch.report.displays._parallel_coordinates_display import ParallelCoordinatesDisplay
 from skdistsearch.report.displays._parameter_scores_display import ParameterScoresDisplay
@@ -324,6 +325,7 @@ def _picture_sections(search: FittedSearch, table: DataFrame, top: int) -> list[
         parts += _scores_section(search, scored, top)
         parts += _time_section(search, scored)
         parts += _parameters_section(search, scored)
+        parts += _rungs_section(search, scored)
     return [*parts, *_training_history_section(search), *_timeline_section(search)]
 
 
@@ -339,6 +341,17 @@ def _time_section(search: FittedSearch, scored: DataFrame) -> list[str]:
     return [
         html.heading("Scores against fit times"),
         html.embed_figure(display.figure_, "mean scores against mean fit times"),
+    ]
+
+
+def _rungs_section(search: FittedSearch, scored: DataFrame) -> list[str]:
+    if not has_rungs(search):
+        return []
+    ax = make_bare_axes(10, 4.5)
+    display = RungsDisplay.from_search(search, metric=scored.attrs["metric"], ax=ax)
+    return [
+        html.heading("Dropped candidates"),
+        html.embed_figure(display.figure_, "score of each candidate until it was dropped"),
     ]
 
 

@@ -27,8 +27,9 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 class RungsDisplay(Display):
     """Score of each candidate by the amount of the resource. Lines end where candidates drop out.
 
-    For `~skdistsearch.DistributedHyperbandSearchCV` and the halving searches. A score is the mean
-    over the splits that the rung used. Use `from_search` to create a display.
+    For `~skdistsearch.DistributedHyperbandSearchCV` and the halving searches: a score is the mean
+    over the splits that the rung used. For searches with ``race=True``, the resource is the number
+    of splits: a score is the mean over the splits so far. Use `from_search` to create a display.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ class RungsDisplay(Display):
         Parameters
         ----------
         search : fitted search
-            A search that gives few candidates more of a resource.
+            A search that gives few candidates more of a resource, or all splits.
         metric : str or None, default=None
             Metric to show, as in `skdistsearch.report.leaderboard`.
         ax : matplotlib.axes.Axes or None, default=None
@@ -111,23 +112,32 @@ class RungsDisplay(Display):
         """
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
-        if "n_resources" not in results:
+        if not has_rungs(search):
             raise ReportError(
-                "The search has no rungs. They are those of DistributedHyperbandSearchCV and of "
-                "halving searches."
+                "The search has no rungs. They are those of DistributedHyperbandSearchCV, of "
+                "halving searches, and of searches with race=True."
             )
         name = check_metric(results, default_metric(search) if metric is None else metric)
         shown = find_metric(search, name)
-        scores = shown.shown(_mean_of_done(split_scores(results, name)))
-        rows = _rows_by_candidate(results, search.resource)
-        amounts = np.asarray(results["n_resources"], dtype=float)
         best_row = getattr(search, "best_index_", -1)
+        if "n_resources" not in results:
+            return cls(
+                lines=[_race_line(shown.shown(scores)) for scores in split_scores(results, name)],
+                brackets=np.zeros(len(results["params"]), dtype=int),
+                best=best_row,
+                resource="splits",
+                score_name=shown.label,
+            ).plot(ax)
+        scores = shown.shown(_mean_of_done(split_scores(results, name)))
+        resource = getattr(search, "resource", "n_samples")
+        rows = _rows_by_candidate(results, resource)
+        amounts = np.asarray(results["n_resources"], dtype=float)
         best = [n for n, candidate in enumerate(rows.values()) if best_row in candidate]
         return cls(
             lines=[(amounts[candidate], scores[candidate]) for candidate in rows.values()],
             brackets=np.array([bracket for bracket, _ in rows]),
             best=best[0] if best else -1,
-            resource=search.resource,
+            resource=resource,
             score_name=shown.label,
         ).plot(ax)
 
@@ -172,6 +182,18 @@ class RungsDisplay(Display):
         self.ax_.minorticks_off()
         self.ax_.set(xlabel=self.resource, ylabel=self.score_name)
         self.ax_.grid(alpha=0.3)
+
+
+def has_rungs(search: FittedSearch) -> bool:
+    """Return True if the search drops candidates, so that `RungsDisplay` can draw it."""
+    return "n_resources" in search.cv_results_ or bool(getattr(search, "race", False))
+
+
+def _race_line(scores: NDArray[np.float64]) -> Line:
+    """Return the numbers of splits, and the mean score so far, until a candidate was dropped."""
+    done = scores[np.isfinite(scores)]
+    counts = np.arange(1, len(done) + 1, dtype=float)
+    return counts, np.cumsum(done) / counts
 
 
 def _mean_of_done(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ class Proposer:
 
     def __init__(self):
         self.known = []
+        self.dropped = []
 
     def propose(self):
         return {"known": len(self.known), "sum": sum(score for _, score in self.known)}
@@ -16,10 +17,15 @@ class Proposer:
     def learn(self, candidate, score):
         self.known.append((candidate, score))
 
+    def learn_dropped(self, candidate, score):
+        self.known.append((candidate, score))
+        self.dropped.append(candidate)
 
-def make_strategy(n_pending=3, n_splits=1):
+
+def make_strategy(n_pending=3, n_splits=1, **options):
     proposer = Proposer()
-    return proposer, ConstantLag(proposer, n_trials=8, n_pending=n_pending, n_splits=n_splits)
+    options = {"n_pending": n_pending, "n_splits": n_splits, **options}
+    return proposer, ConstantLag(proposer, n_trials=8, **options)
 
 
 class TestConstantLag(StrategySuite):
@@ -30,6 +36,39 @@ class TestConstantLag(StrategySuite):
 class TestConstantLagOfAllTrials(StrategySuite):
     def make_strategy(self):
         return make_strategy(n_pending=20, n_splits=self.n_splits)[1]
+
+
+class TestConstantLagWithRace(StrategySuite):
+    def make_strategy(self):
+        return make_strategy(n_splits=self.n_splits, race=True)[1]
+
+
+def run_race(n_splits=5, **options):
+    """Run a race in which candidates 0, 3 and 6 score 0.9, and the others less and less."""
+    proposer, strategy = make_strategy(n_splits=n_splits, race=True, **options)
+    n_done = [0] * 8
+    while requests := list(iter(strategy.ask, None)):
+        for request in requests:
+            n_done[request.candidate] += 1
+            is_good = request.candidate % 3 == 0
+            strategy.tell(request, 0.9 if is_good else 0.5 - request.candidate / 100)
+    return proposer, n_done
+
+
+def test_race_drops_candidates_that_are_worse_than_the_median_of_those_known():
+    proposer, n_done = run_race(n_pending=3)
+    assert n_done == [5, 5, 5, 5, 2, 2, 5, 2]  # the first three have no rivals
+    assert proposer.dropped == [4, 5, 7]
+
+
+def test_race_with_two_splits_drops_none():
+    _, n_done = run_race(n_splits=2)
+    assert n_done == [2] * 8
+
+
+def test_race_without_known_scores_drops_none():
+    _, n_done = run_race(n_pending=8)
+    assert n_done == [5] * 8
 
 
 def test_scores_that_are_early_are_held_back():

@@ -98,6 +98,30 @@ def test_passes_in_parts_equal_passes_at_once(model):
         assert_equal_predictions(parts, train_in_parts(model, PASSES, (9,), X, y), X)
 
 
+@pytest.mark.parametrize("options", [{}, {"solver": "sgd", "learning_rate": "adaptive"}], ids=str)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_passes_equal_calls_of_partial_fit(kind, options):
+    model = kind(hidden_layer_sizes=(4,), batch_size=20, n_iter_no_change=2, **options)
+    X, y = next(data_sets(model))
+    by_calls = clone(model).set_params(random_state=np.random.RandomState(0))
+    for _ in range(9):
+        by_calls.partial_fit(X, y, **({"classes": [0, 1]} if is_classifier(model) else {}))
+    passes = train_in_parts(clone(model).set_params(**SEED), PASSES, (2, 9), X, y)
+    assert passes.loss_curve_ == by_calls.loss_curve_
+    assert passes.n_iter_ == by_calls.n_iter_
+    assert_equal_predictions(passes, by_calls, X)
+
+
+def test_passes_of_a_perceptron_check_the_rows_once(monkeypatch):
+    X, y = make_regression(N_ROWS, 6, noise=10, random_state=0)
+    calls, partial_fit = [], MLPRegressor.partial_fit
+    monkeypatch.setattr(
+        MLPRegressor, "partial_fit", lambda *args: calls.append(args) or partial_fit(*args)
+    )
+    train_in_parts(MLPRegressor(hidden_layer_sizes=(4,), **SEED), PASSES, (5,), X, y)
+    assert len(calls) == 1
+
+
 def test_passes_shuffle_the_rows_in_new_orders():
     X, y = make_regression(N_ROWS, 6, noise=10, random_state=0)
     same_order = SGDRegressor(random_state=0).partial_fit(X, y).partial_fit(X, y)

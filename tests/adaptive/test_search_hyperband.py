@@ -161,6 +161,21 @@ def test_passes_go_on_and_so_does_the_refit():
         np.testing.assert_array_equal(search.cv_results_[name], anew.cv_results_[name])
 
 
+@pytest.mark.parametrize("is_pipeline", [False, True])
+def test_rungs_count_passes(is_pipeline):
+    X, y = make_classification(40, 4, random_state=0)
+    model = SGDClassifier(random_state=0)
+    estimator = make_pipeline(StandardScaler(), model) if is_pipeline else model
+    name = "sgdclassifier__alpha" if is_pipeline else "alpha"
+    options = {"resource": "partial_fit", "max_resources": 3, "n_brackets": 1, "cv": 2}
+    search = DistributedHyperbandSearchCV(
+        estimator, {name: [1e-4, 1e-2, 1.0]}, keep="estimators", random_state=0, **options
+    ).fit(X, y)
+    models = [folds[0] for folds in search.fold_estimators_]
+    counts = [(kept[-1] if is_pipeline else kept).t_ for kept in models]
+    assert counts == [1 + 20 * amount for amount in search.cv_results_["n_resources"]]
+
+
 def test_model_that_would_differ_is_fitted_from_the_start():
     X, y = make_classification(40, 4, random_state=0)
     options = {"resource": "n_estimators", "max_resources": 3, "cv": 2, "random_state": 0}

@@ -110,6 +110,28 @@ def test_interrupted_search_goes_on_where_it_was(n_fits, tmp_path, monkeypatch):
     assert os.environ["TEST_N_FITS"] == "0"
 
 
+RACE = {"race": True, "cv": 4}
+
+
+def test_race_keeps_the_scores_of_complete_candidates():
+    search = make_search(**RACE).fit(*DATA)
+    results = search.cv_results_
+    is_complete = results["n_splits_done"] == 4
+    assert set(results["n_splits_done"]) == {2, 4}
+    assert np.isnan(results["mean_test_score"][~is_complete]).all()
+    assert is_complete[search.best_index_]
+    assert search.study_.best_trial.number == search.best_index_
+    states = [trial.state.name for trial in search.study_.trials]
+    assert states == np.where(is_complete, "COMPLETE", "PRUNED").tolist()
+    grid = [{k: [v] for k, v in params.items()} for params in results["params"]]
+    expected = GridSearchCV(Ridge(), grid, cv=4).fit(*DATA).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(results["mean_test_score"][is_complete], expected[is_complete])
+
+
+def test_race_does_not_depend_on_the_number_of_workers():
+    assert_equal_results(make_search(n_jobs=2, **RACE).fit(*DATA), make_search(**RACE).fit(*DATA))
+
+
 def test_search_begins_with_known_candidates():
     known = [{"alpha": 1.0, "fit_intercept": False}, {"alpha": 2.0}]
     params = make_search(enqueue=known).fit(*DATA).cv_results_["params"]

@@ -111,7 +111,7 @@ def test_race_with_few_candidates_equals_grid_search():
     assert search.stopped_ == ""
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_result_does_not_depend_on_the_number_of_processes(n_jobs):
     table = np.random.default_rng(1).normal(size=(12, 5))
     counts = run_race(table, n_jobs=n_jobs).cv_results_["n_splits_done"]

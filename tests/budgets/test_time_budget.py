@@ -12,7 +12,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
-from skdistsearch import DistributedHalvingGridSearchCV, DistributedSearchCV
+from skdistsearch import DistributedHalvingGridSearchCV, DistributedSearchCV, MetaflowBackend
+from skdistsearch.backends import close_pools
 from skdistsearch.exceptions import PlanError, SkDistSearchError, TimeBudgetError
 
 X, Y = load_diabetes(return_X_y=True)
@@ -95,6 +96,20 @@ def test_running_fit_of_a_worker_process_is_ended():
     search.param_grid = [{"alpha": [1.0], "seconds": [0.0]}, {"alpha": [2.0], "seconds": [600.0]}]
     search.fit(X, Y)  # a limit of the test run would end it otherwise
     assert list(search.cv_results_["n_splits_done"]) == [2, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep_alive_s", [0, 60])
+def test_running_fit_of_a_metaflow_task_is_ended(keep_alive_s):
+    backend = MetaflowBackend(max_workers=2, keep_alive_s=keep_alive_s)
+    search = make_search(0.0, time_budget_s=30.0, backend=backend, cv=2, refit=False)
+    search.param_grid = [{"alpha": [1.0], "seconds": [0.0]}, {"alpha": [2.0], "seconds": [600.0]}]
+    try:
+        search.fit(X, Y)  # a limit of the test run would end it otherwise
+    finally:
+        close_pools()
+    assert list(search.cv_results_["n_splits_done"]) == [2, 0]
+    assert search.stopped_ == "time_budget_s"
 
 
 @pytest.mark.usefixtures("clock")

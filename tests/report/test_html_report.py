@@ -174,6 +174,13 @@ def test_pictures_are_images_that_are_not_empty(small, report):
         assert len(np.unique(image.reshape(-1, 4), axis=0)) > 20
 
 
+def test_dropped_candidates_of_a_race_are_drawn(report):
+    search = make_search([{"alpha": 1}, {"alpha": 2}], [[2, 1], [1, np.nan]], n_splits_done=[2, 1])
+    assert "Dropped candidates" not in report(search).texts["h2"]
+    search.race = True
+    assert "Dropped candidates" in report(search).texts["h2"]
+
+
 def test_training_history_of_the_best_model_is_drawn(report):
     trees = EarlyStopping(HistGradientBoostingRegressor(max_iter=20), random_state=0)
     page = report(GridSearchCV(trees, {"patience": [2, 3]}, cv=2).fit(*DATA))
@@ -202,6 +209,7 @@ def test_rounds_of_a_halving_search_are_listed(report):
     rounds = {"iter": [0, 1], "n_resources": [10, 20]}
     page = report(make_search([{"alpha": 1}, {"alpha": 2}], [2, 1], **rounds))
     assert [row[3] for row in page.tables[0]] == ["round", "2", "1"]
+    assert "Dropped candidates" in page.texts["h2"]
 
 
 def test_texts_of_users_are_escaped(small, report):

@@ -37,6 +37,23 @@ def test_brackets_are_in_the_legend_and_the_best_is_black():
     assert [line.get_color() == "black" for line in display.lines_] == [False, False, True]
 
 
+def test_candidate_of_a_race_is_a_line_through_its_splits():
+    nan = np.nan
+    scores = [[0.1, nan, nan], [0.2, 0.6, 0.4], [0.4, 0.2, nan]]
+    search = make_search([{"alpha": n} for n in range(3)], scores, n_splits_done=[1, 3, 2])
+    search.race, search.best_index_ = True, 1
+    display = RungsDisplay.from_search(search, ax=make_axes())
+    lines = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in display.lines_]
+    approx = pytest.approx
+    assert lines == [
+        ([1], [0.1]),
+        ([1, 2, 3], approx([0.2, 0.4, 0.4])),
+        ([1, 2], approx([0.4, 0.3])),
+    ]
+    assert display.ax_.get_xlabel() == "splits"
+    assert [line.get_color() == "black" for line in display.lines_] == [False, True, False]
+
+
 def test_search_without_rungs_raises():
     with pytest.raises(ReportError, match="has no rungs"):
         RungsDisplay.from_search(make_search([{"alpha": 1}], [0.5]), ax=make_axes())
