@@ -198,7 +198,7 @@ def test_summary_has_the_wall_times_relative_to_grid_search():
     lightgbm = {"ratios": {"one thread: wall / GridSearchCV": 0.7, "wall / by hand": 1.0}}
     assert tables.summary_table({"halving": halving, "lightgbm": lightgbm}).splitlines()[2:] == [
         "| successive halving over a pipeline | 0.5 |",
-        "| LightGBM behind shared preprocessing, one thread per model | 0.7 |",
+        "| LightGBM behind shared preprocessing | 0.7 |",
     ]
 
 

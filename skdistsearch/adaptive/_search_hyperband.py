@@ -99,7 +99,8 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
     random_state : int, RandomState instance or None, default=None
         Seed of the candidates, of the order of rows, and of the order in which rungs use the
         splits. None: the splits are used as they come.
-    {adaptive_backend_parameters}
+    {backend_parameters}
+    {extract}
     {keep}
 
     Attributes

@@ -80,6 +80,8 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         Seed of the sampler, unless ``sampler`` is given. With a checkpoint, an int: other
         candidates could use nothing of it.
     {backend_parameters}
+    {cache_mb}
+    {extract}
     {keep}
 
     Attributes

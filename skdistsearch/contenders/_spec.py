@@ -117,7 +117,7 @@ def contenders_from_spec(
     for number, entry in enumerate(entries):
         parser = _SpecParser(aliases or {}, random_state)
         grids.append(parser.parse(entry))
-        errors += [f"contenders_spec[{number}]{error}" for error in parser.errors]
+        errors += [f"spec[{number}]{error}" for error in parser.errors]
     if errors:
         raise SpecError("\n".join(errors))
     steps = [] if preprocessing is None else [("preprocessing", preprocessing)]

@@ -74,12 +74,23 @@ class ActiveRun:
         """Stop the capture of nested calls; return what scikit-learn calls to run a round."""
         self.capture.stop()
         if self.plan is not None:
-            evaluate_candidates = self.plan.use_planned_candidates(evaluate_candidates)
+            evaluate_candidates = _with_candidates(evaluate_candidates, self.plan.candidates)
         if self.skipped is not None and is_single_round:
             evaluate_candidates = self.skipped.add_columns(evaluate_candidates)
         if self.collector is not None:
             evaluate_candidates = _with_columns(evaluate_candidates, self.collector)
         return evaluate_candidates
+
+
+def _with_candidates(
+    evaluate_candidates: Callable[..., Any], candidates: list[dict[str, Any]]
+) -> Callable[..., Any]:
+    """Wrap scikit-learn's ``evaluate_candidates`` so that it gets these candidates."""
+
+    def evaluate_these_candidates(_: Any, *args: Any, **kwargs: Any) -> Any:
+        return evaluate_candidates(candidates, *args, **kwargs)
+
+    return evaluate_these_candidates
 
 
 def _with_columns(

@@ -98,29 +98,14 @@ _PARTS = {
             the new fits. After a change of data, estimator, scorer, splits, or of a version that
             matters, the search runs all fits again, and the log says why. See
             `skdistsearch.checkpoints.inspect`.
+        """,
+    "cache_mb": """
         cache_mb : float or None, default=None
             Memory in MB that each process may use for shared work, in addition to the data of one
             split. None: a quarter of the memory, divided by the number of processes. 0 shares
             nothing. See Notes of `~skdistsearch.DistributedSearchCV`.
-        extract : dict of str to str or callable, default=None
-            Numbers to extract from each fitted model: by name, an attribute path or a function of
-            the model. A path goes through steps, attributes and nested estimators, joined by
-            ``"__"``: ``{"n_iter": "model__best_iteration_"}``, or ``"regressor___n_iter_"`` for
-            ``regressor_.n_iter_``. The value is NaN if the fit failed, if the model does not have
-            the attribute, and for None.
         """,
-    "adaptive_backend_parameters": """
-        backend : {"local", "metaflow", "batch", "kubernetes"} or Backend, default="local"
-            Where the fits run: worker processes on this machine, tasks of a Metaflow run on this
-            machine, on AWS Batch or on Kubernetes, or a configured backend such as
-            ``MetaflowBackend(compute="batch", memory_mb=16_000)``.
-        checkpoint : str, path or None, default=None
-            Where to save finished fits, and to look for them: a name, a folder or
-            ``s3://bucket/prefix``. A search that was interrupted, and is run again, runs only the
-            fits that are missing, and gives bit-equal ``cv_results_``; an extended grid runs only
-            the new fits. After a change of data, estimator, scorer, splits, or of a version that
-            matters, the search runs all fits again, and the log says why. See
-            `skdistsearch.checkpoints.inspect`.
+    "extract": """
         extract : dict of str to str or callable, default=None
             Numbers to extract from each fitted model: by name, an attribute path or a function of
             the model. A path goes through steps, attributes and nested estimators, joined by

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -106,17 +106,6 @@ class Plan:
             if fit.candidate == 0
         ]
         return [(words["train"], words["test"]) for words in keywords]
-
-    def use_planned_candidates(self, evaluate_candidates: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap scikit-learn's ``evaluate_candidates`` so that it gets the planned candidates.
-
-        For `DistributedSearchCV.assemble`.
-        """
-
-        def evaluate_planned_candidates(candidate_params: Any, *args: Any, **kwargs: Any) -> Any:
-            return evaluate_candidates(self.candidates, *args, **kwargs)
-
-        return evaluate_planned_candidates
 
     def __reduce__(self) -> Any:
         # cloudpickle: for lambdas, and for what is defined in __main__

@@ -54,6 +54,8 @@ class DistributedSearchCV(DistributedSearchMixin, BaseSearchCV):  # type: ignore
         `~sklearn.model_selection.ParameterSampler` with this seed, or with the state that the
         instance has before the search, independently of the other dicts.
     {backend_parameters}
+    {cache_mb}
+    {extract}
     {keep}
     {race}
     {time_budget_s}
@@ -245,6 +247,8 @@ class DistributedRandomizedSearchCV(DistributedSearchMixin, RandomizedSearchCV):
     {error_score}
     {return_train_score}
     {backend_parameters}
+    {cache_mb}
+    {extract}
     {keep}
     {race}
     {time_budget_s}

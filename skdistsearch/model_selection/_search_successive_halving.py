@@ -83,6 +83,8 @@ class DistributedHalvingGridSearchCV(_HalvingMixin, HalvingGridSearchCV):  # typ
     {n_jobs}
     {verbose}
     {backend_parameters}
+    {cache_mb}
+    {extract}
     {halving_keep}
     {halving_time_budget_s}
 
@@ -208,6 +210,8 @@ class DistributedHalvingRandomSearchCV(_HalvingMixin, HalvingRandomSearchCV):  #
     {n_jobs}
     {verbose}
     {backend_parameters}
+    {cache_mb}
+    {extract}
     {halving_keep}
     {halving_time_budget_s}
 

@@ -160,12 +160,12 @@ BROKEN = {
         r"A spec must be a list of dicts, one for each contender. Got 'nonsense'",
     ),
     "empty": ([], r"A spec must be a list of dicts, one for each contender. Got \[\]"),
-    "no dict": ([3], r"contenders_spec\[0\] is not a dict: 3"),
+    "no dict": ([3], r"spec\[0\] is not a dict: 3"),
     "no model": (
         [{"__model__init_kwargs__alpha": [1]}],
-        r"contenders_spec\[0\] has no '__model': give a class, or the path to import it from",
+        r"spec\[0\] has no '__model': give a class, or the path to import it from",
     ),
-    "empty list of models": ([{"__model": []}], r"contenders_spec\[0\]\['__model'\]: the list is"),
+    "empty list of models": ([{"__model": []}], r"spec\[0\]\['__model'\]: the list is"),
     "no such module": (
         [{"__model": ["no_such_module.Ridge"]}],
         r"\['__model'\]: 'no_such_module.Ridge' cannot be imported: No module named",
@@ -236,7 +236,7 @@ BROKEN = {
                 "__model__fit_kwargs__early_stopping_rounds": [10],
             }
         ],
-        r"contenders_spec\[0\]: '__model__fit_kwargs__early_stopping_rounds' and "
+        r"spec\[0\]: '__model__fit_kwargs__early_stopping_rounds' and "
         r"'__model__fit_kwargs__patience' mean the same: give one of them",
     ),
     "only Keras": (
@@ -266,7 +266,7 @@ def test_all_errors_are_raised_at_once():
     lines = str(info.value).splitlines()
     assert len(lines) == len(spec) == len(BROKEN) - 2
     assert [line.partition("]")[0] for line in lines] == [
-        f"contenders_spec[{number}" for number in range(len(spec))
+        f"spec[{number}" for number in range(len(spec))
     ]
 
 
