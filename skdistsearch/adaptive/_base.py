@@ -132,6 +132,10 @@ class Strategy(ABC):
             Its test score; larger is better. NaN for a fit that failed.
         """
 
+    def stop(self) -> None:
+        """End early, because the time is up: there will be no further `ask` or `tell`."""
+        return
+
     @abstractmethod
     def rows(self) -> Sequence[Row]:
         """Return the entries of ``cv_results_``, in their order, after the last fit.

@@ -94,6 +94,11 @@ class ConstantLag(Strategy):
         if len(self._candidates) == self._n_trials:
             self._learn_up_to(self._n_trials)
 
+    def stop(self) -> None:
+        """Pass on the scores of all candidates that are complete."""
+        for number in range(self._n_learned, len(self._candidates)):
+            self._learn(number)
+
     def rows(self) -> list[Row]:
         """Return a row for each candidate."""
         return [Row(number, parameters) for number, parameters in enumerate(self._candidates)]
@@ -130,13 +135,18 @@ class ConstantLag(Strategy):
     def _learn_up_to(self, n_known: int) -> None:
         """Pass on the scores of the first candidates, in order, until one is not complete."""
         while self._n_learned < n_known:
-            number = self._n_learned
-            scores = self._scores[number]
-            if number in self._dropped:
-                self._proposer.learn_dropped(number, self._first_mean(number))
-            elif len(scores) == self._n_splits:
-                mean = mean_score([scores[split] for split in range(self._n_splits)])
-                self._proposer.learn(number, mean)
-            else:
+            if not self._learn(self._n_learned):
                 return
             self._n_learned += 1
+
+    def _learn(self, number: int) -> bool:
+        """Pass on the score of a candidate; return False if it is not complete."""
+        scores = self._scores[number]
+        if number in self._dropped:
+            self._proposer.learn_dropped(number, self._first_mean(number))
+            return True
+        if len(scores) < self._n_splits:
+            return False
+        mean = mean_score([scores[split] for split in range(self._n_splits)])
+        self._proposer.learn(number, mean)
+        return True

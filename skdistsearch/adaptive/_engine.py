@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from skdistsearch._batch import Batch, Run, closing_outcomes
 from skdistsearch._outcome import ArtifactRef, Outcome
 from skdistsearch._typing import FitResult
 from skdistsearch.adaptive._base import FitId, Request, Strategy
+from skdistsearch.budgets import with_deadline
 from skdistsearch.exceptions import FitLostError
 from skdistsearch.storage import read_verified
 
@@ -23,11 +25,14 @@ def run_strategy(
     run: Run,
     score_of: Score,
     error_score: float | str,
-) -> dict[FitId, Outcome]:
-    """Run all fits that a strategy asks for, and return their outcomes.
+    *,
+    deadline: float = math.inf,
+    n_fits_max: int | None = None,
+) -> tuple[dict[FitId, Outcome], bool]:
+    """Run all fits that a strategy asks for. Returns outcomes, and True if it was stopped.
 
     Fits run in waves: all that can be asked for at once. A wave is a batch, and so runs on any
-    backend.
+    backend. The strategy is stopped if the time is up before all of its fits are done.
 
     Parameters
     ----------
@@ -41,17 +46,33 @@ def run_strategy(
         Returns the score of a result.
     error_score : float or "raise"
         Score of a fit that is lost.
+    deadline : float, default=inf
+        Time on the monotonic clock after which no fit begins.
+    n_fits_max : int or None, default=None
+        Number of fits of a wave. The smaller, the more of the fits that were asked for are done
+        at the deadline.
     """
     outcomes: dict[FitId, Outcome] = {}
-    while requests := sorted(iter(strategy.ask, None), key=_expected_work, reverse=True):
-        with closing_outcomes(run(make_batch(requests))) as finished:
+    n_asked = 0
+    while requests := sorted(
+        islice(iter(strategy.ask, None), n_fits_max), key=_expected_work, reverse=True
+    ):
+        n_asked += len(requests)
+        batch = with_deadline(make_batch(requests), deadline)
+        if batch.is_overdue:
+            break
+        with closing_outcomes(run(batch)) as finished:
             for outcome in finished:
                 request = requests[outcome.fit]
                 _raise_error(outcome, error_score)
                 outcomes[request.fit_id] = _with_own_artifacts(outcome)
                 score = math.nan if outcome.result is None else score_of(outcome.result)
                 strategy.tell(request, score)
-    return outcomes
+        if len(outcomes) < n_asked:
+            break
+    if is_stopped := len(outcomes) < n_asked:
+        strategy.stop()
+    return outcomes, is_stopped
 
 
 def _expected_work(request: Request) -> int:

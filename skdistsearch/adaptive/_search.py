@@ -29,8 +29,9 @@ from skdistsearch._typing import Estimator, FitResult, ParamGrid
 from skdistsearch.adaptive._base import FitId, Row, Strategy
 from skdistsearch.adaptive._engine import run_strategy
 from skdistsearch.adaptive._fit_requests import FitMaker, Resource, parameters_with_resource
-from skdistsearch.backends import get_backend
-from skdistsearch.budgets import SkippedFits
+from skdistsearch.backends import Backend, get_backend
+from skdistsearch.budgets import ADVICE, SkippedFits, deadline_after, fits_at_once
+from skdistsearch.exceptions import TimeBudgetError
 from skdistsearch.model_selection import (
     BACKEND_CONSTRAINTS,
     N_ITER,
@@ -44,7 +45,7 @@ from skdistsearch.storage import temporary_folder
 ADAPTIVE_CONSTRAINTS: dict[str, Any] = {
     name: rule
     for name, rule in {**BaseSearchCV._parameter_constraints, **BACKEND_CONSTRAINTS}.items()
-    if name not in ("pre_dispatch", "cache_mb", "time_budget_s")
+    if name not in ("pre_dispatch", "cache_mb")
 } | {"random_state": ["random_state"]}
 """Constraints of the parameters that all adaptive searches have."""
 
@@ -57,8 +58,13 @@ class AdaptiveSearchMixin(DistributedSearchMixin):
 
     @property
     def _skips_fits(self) -> bool:
-        """False: if fits are skipped, the strategy does it."""
-        return False
+        """True if the search may end before the strategy does."""
+        return self.time_budget_s is not None
+
+    def _make_budget(self, skipped: SkippedFits | None, backend: Backend) -> None:
+        """Return None: the engine keeps to ``time_budget_s``."""
+        if self.time_budget_s is not None:
+            deadline_after(self.time_budget_s)  # checks it
 
     @abstractmethod
     def _make_strategy(self, template: Batch) -> Strategy:
@@ -78,21 +84,48 @@ class AdaptiveSearchMixin(DistributedSearchMixin):
             )
 
     def _run_rounds(self, evaluate_candidates: Callable[..., Any], **context: Any) -> None:
+        limits = self._time_limits()
         with _without_messages(self):
             template = self._make_template(evaluate_candidates)
             strategy = self._make_strategy(template)
             is_remote = get_backend(self.backend).is_remote
             with temporary_folder() as folder:
                 maker = FitMaker(template, self._make_resource("" if is_remote else str(folder)))
-                outcomes = run_strategy(
+                outcomes, is_stopped = run_strategy(
                     strategy,
                     maker.make_batch,
                     self._active_run.capture.run,
                     self._score_of,
                     self.error_score,
+                    **limits,
                 )
-                replay = _Replay(template, strategy.rows(), outcomes, maker.resumed)
+                replay = _Replay(
+                    template,
+                    strategy.rows(),
+                    outcomes,
+                    maker.resumed,
+                    self._active_run.skipped or SkippedFits(),
+                )
+                if is_stopped:
+                    self._check_any_is_complete(replay)
+                    replay.skipped.reason = "time_budget_s"
                 self._evaluate_rows(evaluate_candidates, replay, context)
+
+    def _time_limits(self) -> dict[str, Any]:
+        """Return the arguments of `run_strategy` that limit its time."""
+        if self.time_budget_s is None:
+            return {}
+        n_workers = self._count_workers(get_backend(self.backend))
+        deadline = deadline_after(self.time_budget_s)
+        return {"deadline": deadline, "n_fits_max": fits_at_once(n_workers)}
+
+    def _check_any_is_complete(self, replay: _Replay) -> None:
+        if replay.has_complete_row():
+            return
+        raise TimeBudgetError(
+            f"time_budget_s={self.time_budget_s:g} was too short: {replay.n_done} fits ended, and "
+            f"no candidate has been fitted on all of its {self.n_splits_} splits. {ADVICE}"
+        )
 
     def _make_template(self, evaluate_candidates: Callable[..., Any]) -> Batch:
         """Return one candidate without parameters on all splits, as scikit-learn prepares it."""
@@ -140,8 +173,10 @@ class AdaptiveSearchMixin(DistributedSearchMixin):
 
     @staticmethod
     def _select_best_index(refit: object, refit_metric: str, results: Mapping[str, Any]) -> int:
-        """Let scikit-learn choose among the rows with most of the resource."""
+        """Let scikit-learn choose among the complete rows with most of the resource."""
         amounts = np.asarray(results.get("n_resources", np.zeros(len(results["params"]))))
+        n_done = np.asarray(results["n_splits_done"])
+        amounts = np.where(n_done == n_done.max(), amounts, -1)
         final = np.flatnonzero(amounts == amounts.max())
         subset = {
             name: [column[row] for row in final] if isinstance(column, list) else column[final]
@@ -177,10 +212,11 @@ class _Replay:
         rows: Sequence[Row],
         outcomes: Mapping[FitId, Outcome],
         resumed: set[FitId],
+        skipped: SkippedFits,
     ) -> None:
         self._template, self._rows, self._outcomes = template, rows, outcomes
         self._resumed = resumed
-        self.skipped = SkippedFits()
+        self.skipped = skipped
         """Collects which fits ran."""
 
     def candidates(self, resource: str) -> list[dict[str, object]]:
@@ -196,6 +232,15 @@ class _Replay:
         if any(row.amount for row in self._rows):
             columns["is_resumed"] = [bool(self._done(row) & self._resumed) for row in self._rows]
         return columns
+
+    @property
+    def n_done(self) -> int:
+        """Number of fits that ran."""
+        return len(self._outcomes)
+
+    def has_complete_row(self) -> bool:
+        """Return True if a row has outcomes of all splits."""
+        return any(len(self._done(row)) == len(self._template) for row in self._rows)
 
     def with_own_splits(self, batch: Batch) -> Batch:
         """Return scikit-learn's batch with the splits of the fits: a splitter may be random."""

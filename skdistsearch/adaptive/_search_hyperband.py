@@ -102,6 +102,7 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
     {backend_parameters}
     {extract}
     {keep}
+    {adaptive_time_budget_s}
 
     Attributes
     ----------
@@ -110,6 +111,7 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
         ``n_resources`` and ``n_splits``. Known before the fit, unless it depends on the data.
     {fitted_attributes}
     {own_attributes}
+    {adaptive_stopped}
 
     See Also
     --------
@@ -199,6 +201,7 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
         checkpoint: str | os.PathLike[str] | None = None,
         extract: Mapping[str, str | Callable[[Any], float]] | None = None,
         keep: str | tuple[str, ...] = (),
+        time_budget_s: float | None = None,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -224,6 +227,7 @@ class DistributedHyperbandSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: 
         self.checkpoint = checkpoint
         self.extract = extract
         self.keep = keep
+        self.time_budget_s = time_budget_s
 
     @property
     def plan_(self) -> list[dict[str, int]]:

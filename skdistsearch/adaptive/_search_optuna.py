@@ -83,6 +83,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
     {cache_mb}
     {extract}
     {keep}
+    {adaptive_time_budget_s}
 
     Attributes
     ----------
@@ -93,6 +94,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         the dict.
     {fitted_attributes}
     {own_attributes}
+    {adaptive_stopped}
 
     See Also
     --------
@@ -162,6 +164,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         cache_mb: float | None = None,
         extract: Mapping[str, str | Callable[[Any], float]] | None = None,
         keep: str | tuple[str, ...] = (),
+        time_budget_s: float | None = None,
     ) -> None:
         super().__init__(
             estimator=estimator,
@@ -185,6 +188,7 @@ class DistributedOptunaSearchCV(AdaptiveSearchMixin, BaseSearchCV):  # type: ign
         self.cache_mb = cache_mb
         self.extract = extract
         self.keep = keep
+        self.time_budget_s = time_budget_s
 
     def _check_candidates(self) -> None:
         super()._check_candidates()

@@ -12,6 +12,23 @@ modules outside the packages. Start reading at `_race`.
 
 from skdistsearch.budgets._race import check_race_metric, race
 from skdistsearch.budgets._skipped_fits import SkippedFits
-from skdistsearch.budgets._time_budget import limit_rounds, limit_time
+from skdistsearch.budgets._time_budget import (
+    ADVICE,
+    deadline_after,
+    fits_at_once,
+    limit_rounds,
+    limit_time,
+    with_deadline,
+)
 
-__all__ = ["SkippedFits", "check_race_metric", "limit_rounds", "limit_time", "race"]
+__all__ = [
+    "ADVICE",
+    "SkippedFits",
+    "check_race_metric",
+    "deadline_after",
+    "fits_at_once",
+    "limit_rounds",
+    "limit_time",
+    "race",
+    "with_deadline",
+]

@@ -23,10 +23,11 @@ from skdistsearch.exceptions import TimeBudgetError
 
 _FITS_PER_WORKER = 2  # in a block: enough to keep all of them busy, few enough to be complete
 _ORDER_SEED = 0
-_ADVICE = (
+ADVICE = (
     "Increase it, or use fewer splits. With a checkpoint, the same search goes on where this one "
     "ended."
 )
+"""Advice for a search without a result."""
 
 
 def limit_rounds(run: Run, seconds: float, skipped: SkippedFits) -> Run:
@@ -34,11 +35,11 @@ def limit_rounds(run: Run, seconds: float, skipped: SkippedFits) -> Run:
 
     Takes the same parameters as `limit_time`. Raises `TimeBudgetError` at the end of the time.
     """
-    deadline = _deadline_after(seconds)
+    deadline = deadline_after(seconds)
 
     def run_round(batch: Batch) -> Generator[Outcome]:
         n_done = 0
-        with closing_outcomes(run(_with_deadline(batch, deadline))) as outcomes:
+        with closing_outcomes(run(with_deadline(batch, deadline))) as outcomes:
             for outcome in outcomes:
                 n_done += 1
                 yield outcome
@@ -46,7 +47,7 @@ def limit_rounds(run: Run, seconds: float, skipped: SkippedFits) -> Run:
             skipped.reason = "time_budget_s"
             raise TimeBudgetError(
                 f"time_budget_s={seconds:g} was too short: {n_done} of {len(batch)} fits of the "
-                f"first round ended. {_ADVICE}"
+                f"first round ended. {ADVICE}"
             )
 
     return run_round
@@ -70,11 +71,11 @@ def limit_time(
     random_state : int or other, default=None
         Seed of the order of the candidates. What is not an int stands for 0.
     """
-    deadline = _deadline_after(seconds)
+    deadline = deadline_after(seconds)
     seed = random_state if isinstance(random_state, int) else _ORDER_SEED
 
     def run_until_deadline(batch: Batch) -> Generator[Outcome]:
-        batch = _with_deadline(batch, deadline)
+        batch = with_deadline(batch, deadline)
         n_done: dict[int, int] = defaultdict(int)
         left = dict.fromkeys(range(len(batch)))
         for block in _blocks(batch, n_workers, seed):
@@ -96,13 +97,15 @@ def limit_time(
     return run_until_deadline
 
 
-def _deadline_after(seconds: float) -> float:
+def deadline_after(seconds: float) -> float:
+    """Return the time on the monotonic clock, some seconds from now. Checks ``time_budget_s``."""
     if not seconds > 0:
         raise ValueError(f"time_budget_s={seconds!r} must be None or more than 0 seconds.")
     return time.monotonic() + seconds
 
 
-def _with_deadline(batch: Batch, deadline: float) -> Batch:
+def with_deadline(batch: Batch, deadline: float) -> Batch:
+    """Return a batch of which no fit begins after the deadline."""
     return replace(batch, local=replace(batch.local, deadline=deadline))
 
 
@@ -113,11 +116,16 @@ def _blocks(batch: Batch, n_workers: int, seed: int) -> list[list[int]]:
         fits_of[fit.candidate].append(number)
     order = np.random.default_rng(seed).permutation(list(fits_of))
     n_splits = max(map(len, fits_of.values()))
-    size = math.ceil(_FITS_PER_WORKER * n_workers / n_splits)
+    size = math.ceil(fits_at_once(n_workers) / n_splits)
     return [
         [fit for candidate in order[first : first + size] for fit in fits_of[int(candidate)]]
         for first in range(0, len(order), size)
     ]
+
+
+def fits_at_once(n_workers: int) -> int:
+    """Return the number of fits to begin before the others."""
+    return _FITS_PER_WORKER * n_workers
 
 
 def _check_any_is_complete(batch: Batch, n_done: dict[int, int], seconds: float) -> None:
@@ -129,5 +137,5 @@ def _check_any_is_complete(batch: Batch, n_done: dict[int, int], seconds: float)
     raise TimeBudgetError(
         f"time_budget_s={seconds:g} was too short: {sum(n_done.values())} of {len(batch)} fits "
         f"ended, and no candidate has been fitted on all of its {max(n_splits.values())} splits. "
-        f"{_ADVICE}"
+        f"{ADVICE}"
     )

@@ -278,8 +278,13 @@ class DistributedSearchMixin(_SearchBase):  # type: ignore[misc]
         seconds, seed = float(self.time_budget_s or 0), getattr(self, "random_state", None)
         if not self._is_single_round:
             return lambda run: limit_rounds(run, seconds, skipped)
-        n_workers: int = getattr(backend, "n_workers", effective_n_jobs)(self.n_jobs)
+        n_workers = self._count_workers(backend)
         return lambda run: limit_time(run, seconds, skipped, n_workers, seed)
+
+    def _count_workers(self, backend: Backend) -> int:
+        """Return the number of fits that run at the same time."""
+        count: Callable[[int | None], int] = getattr(backend, "n_workers", effective_n_jobs)
+        return count(self.n_jobs)
 
     def _check_candidates(self) -> None:
         """Raise an error if the candidates are invalid. Called before any fit."""

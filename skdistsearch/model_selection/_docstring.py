@@ -145,6 +145,18 @@ _PARTS = {
             that runs is finished. A round that is not complete is left out. The refit comes in
             addition.
         """,
+    "adaptive_time_budget_s": """
+        time_budget_s : float or None, default=None
+            Seconds after which no fit begins, and running ones are ended. With one process, the fit
+            that runs is finished. The best of the candidates that were fitted on all splits wins.
+            Until then, fits run in small waves, for whose end all workers wait. The refit comes in
+            addition.
+        """,
+    "adaptive_stopped": """
+        stopped_ : str
+            ``"time_budget_s"`` if the search ended early for that reason, else empty. Only with
+            ``time_budget_s``.
+        """,
     "halving_stopped": """
         stopped_ : str
             ``"time_budget_s"`` if rounds were left out for that reason, else empty. Only with
