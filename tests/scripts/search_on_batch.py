@@ -23,13 +23,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
-<<<<<<< HEAD
 import skdistsearch
-from skdistsearch import DistributedSearchCV, MetaflowBackend
-from skdistsearch.exceptions import BackendConfigError
-=======
 from skdistsearch import DistributedHyperbandSearchCV, DistributedSearchCV, MetaflowBackend
->>>>>>> adaptive2
+from skdistsearch.exceptions import BackendConfigError
 from skdistsearch.testing import FaultyRegressor
 
 FITS = Path(os.environ["FITS"])
@@ -141,7 +137,6 @@ def search_that_keeps_models():
         assert [url.startswith("s3://") for url in urls] == [in_s3] * 4
 
 
-<<<<<<< HEAD
 def call_that_searches_on_batch():
     """The image has the whole configuration: without it, the message would be another one."""
     inner = DistributedSearchCV(Mine(), {"factor": [1.0]}, cv=2, backend=on_batch())
@@ -150,7 +145,8 @@ def call_that_searches_on_batch():
         pytest.raises(BackendConfigError, match="cannot be used within a fit"),
     ):
         joblib.Parallel(n_jobs=2)([joblib.delayed(inner.fit)(X, y)])
-=======
+
+
 def search_by_hyperband():
     """Two brackets: three rungs, then two. Prints how many runs there were."""
     space = {"max_depth": [1, 2, 3], "min_samples_leaf": [1, 5, 9]}
@@ -161,7 +157,6 @@ def search_by_hyperband():
     search = make(backend=on_batch(max_workers=2)).fit(X, y)
     assert_same_results(search, make().fit(X, y))
     print("runs:", len(search.runs_))  # noqa: T201
->>>>>>> adaptive2
 
 
 if __name__ == "__main__":

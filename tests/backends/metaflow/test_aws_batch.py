@@ -118,12 +118,11 @@ def test_predictions_and_models_come_back(run, aws):
     assert all(name.endswith(".pkl") for name in objects)
 
 
-<<<<<<< HEAD
 def test_search_on_batch_within_a_call_on_batch_is_refused(run, aws):
     run("call_that_searches_on_batch")
     assert len(aws.jobs()) == 1  # of the call; the search within it sends none
-=======
+
+
 def test_rungs_of_hyperband_pay_one_start(run, aws):
     assert "runs: 1\n" in run("search_by_hyperband")
     assert len(aws.jobs()) == 2  # one container for each worker, for all rungs
->>>>>>> adaptive2
