@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
-N_KILLS = 10
+N_KILLS = [2, pytest.param(10, marks=pytest.mark.campaign)]
 
 
 def run_search(name, checkpoint, path, end=None):
@@ -37,8 +37,9 @@ def count_saved_fits(checkpoint):
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("n_kills", N_KILLS)
 @pytest.mark.parametrize("name", ["Hyperband", "Optuna"])
-def test_killed_search_goes_on_to_the_same_results(name, tmp_path):
+def test_killed_search_goes_on_to_the_same_results(name, n_kills, tmp_path):
     if name == "Optuna":
         pytest.importorskip("optuna")
     generator = random.Random(0)
@@ -50,7 +51,7 @@ def test_killed_search_goes_on_to_the_same_results(name, tmp_path):
         time.sleep(generator.uniform(0, 0.06))
         return True
 
-    for _ in range(N_KILLS):
+    for _ in range(n_kills):
         assert run_search(name, checkpoint, tmp_path / "killed", end_at_random) is None
     n_saved = count_saved_fits(checkpoint)
     resumed = run_search(name, checkpoint, tmp_path / "resumed")
