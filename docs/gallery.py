@@ -14,6 +14,7 @@ ORDER = (
     "leaderboard",
     "ensemble",
     "resume",
+    "detached",
     "parallel",
     "flow",
     "tournament",

@@ -6,7 +6,7 @@ from skdistsearch._lazy import lazy_names
 from skdistsearch._loaded_source import record_sources
 
 if TYPE_CHECKING:
-    from skdistsearch import backends, checkpoints, early_stopping, exceptions, report
+    from skdistsearch import backends, checkpoints, early_stopping, exceptions, jobs, report
     from skdistsearch._outcome import Outcome
     from skdistsearch.adaptive import DistributedHyperbandSearchCV, DistributedOptunaSearchCV
     from skdistsearch.backends import LocalBackend, MetaflowBackend
@@ -43,6 +43,7 @@ __all__ = [
     "contenders_from_spec",
     "early_stopping",
     "exceptions",
+    "jobs",
     "one_standard_error",
     "parallel",
     "register_joblib",
@@ -75,6 +76,7 @@ __getattr__, __dir__ = lazy_names(
         "contenders_from_spec": "contenders",
         "early_stopping": "",
         "exceptions": "",
+        "jobs": "",
         "one_standard_error": "model_selection",
         "parallel": "joblib_backend",
         "register_joblib": "joblib_backend",

@@ -95,7 +95,9 @@ class Raised:
         return _remote_exception(next(known, RuntimeError), str(self))
 
     def __str__(self) -> str:
-        return f"{self.message}\n\nThe fit ran in another process. Its traceback:\n{self.traceback}"
+        return (
+            f"{self.message}\n\nIt was raised in another process. Its traceback:\n{self.traceback}"
+        )
 
 
 def _imported_exception(name: str) -> type[BaseException] | None:

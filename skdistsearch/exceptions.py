@@ -11,6 +11,7 @@
     ├── CorruptDataError (RuntimeError)    stored bytes have changed
     ├── FamilyError (TypeError)            no family can stop the estimator early
     ├── FitLostError (RuntimeError)        the worker of a fit died each time
+    ├── JobError (RuntimeError)            a detached search failed, or its name is not valid
     ├── NotPicklableError (TypeError)      an object cannot be pickled
     ├── PlanError (ValueError)             outcomes do not match the plan
     ├── ReportError (ValueError)           the search lacks the data for a report
@@ -50,6 +51,7 @@ __all__ = [
     "CorruptDataError",
     "FamilyError",
     "FitLostError",
+    "JobError",
     "NotPicklableError",
     "ParamGridError",
     "ParamGridTypeError",
@@ -97,6 +99,10 @@ class FamilyError(SkDistSearchError, TypeError):
 
 class FitLostError(SkDistSearchError, RuntimeError):
     """Fit whose worker died on every attempt."""
+
+
+class JobError(SkDistSearchError, RuntimeError):
+    """Detached search that failed or is not done, or whose name is taken or unknown."""
 
 
 class NotPicklableError(SkDistSearchError, TypeError):

@@ -14,6 +14,7 @@ from skdistsearch import (
     checkpoints,
     early_stopping,
     exceptions,
+    jobs,
     report,
     testing,
 )
@@ -21,7 +22,16 @@ from skdistsearch import (
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "skdistsearch"
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
-PUBLIC_MODULES = [skdistsearch, adaptive, backends, checkpoints, early_stopping, report, testing]
+PUBLIC_MODULES = [
+    skdistsearch,
+    adaptive,
+    backends,
+    checkpoints,
+    early_stopping,
+    jobs,
+    report,
+    testing,
+]
 
 
 def documented_objects():

@@ -6,7 +6,6 @@ Contents
 - `_backend`: the joblib backend.
 - `_calls`: the calls of a joblib ``Parallel`` as a `Batch`.
 - `_results`: their results on the way back, as data or, if they are objects, as pickles.
-- `_codec`: data as bytes, exactly and without pickle.
 - `_trial`: calls that are done here sooner than a worker is ready.
 
 Imports `skdistsearch.backends` and packages below it. Start reading at `_backend`, then `_calls`.

@@ -12,8 +12,7 @@ import cloudpickle
 from skdistsearch._batch import Batch, PreparedCall
 from skdistsearch._outcome import Outcome, Raised
 from skdistsearch.exceptions import CorruptDataError, FitLostError
-from skdistsearch.joblib_backend._codec import NotDataError, decode, encode
-from skdistsearch.storage import read_verified
+from skdistsearch.storage import NotDataError, decode, encode, read_verified
 
 _INLINE_MAX = 20_000  # bytes of a value that travels in the journal: in S3, a file is two requests
 OBJECTS = ("allow", "refuse")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from skdistsearch.model_selection._plan import BatchReady as BatchReady
     from skdistsearch.model_selection._plan import Plan
     from skdistsearch.model_selection._plan import stop_before_running as stop_before_running
+    from skdistsearch.model_selection._progress import Progress as Progress
+    from skdistsearch.model_selection._progress_log import observe_progress as observe_progress
     from skdistsearch.model_selection._search import (
         DistributedRandomizedSearchCV,
         DistributedSearchCV,
@@ -60,9 +62,11 @@ _SHARED = {
     "BACKEND_CONSTRAINTS": "_distributed",
     "BatchReady": "_plan",
     "DistributedSearchMixin": "_distributed",
+    "Progress": "_progress",
     "SklearnCall": "_joblib_capture",
     "check_param_grid": "_param_grid",
     "fill_docstring": "_docstring",
+    "observe_progress": "_progress_log",
     "stop_before_running": "_plan",
 }
 

@@ -16,7 +16,7 @@ from skdistsearch.backends import Backend
 from skdistsearch.checkpoints import checkpoint_url, resume_from_checkpoint
 from skdistsearch.execution import share_work
 from skdistsearch.model_outputs import OutputCollector
-from skdistsearch.model_selection._progress_log import is_logged, show_progress
+from skdistsearch.model_selection._progress_log import is_logged, is_observed, show_progress
 
 
 def build_pipeline(
@@ -58,7 +58,7 @@ def build_pipeline(
     run = share_work(run, cache_mb)  # equal fits become one before the checkpoint sees them
     if budget is not None:
         run = budget(run)
-    if verbose or is_logged():
+    if verbose or is_logged() or is_observed():
         run = show_progress(
             run, verbose, has_rounds=has_rounds
         )  # counts every fit, also those that were saved or are equal

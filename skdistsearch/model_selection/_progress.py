@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from skdistsearch._batch import Batch, Fit
 from skdistsearch._outcome import Outcome
@@ -66,6 +67,19 @@ class Progress:
         seconds = outcome.finished_at - outcome.started_at
         self._durations.add(fit, seconds, is_new=not outcome.is_persisted)
         self._changed_at = time.monotonic()
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return the numbers of fits, and the best candidate so far, as plain data."""
+        best = self._describe_best()
+        fit = self._first_fits[best[1]] if best else None
+        return {
+            "done": self.n_done,
+            "total": self.n_fits,
+            "failed": self._n_by_status["failed"],
+            "lost": self._n_by_status["lost"],
+            "best_score": best[0] if best else None,
+            "best_candidate": " ".join(self._describe_candidate(fit).split()) if fit else "",
+        }
 
     def short_text(self) -> str:
         """Return the progress in less than 70 characters."""

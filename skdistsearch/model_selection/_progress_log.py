@@ -113,6 +113,10 @@ def open_displays(progress: Progress, *, is_verbose: bool) -> Iterator[list[Disp
     """
     with ExitStack() as stack:
         displays: list[Display] = []
+        if _observers:  # not for a search inside a fit of another one
+            observer = _observers.pop()
+            stack.callback(_observers.append, observer)
+            displays.append(_ObserverDisplay(progress, observer))
         if is_logged():
             displays.append(ProgressLines(progress, _log_line))
         if is_verbose and multiprocessing.current_process().name == "MainProcess":
@@ -123,6 +127,36 @@ def open_displays(progress: Progress, *, is_verbose: bool) -> Iterator[list[Disp
             elif not displays:
                 displays.append(ProgressLines(progress, _write_line))
         yield displays
+
+
+Observer = Callable[[Progress], None]
+"""Called with the progress of a round, again and again, in any thread."""
+_observers: list[Observer] = []
+
+
+@contextmanager
+def observe_progress(observer: Observer) -> Iterator[None]:
+    """Call ``observer`` with the progress of each round that runs within the block."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.clear()
+
+
+def is_observed() -> bool:
+    """Return True within a block of `observe_progress`."""
+    return bool(_observers)
+
+
+class _ObserverDisplay:
+    """Shows the progress of one round to an observer."""
+
+    def __init__(self, progress: Progress, observer: Observer) -> None:
+        self._progress, self._observer = progress, observer
+
+    def update(self, *, is_last: bool = False) -> None:
+        self._observer(self._progress)
 
 
 def is_logged() -> bool:

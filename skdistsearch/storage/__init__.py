@@ -7,6 +7,7 @@ Contents
 - `_mapped_memory`: files that are mapped copy-on-write, and the file whose content memory is.
 - `_journal`: append-only files of finished fits, one line of JSON each.
 - `_journal_sync`: uploads and downloads journals.
+- `_codec`: data as bytes, exactly and without pickle.
 - `_artifacts`: predictions (``.npy``) and fitted models (``.pkl``) of fits.
 - `_machine_memory`: memory of this machine or container.
 - `_steps`: steps that the processes of a machine do together, each once.
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         read_verified,
         with_store_url,
     )
+    from skdistsearch.storage._codec import NotDataError, decode, encode
     from skdistsearch.storage._journal import (
         InterruptedFit,
         JournalReader,
@@ -66,8 +68,10 @@ if TYPE_CHECKING:
         StoredBatch,
         dump_batch,
         dump_json,
+        dump_objects,
         load_batch,
         load_json,
+        load_objects,
         release_pages,
     )
     from skdistsearch.storage._skops import dump_skops, load_skops, skops_trusted_types
@@ -85,6 +89,7 @@ __all__ = [
     "JournalUploader",
     "JournalWriter",
     "ModulePickler",
+    "NotDataError",
     "PrivateMapping",
     "S3Store",
     "SharedSteps",
@@ -93,12 +98,15 @@ __all__ = [
     "artifact_ref",
     "aws_errors",
     "cache_dir",
+    "decode",
     "default_data_dir",
     "dump_array",
     "dump_batch",
     "dump_json",
     "dump_model",
+    "dump_objects",
     "dump_skops",
+    "encode",
     "free_memory_mb",
     "is_model_name",
     "iter_journal_folders",
@@ -109,6 +117,7 @@ __all__ = [
     "load_batch",
     "load_json",
     "load_model",
+    "load_objects",
     "load_skops",
     "memory_folder",
     "memory_mb",
@@ -134,6 +143,7 @@ __getattr__, __dir__ = lazy_names(
         "JournalWriter": "_journal",
         "MODEL": "_artifacts",
         "ModulePickler": "_serialization",
+        "NotDataError": "_codec",
         "PrivateMapping": "_mapped_memory",
         "SKOPS_MODEL": "_artifacts",
         "S3Store": "_store",
@@ -143,11 +153,14 @@ __getattr__, __dir__ = lazy_names(
         "artifact_ref": "_artifacts",
         "aws_errors": "_store",
         "cache_dir": "_paths",
+        "decode": "_codec",
         "default_data_dir": "_paths",
         "dump_array": "_artifacts",
         "dump_batch": "_serialization",
         "dump_json": "_serialization",
+        "dump_objects": "_serialization",
         "dump_model": "_artifacts",
+        "encode": "_codec",
         "free_memory_mb": "_machine_memory",
         "dump_skops": "_skops",
         "is_model_name": "_artifacts",
@@ -158,6 +171,7 @@ __getattr__, __dir__ = lazy_names(
         "load_array": "_artifacts",
         "load_batch": "_serialization",
         "load_json": "_serialization",
+        "load_objects": "_serialization",
         "load_model": "_artifacts",
         "memory_folder": "_paths",
         "memory_mb": "_machine_memory",

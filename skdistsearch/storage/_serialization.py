@@ -16,9 +16,9 @@ import io
 import json
 import mmap
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,24 @@ def dump_batch(batch: Batch, store: Store, *, content_addressed: bool) -> Stored
     With ``content_addressed``, each object is named by the SHA-256 of its content: objects that
     the store has are not written again, and readers verify what they read.
     """
-    pickled, buffers, modules = _pickle_batch(batch)
+    pickled, buffers, modules = _pickle(batch, partial(_describe_unpicklable_batch, batch))
+    name = _write(pickled, buffers, store, content_addressed=content_addressed)
+    return StoredBatch(name, modules | batch.context.modules)
+
+
+def dump_objects(objects: Mapping[str, Any], store: Store) -> StoredBatch:
+    """Write objects by name into ``store``, each under the SHA-256 of its content.
+
+    The manifest names the arrays, so its name identifies all of the content.
+    """
+    pickled, buffers, modules = _pickle(dict(objects), partial(_describe_unpicklable, objects))
+    return StoredBatch(_write(pickled, buffers, store, content_addressed=True), modules)
+
+
+def _write(
+    pickled: bytes, buffers: list[memoryview], store: Store, *, content_addressed: bool
+) -> str:
+    """Write a pickle with its buffers, and return the name of the manifest."""
     inline = bytearray()
     table: list[dict[str, Any]] = []
     for number, buffer in enumerate(buffers):
@@ -69,8 +86,7 @@ def dump_batch(batch: Batch, store: Store, *, content_addressed: bool) -> Stored
     line = json.dumps(header).encode() + b"\n"
     padding = bytes(-(len(line) + len(pickled)) % _ALIGNMENT)
     data = b"".join([line, pickled, padding, inline])
-    name = _put(store, data, None if content_addressed else "manifest")
-    return StoredBatch(name, modules | batch.context.modules)
+    return _put(store, data, None if content_addressed else "manifest")
 
 
 def dump_json(value: object, store: Store) -> str:
@@ -104,7 +120,20 @@ def load_batch(url: str, name: str, folder: Path | None = None) -> Batch:
     named by its SHA-256 is verified before any of it is unpickled; `CorruptDataError` is raised if
     it differs.
     """
-    store, folder = open_store(url), folder or Path()
+    batch = _read(open_store(url), name, folder or Path())
+    assert isinstance(batch, Batch)
+    return batch
+
+
+def load_objects(url: str, name: str, folder: Path) -> dict[str, Any]:
+    """Return what `dump_objects` wrote. Everything is verified before any of it is unpickled."""
+    objects = _read(open_store(url), name, folder)
+    assert isinstance(objects, dict)
+    return objects
+
+
+def _read(store: Store, name: str, folder: Path) -> Any:
+    """Verify the content that has a name, and unpickle it."""
     data = _map_object(store, name, folder, mmap.mmap)
     header, start = _parse_header(data)
     pickled = data[start : start + header["pickle"]]
@@ -117,9 +146,7 @@ def load_batch(url: str, name: str, folder: Path | None = None) -> Batch:
         ]
         for row in header["buffers"]
     ]
-    batch = pickle.loads(pickled, buffers=buffers)
-    assert isinstance(batch, Batch)
-    return batch
+    return pickle.loads(pickled, buffers=buffers)
 
 
 def release_pages(array: Any) -> None:
@@ -179,15 +206,20 @@ def _verify_sha256(store: Store, name: str, data: Buffer) -> None:
         )
 
 
-def _pickle_batch(batch: Batch) -> tuple[bytes, list[memoryview], frozenset[str]]:
-    """Return the pickle of a batch, its out-of-band buffers, and the modules it refers to."""
+def _pickle(
+    value: Any, describe: Callable[[Exception], str]
+) -> tuple[bytes, list[memoryview], frozenset[str]]:
+    """Return the pickle of a value, its out-of-band buffers, and the modules it refers to.
+
+    ``describe`` returns what cannot be pickled, for an error message.
+    """
     file = io.BytesIO()
     buffers: list[memoryview] = []
     pickler = ModulePickler(file, protocol=5, buffer_callback=lambda out: buffers.append(out.raw()))
     try:
-        pickler.dump(batch)
+        pickler.dump(value)
     except Exception as exc:
-        raise NotPicklableError(_describe_unpicklable(batch, exc)) from exc
+        raise NotPicklableError(describe(exc)) from exc
     return file.getvalue(), buffers, frozenset(pickler.modules)
 
 
@@ -208,16 +240,23 @@ class ModulePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         return super().reducer_override(obj)
 
 
-def _describe_unpicklable(batch: Batch, error: Exception) -> str:
-    """Return a message that names the smallest parts of ``batch`` that cannot be pickled."""
-    parts = dict(_named_parts(batch))
-    reasons = [reason for name, part in parts.items() for reason in _unpicklable_parts(name, part)]
+def _describe_unpicklable_batch(batch: Batch, error: Exception) -> str:
+    reasons = _unpicklable(dict(_named_parts(batch)), error)
     return (
-        "The fits cannot be sent to another process: "
-        + ("; ".join(reasons) or f"{type(error).__name__}: {error}")
-        + ". Use objects that can be pickled, or run the fits in this process: "
-        'backend="local" with n_jobs=1.'
+        f"The fits cannot be sent to another process: {reasons}. Use objects that can be pickled, "
+        'or run the fits in this process: backend="local" with n_jobs=1.'
     )
+
+
+def _describe_unpicklable(parts: Mapping[str, Any], error: Exception) -> str:
+    reasons = _unpicklable(parts, error)
+    return f"Objects cannot be sent to another process: {reasons}. Use some that can be pickled."
+
+
+def _unpicklable(parts: Mapping[str, Any], error: Exception) -> str:
+    """Return the names of the smallest parts that cannot be pickled, each with its error."""
+    reasons = [reason for name, part in parts.items() for reason in _unpicklable_parts(name, part)]
+    return "; ".join(reasons) or f"{type(error).__name__}: {error}"
 
 
 def _named_parts(batch: Batch) -> Iterator[tuple[str, Any]]:

@@ -91,7 +91,7 @@ class LocalAWS:
     kill_after_s : float, default=3.0
         Seconds between SIGTERM and SIGKILL when a job is terminated or exceeds its time limit. On
         AWS these are 30 seconds. As on AWS, SIGTERM is sent only to the first process of a job,
-        SIGKILL to all of them.
+        SIGKILL to all of them, on Linux also to those in sessions of their own.
     step_functions : bool, default=False
         Simulate also Step Functions, with the parts of DynamoDB and EventBridge that Metaflow uses:
         ``python flow.py step-functions create`` and ``step-functions trigger`` run the flow's steps

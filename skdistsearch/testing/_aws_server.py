@@ -14,6 +14,7 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -45,6 +46,8 @@ CONTROL = "/-/"  # not a valid name of a bucket
 
 POLL_S = 0.02
 LOG_TAIL = 4000  # characters of a job's output that are kept
+
+_MARK = "LOCAL_AWS_CONTAINER"  # environment variable of all processes of a container
 
 EXITED = "Essential container in task exited"
 
@@ -205,17 +208,18 @@ class TrafficLog:
 
 
 class Container:
-    """A process group in a new folder, which is its home."""
+    """A process and all of its descendants, in a new folder, which is its home."""
 
     def __init__(self, command: list[str], environment: dict[str, str], parent: Path) -> None:
         self._folder = tempfile.mkdtemp(prefix="job-", dir=parent)
         self._log = tempfile.TemporaryFile(dir=parent)  # noqa: SIM115 - closed in _remove_files
         home = dict.fromkeys(("HOME", "TMPDIR", "PWD"), self._folder)
+        self._mark = f"{_MARK}={secrets.token_hex(16)}"
         try:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env={**home, **environment},
+                env={**home, **environment, **dict([self._mark.split("=")])},
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
@@ -243,9 +247,13 @@ class Container:
         self._process.terminate()
 
     def kill(self) -> None:
-        """Kill the whole group."""
+        """Kill the whole group and, on Linux, its descendants in other groups."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        while pids := _processes_with(self._mark.encode()):  # which may start others
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def wait(self) -> None:
         """Wait until the first process has ended."""
@@ -264,6 +272,16 @@ class Container:
     def _remove_files(self) -> None:
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _processes_with(mark: bytes) -> list[int]:
+    """Return the ids of living processes that inherited an environment variable, on Linux."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
+            if mark in (folder / "environ").read_bytes():  # empty for a zombie
+                found.append(int(folder.name))
+    return found
 
 
 class Job(Protocol):

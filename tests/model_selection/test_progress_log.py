@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import make_regression
 
 from skdistsearch import DistributedHalvingGridSearchCV, DistributedSearchCV
-from skdistsearch.model_selection import _progress_log
+from skdistsearch.model_selection import _progress_log, observe_progress
 from skdistsearch.testing import FaultyRegressor
 
 X, y = make_regression(40, 2, random_state=0)
@@ -195,3 +195,25 @@ def test_interrupted_search_leaves_the_terminal_with_a_cursor(run_in_terminal):
 def test_terminal_without_rich_shows_lines(run_in_terminal, without_logging, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     assert "6 of 6 fits are done" in run_in_terminal(fit_search, verbose=1)
+
+
+def test_observer_sees_the_progress_of_each_round():
+    seen = {}
+    search = DistributedHalvingGridSearchCV(
+        FaultyRegressor(), {"factor": [1.0, 2.0, 3.0, 4.0]}, cv=2, min_resources=10, refit=False
+    )
+    with observe_progress(lambda progress: seen.update({id(progress): progress})):
+        search.fit(X, y)
+    fit_search()
+    assert [progress.to_fields()["done"] for progress in seen.values()] == [8, 4]
+    fields = next(iter(seen.values())).to_fields()
+    assert (fields["total"], fields["failed"], fields["lost"]) == (8, 0, 0)
+    assert fields["best_candidate"] == "candidate 0 (factor=1.0)"
+
+
+def test_observer_does_not_see_searches_within_fits():
+    seen = []
+    inner = DistributedSearchCV(FaultyRegressor(), GRID, cv=2)
+    with observe_progress(lambda progress: seen.append(progress.n_fits)):
+        DistributedSearchCV(inner, {"refit": [True]}, cv=3, refit=False).fit(X, y)
+    assert set(seen) == {3}

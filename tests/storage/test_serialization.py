@@ -15,8 +15,10 @@ from skdistsearch.exceptions import CorruptDataError, NotPicklableError
 from skdistsearch.storage._serialization import (
     dump_batch,
     dump_json,
+    dump_objects,
     load_batch,
     load_json,
+    load_objects,
     release_pages,
 )
 from skdistsearch.storage._store import FolderStore
@@ -141,3 +143,29 @@ def test_smallest_unpicklable_part_is_named(tmp_path):
     with pytest.raises(NotPicklableError, match=message):
         dump_batch(batch, FolderStore(tmp_path), content_addressed=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_come_back_and_equal_ones_are_stored_once(tmp_path):
+    X = np.arange(3.0 * N_BIG).reshape(N_BIG, 3)
+    store = FolderStore(tmp_path)
+    stored = dump_objects({"search": Ridge(), "X": X}, store)
+    n_files = len(list(tmp_path.iterdir()))
+    assert dump_objects({"search": Ridge(), "X": X}, store) == stored
+    assert len(list(tmp_path.iterdir())) == n_files == 2
+    objects = load_objects(str(tmp_path), stored.manifest, tmp_path)
+    np.testing.assert_array_equal(objects["X"], X)
+    assert "sklearn.linear_model._ridge" in stored.modules
+
+
+def test_changed_objects_are_refused(tmp_path):
+    stored = dump_objects({"X": np.arange(3.0 * N_BIG)}, FolderStore(tmp_path))
+    for path in tmp_path.iterdir():
+        if path.name != stored.manifest:
+            path.write_bytes(b"!" + path.read_bytes()[1:])
+    with pytest.raises(CorruptDataError, match="None of it was loaded"):
+        load_objects(str(tmp_path), stored.manifest, tmp_path)
+
+
+def test_error_names_the_object_that_cannot_be_pickled(tmp_path):
+    with pytest.raises(NotPicklableError, match=r"another process: X\.1 \(lock\): cannot pickle"):
+        dump_objects({"X": [1, threading.Lock()]}, FolderStore(tmp_path))

@@ -192,6 +192,15 @@ def test_terminated_job_that_ignores_sigterm_is_killed_with_its_children(aws, ba
     wait_for(lambda: not is_alive(ended.log.strip()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+def test_killed_job_leaves_no_process_in_another_session(aws, submit):
+    aws.fail_jobs(fault="spot", after_s=0.5)
+    submit(["sh", "-c", "setsid sh -c 'echo $$; exec sleep 60' & wait"])
+    (ended,) = wait_until_ended(aws)
+    assert ended.log.strip().isdigit()
+    assert not is_alive(ended.log.strip())
+
+
 def test_waiting_job_can_be_terminated(aws, batch, submit):
     blockers = [submit(SLEEP), submit(SLEEP)]
     waiting = submit(SLEEP)

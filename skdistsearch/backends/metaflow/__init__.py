@@ -24,8 +24,19 @@ from skdistsearch._lazy import lazy_names
 
 if TYPE_CHECKING:
     from skdistsearch.backends.metaflow._backend import MetaflowBackend
+    from skdistsearch.backends.metaflow._decorators import user_attributes as user_attributes
     from skdistsearch.backends.metaflow._decorators import worker_threads
     from skdistsearch.backends.metaflow._environment import checkpoint_root_of_flow
+    from skdistsearch.backends.metaflow._environment import default_user as default_user
+    from skdistsearch.backends.metaflow._environment import metaflow_setting as metaflow_setting
+    from skdistsearch.backends.metaflow._environment import s3_root as s3_root
+    from skdistsearch.backends.metaflow._packaging import requirements as requirements
+    from skdistsearch.backends.metaflow._packaging import stage as stage
+    from skdistsearch.backends.metaflow._process import FLOW_NAME as FLOW_NAME
+    from skdistsearch.backends.metaflow._settings import JOB_VARIABLE as JOB_VARIABLE
+    from skdistsearch.backends.metaflow.flow.search_flow import (
+        check_environment as check_environment,
+    )
     from skdistsearch.backends.metaflow.pool import close_pools
 
 __all__ = [
@@ -35,6 +46,19 @@ __all__ = [
     "worker_threads",
 ]
 
+# Not for users: for `skdistsearch.jobs`
+_SHARED = {
+    "FLOW_NAME": "_process",
+    "JOB_VARIABLE": "_settings",
+    "check_environment": "flow.search_flow",
+    "default_user": "_environment",
+    "metaflow_setting": "_environment",
+    "requirements": "_packaging",
+    "s3_root": "_environment",
+    "stage": "_packaging",
+    "user_attributes": "_decorators",
+}
+
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
@@ -42,5 +66,6 @@ __getattr__, __dir__ = lazy_names(
         "checkpoint_root_of_flow": "_environment",
         "close_pools": "pool",
         "worker_threads": "_decorators",
+        **_SHARED,
     },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from typing import Any, TypeAlias
 
@@ -11,7 +12,7 @@ import joblib
 
 from skdistsearch.backends._threads import thread_limits
 from skdistsearch.backends.metaflow._environment import metaflow_setting
-from skdistsearch.backends.metaflow._settings import CONTAINERS, MetaflowSettings
+from skdistsearch.backends.metaflow._settings import CONTAINERS, JOB_VARIABLE, MetaflowSettings
 
 _Attributes: TypeAlias = dict[str, Any]
 Decospec: TypeAlias = str | tuple[str, _Attributes]
@@ -133,6 +134,8 @@ def _container_variables(settings: MetaflowSettings) -> dict[str, str]:
     if cpu is None and settings.compute == "kubernetes":
         cpu = metaflow_setting("KUBERNETES_CPU", None)
     variables = thread_limits(workers=1, threads=math.ceil(float(cpu or 1)))
+    if JOB_VARIABLE in os.environ:  # so that `skdistsearch.jobs` finds all that a driver started
+        variables[JOB_VARIABLE] = os.environ[JOB_VARIABLE]
     if settings.compute == "kubernetes":
         # Metaflow needs this variable to detect spot reclaims. Its "kubernetes step" sets it only
         # if the step has no decorator *environment* (kubernetes_cli.py).

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 COMPUTE = ("local", "batch", "kubernetes")
 CONTAINERS = ("batch", "kubernetes")
 ENVIRONMENTS = ("conda", "pypi")
+JOB_VARIABLE = "SKDISTSEARCH_JOB"
+"""Environment variable of everything that a job of `skdistsearch.jobs` starts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,11 +92,11 @@ class _Orphans:
         ``others`` are children that this process has started.
         """
         now, started = time.monotonic(), {child.pid for child in (self._run, *others)}
-        orphans = set(_children(os.getpid())) - started
+        orphans = set(children(os.getpid())) - started
         self._found_at = {pid: self._found_at.get(pid, now) for pid in orphans}
         for pid, found_at in self._found_at.items():
             if now - found_at > _ORPHAN_S:
-                _kill_tree(pid)
+                kill_tree(pid)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         return bool(orphans)
@@ -108,21 +108,22 @@ class _Orphans:
             time.sleep(_POLL_S)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     """Return the ids of the children of a process. Empty if the system does not say."""
-    children: list[int] = []
+    found: list[int] = []
     for path in glob.glob(f"/proc/{pid}/task/*/children"):
         with contextlib.suppress(OSError), open(path) as file:
-            children += map(int, file.read().split())
-    return children
+            found += map(int, file.read().split())
+    return found
 
 
-def _kill_tree(pid: int) -> None:
-    below = _children(pid)
+def kill_tree(pid: int) -> None:
+    """Kill a process and all processes below it."""
+    below = children(pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
     for child in below:
-        _kill_tree(child)
+        kill_tree(child)
 
 
 def _caller_has_ended() -> bool:

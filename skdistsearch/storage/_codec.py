@@ -53,7 +53,7 @@ def decode(data: bytes) -> Any:
             start += size
         return _Decoder(arrays).value(header["tree"])
     except (ValueError, TypeError, KeyError, IndexError, EOFError, RecursionError) as exc:
-        raise CorruptDataError(f"The result of a call is corrupt: {exc!r}") from exc
+        raise CorruptDataError(f"A stored result is corrupt: {exc!r}") from exc
 
 
 class _Encoder:
@@ -108,6 +108,12 @@ class _Encoder:
             raise NotDataError(f"an array of {value.dtype}")
         return {"array": self._array_number(value)}
 
+    def _masked(self, value: np.ma.MaskedArray) -> _Tree:
+        if value.hardmask:
+            raise NotDataError("an array with a hard mask")
+        mask = None if value.mask is np.ma.nomask else self._array(np.ma.getmaskarray(value))
+        return {"masked": [self._array(value.data), mask, self.tree(value.fill_value)]}
+
     def _sparse(self, matrix: Any) -> _Tree:
         names = ("data", "row", "col") if matrix.format == "coo" else ("data", "indices", "indptr")
         parts = [self._array_number(getattr(matrix, name)) for name in names]
@@ -144,6 +150,7 @@ _ENCODERS: dict[type, Callable[[_Encoder, Any], _Tree]] = {
     Bunch: _Encoder._bunch,
     np.ndarray: _Encoder._array,
     np.memmap: _Encoder._array,
+    np.ma.MaskedArray: _Encoder._masked,
 }
 
 
@@ -175,6 +182,11 @@ class _Decoder:
             array[number] = self.value(item)
         return array.reshape(shape)
 
+    def _masked(self, content: tuple[_Tree, _Tree, _Tree]) -> Any:
+        data, mask, fill_value = self._values(list(content))
+        mask = np.ma.nomask if mask is None else mask
+        return np.ma.MaskedArray(data, mask, fill_value=fill_value)
+
     def _sparse(self, content: tuple[str, list[int], dict[str, int]]) -> Any:
         name, shape, numbers = content
         if name not in {f"{kind}_{suffix}" for kind in _SPARSE for suffix in ("matrix", "array")}:
@@ -202,5 +214,6 @@ _DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
     "array": _Decoder._array,
     "scalar": lambda decoder, number: decoder._array(number)[()],
     "objects": _Decoder._objects,
+    "masked": _Decoder._masked,
     "sparse": _Decoder._sparse,
 }
