@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
-N_KILLS = [2, pytest.param(10, marks=pytest.mark.campaign)]
+N_KILLS = [1, pytest.param(10, marks=pytest.mark.campaign)]
 
 
 def run_search(name, checkpoint, path, end=None):
@@ -38,7 +38,7 @@ def count_saved_fits(checkpoint):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("n_kills", N_KILLS)
-@pytest.mark.parametrize("name", ["Hyperband", "Optuna"])
+@pytest.mark.parametrize("name", ["Hyperband", pytest.param("Optuna", marks=pytest.mark.campaign)])
 def test_killed_search_goes_on_to_the_same_results(name, n_kills, tmp_path):
     if name == "Optuna":
         pytest.importorskip("optuna")

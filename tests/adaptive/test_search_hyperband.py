@@ -315,6 +315,7 @@ def test_error_of_a_fit_is_raised():
         search.fit(*REGRESSION)
 
 
+@pytest.mark.campaign
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 @pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")

@@ -99,7 +99,7 @@ def test_running_fit_of_a_worker_process_is_ended():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keep_alive_s", [0, 60])
+@pytest.mark.parametrize("keep_alive_s", [pytest.param(0, marks=pytest.mark.campaign), 60])
 def test_running_fit_of_a_metaflow_task_is_ended(keep_alive_s):
     backend = MetaflowBackend(max_workers=2, keep_alive_s=keep_alive_s)
     search = make_search(0.0, time_budget_s=30.0, backend=backend, cv=2, refit=False)

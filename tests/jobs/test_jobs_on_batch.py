@@ -63,6 +63,7 @@ def count(fits):
     return len(list(fits.iterdir()))
 
 
+@pytest.mark.campaign
 def test_job_of_a_killed_process_ends_with_equal_results(cloud, fits, monkeypatch):
     options = {"duration_s": 0.2, "driver": {"compute": "batch", "image": "any", "cpu": 2}}
     done = subprocess.run(
@@ -84,6 +85,7 @@ def test_job_of_a_killed_process_ends_with_equal_results(cloud, fits, monkeypatc
     wait_for(lambda: cloud.live_jobs() == [], 60)
 
 
+@pytest.mark.campaign
 def test_fits_in_containers_of_their_own_have_equal_results(cloud, fits):
     job = jobs.submit(make_search(fits, backend=ONE_TASK), X, y, name="night")
     assert job.wait(TIMEOUT_S) == "done", (job.reason, cloud.jobs())

@@ -66,6 +66,7 @@ def test_all_but_known_ones_pass_with_fits_in_worker_processes(tmp_path):
     assert n_passed >= 100
 
 
+@pytest.mark.campaign
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_selected_ones_pass_with_fits_in_metaflow(tmp_path):

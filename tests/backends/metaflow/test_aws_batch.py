@@ -58,6 +58,7 @@ def test_lost_machines_do_not_change_the_results(aws, fits, run):
     assert len(list(fits.iterdir())) <= len(begun) + 3
 
 
+@pytest.mark.campaign
 def test_unreliable_network_only_delays_the_search(aws, run):
     """Errors, throttling and dropped connections: at upload, start, journal and download."""
     rules = [
@@ -104,6 +105,7 @@ def test_chunk_loses_only_its_deadly_fits_and_reports_why(aws, fits, run):
     assert begun == ["fit"] * 3 + ["hold"] + ["kill"] * 2
 
 
+@pytest.mark.campaign
 def test_fit_that_leaves_children_ends_with_its_container(fits, run):
     run("search_that_leaves_children")
     left = [path.name for path in fits.iterdir()]
@@ -118,11 +120,13 @@ def test_predictions_and_models_come_back(run, aws):
     assert all(name.endswith(".pkl") for name in objects)
 
 
+@pytest.mark.campaign
 def test_search_on_batch_within_a_call_on_batch_is_refused(run, aws):
     run("call_that_searches_on_batch")
     assert len(aws.jobs()) == 1  # of the call; the search within it sends none
 
 
+@pytest.mark.campaign
 def test_rungs_of_hyperband_pay_one_start(run, aws):
     assert "runs: 1\n" in run("search_by_hyperband")
     assert len(aws.jobs()) == 2  # one container for each worker, for all rungs

@@ -26,7 +26,6 @@ N_FITS = 12
 FIT_S = 0.4
 # Approximate duration of the search
 WHOLE_S = {"local": 5, "metaflow": 12, "batch": 25, "pool": 12, "pool on batch": 25}
-BACKENDS = tuple(WHOLE_S)
 ON_BATCH = ("batch", "pool on batch")
 WORKERS = {
     "local": "-m loky.backend.popen_loky",
@@ -110,11 +109,14 @@ def sleep_until(moment, search):
     time.sleep(random.Random(moment).uniform(0, whole_s))
 
 
-on_every_backend = pytest.mark.parametrize("search", BACKENDS, indirect=True)
+def on_backends(names, campaign=()):
+    """Parametrize with backends, some of them marked as a campaign."""
+    more = [pytest.param(name, marks=pytest.mark.campaign) for name in campaign]
+    return pytest.mark.parametrize("search", [*names, *more], indirect=True)
 
 
 @at_moments()
-@on_every_backend
+@on_backends(["local", "metaflow", "batch"], campaign=["pool", "pool on batch"])
 def test_killed_search_repeats_no_recorded_fit(search, moment, record_property):
     script = search.start()
     sleep_until(moment, search)
@@ -132,7 +134,7 @@ def test_killed_search_repeats_no_recorded_fit(search, moment, record_property):
 
 
 @at_moments()
-@pytest.mark.parametrize("search", list(WORKERS), indirect=True)
+@on_backends(["local", "pool"], campaign=["metaflow"])
 def test_search_whose_worker_is_killed_repeats_only_its_fit(search, moment, record_property):
     script = search.start()
     script.wait_for(lambda: search.n_begun > 0, 120)
@@ -151,7 +153,7 @@ def test_search_whose_worker_is_killed_repeats_only_its_fit(search, moment, reco
 
 
 @at_moments()
-@pytest.mark.parametrize("search", ["pool on batch"], indirect=True)
+@on_backends([], campaign=["pool on batch"])
 def test_search_whose_machine_is_reclaimed_repeats_only_its_fit(search, moment, record_property):
     after_s = random.Random(moment).uniform(0, N_FITS * FIT_S)
     search.aws.fail_jobs("-fit-", fault="spot", after_s=after_s)
@@ -166,7 +168,7 @@ def test_search_whose_machine_is_reclaimed_repeats_only_its_fit(search, moment, 
 
 @at_moments()
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-@on_every_backend
+@on_backends(["local", "batch"], campaign=["metaflow", "pool", "pool on batch"])
 def test_interrupted_search_ends_within_seconds(search, number, moment, record_property):
     script = search.start()
     sleep_until(moment, search)

@@ -221,6 +221,7 @@ def sleep_and_return_process():
     return os.getpid()
 
 
+@pytest.mark.campaign
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 def test_all_workers_gone_is_a_new_run(tmp_path):
     """A worker that dies is replaced four times; then a new run begins."""
@@ -271,16 +272,16 @@ def test_module_that_was_imported_later_is_found(tmp_path, monkeypatch):
 
 
 def test_module_that_was_edited_and_reloaded_gets_new_workers(tmp_path, monkeypatch):
-    module = tmp_path / "edited_estimator.py"
+    module = tmp_path / "edited_in_pool.py"
     source = "from sklearn.linear_model import Ridge\nclass Edited(Ridge):\n"
     module.write_text(source + "    def score(self, X, y):\n        return 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    import edited_estimator
+    import edited_in_pool
 
-    first = fit(estimator=edited_estimator.Edited())
+    first = fit(estimator=edited_in_pool.Edited())
     module.write_text(source + "    def score(self, X, y):\n        return 2.0 + 0.0\n")
-    importlib.reload(edited_estimator)
-    second = fit(estimator=edited_estimator.Edited())
+    importlib.reload(edited_in_pool)
+    second = fit(estimator=edited_in_pool.Edited())
     assert set(first.cv_results_["mean_test_score"]) == {1.0}
     assert set(second.cv_results_["mean_test_score"]) == {2.0}
     assert first.runs_ != second.runs_
