@@ -146,22 +146,30 @@ class RungsDisplay(Display):
 
     def _draw_on_axes(self) -> None:
         styles = list(contender_styles(map(str, range(8))).values())
-        shown = np.unique(self.brackets)
-        has_legend = len(shown) > 1
+        labelled = self._lines_for_legend()
         self.lines_ = []
         for number, (amounts, scores) in enumerate(self.lines):
             bracket = int(self.brackets[number])
-            is_first = bracket not in self.brackets[:number]
             self.lines_ += self.ax_.plot(
                 amounts,
                 scores,
-                label=f"bracket {bracket}" if has_legend and is_first else None,
+                label=f"bracket {bracket}" if number in labelled else None,
                 **{"color": styles[bracket % len(styles)]["color"], **self._line_style(number)},
             )
         self._label_axes()
-        if has_legend:
+        if labelled:
             self._add_legend()
         self._add_note("A line ends where its candidate was dropped. Black: the best candidate.")
+
+    def _lines_for_legend(self) -> list[int]:
+        """Return a line of each bracket, if possible not the black one; none of a single one."""
+        others = [number for number in range(len(self.lines)) if number != self.best]
+        order = [*others, *range(len(self.lines))]
+        lines = {
+            bracket: next(number for number in order if self.brackets[number] == bracket)
+            for bracket in np.unique(self.brackets)
+        }
+        return list(lines.values()) if len(lines) > 1 else []
 
     def _line_style(self, number: int) -> dict[str, Any]:
         is_best, has_many = number == self.best, len(self.lines) > MANY

@@ -37,6 +37,15 @@ def test_brackets_are_in_the_legend_and_the_best_is_black():
     assert [line.get_color() == "black" for line in display.lines_] == [False, False, True]
 
 
+def test_legend_has_the_colours_of_brackets_also_that_of_the_best():
+    search = make_rungs()
+    search.best_index_ = 2  # of bracket 0
+    display = RungsDisplay.from_search(search, ax=make_axes())
+    labels = [text.get_text() for text in display.legend_.get_texts()]
+    assert sorted(labels) == ["bracket 0", "bracket 1"]
+    assert "black" not in [line.get_color() for line in display.legend_.get_lines()]
+
+
 def test_candidate_of_a_race_is_a_line_through_its_splits():
     nan = np.nan
     scores = [[0.1, nan, nan], [0.2, 0.6, 0.4], [0.4, 0.2, nan]]
