@@ -39,7 +39,7 @@ def test_brackets_are_in_the_legend_and_the_best_is_black():
 
 def test_legend_has_the_colours_of_brackets_also_that_of_the_best():
     search = make_rungs()
-    search.best_index_ = 2  # of bracket 0
+    search.best_index_ = 0  # the first one of bracket 0
     display = RungsDisplay.from_search(search, ax=make_axes())
     labels = [text.get_text() for text in display.legend_.get_texts()]
     assert sorted(labels) == ["bracket 0", "bracket 1"]
