@@ -124,7 +124,7 @@ class AdaptiveSearchMixin(DistributedSearchMixin):
             return
         raise TimeBudgetError(
             f"time_budget_s={self.time_budget_s:g} was too short: {replay.n_done} fits ended, and "
-            f"no candidate has been fitted on all of its {self.n_splits_} splits. {ADVICE}"
+            f"no candidate has been fitted on all of its {replay.n_splits} splits. {ADVICE}"
         )
 
     def _make_template(self, evaluate_candidates: Callable[..., Any]) -> Batch:
@@ -234,13 +234,18 @@ class _Replay:
         return columns
 
     @property
+    def n_splits(self) -> int:
+        """Number of splits."""
+        return len(self._template)
+
+    @property
     def n_done(self) -> int:
         """Number of fits that ran."""
         return len(self._outcomes)
 
     def has_complete_row(self) -> bool:
         """Return True if a row has outcomes of all splits."""
-        return any(len(self._done(row)) == len(self._template) for row in self._rows)
+        return any(len(self._done(row)) == self.n_splits for row in self._rows)
 
     def with_own_splits(self, batch: Batch) -> Batch:
         """Return scikit-learn's batch with the splits of the fits: a splitter may be random."""
@@ -273,7 +278,7 @@ class _Replay:
             yield from self.skipped.skip(batch, fits)
 
     def _done(self, row: Row) -> set[FitId]:
-        ids = {(row.candidate, row.amount, split) for split in range(len(self._template))}
+        ids = {(row.candidate, row.amount, split) for split in range(self.n_splits)}
         return ids & self._outcomes.keys()
 
     def _split(self, split: int) -> dict[str, Any]:

@@ -100,6 +100,7 @@ class TestBagging(WithWeights):
     values = [1, 4]
 
 
+@pytest.mark.filterwarnings("ignore:The SAMME.R algorithm:FutureWarning")  # scikit-learn < 1.6
 class TestAdaBoost(WithWeights):
     models = [
         AdaBoostClassifier(DecisionTreeClassifier(max_depth=2), **SEED),
