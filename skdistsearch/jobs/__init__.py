@@ -9,10 +9,10 @@ Contents
 - `_driver`: the process that runs the search.
 - `_results`: results of a search as data.
 - `_local_driver`, `_supervisor`: a driver on this machine, and the script that starts it again.
-
 - `_batch_driver`, `_archive`: a driver on AWS Batch, and its code; `_batch_jobs` asks Batch.
 
 A job has no server: its files, in a folder or in S3, say all about it.
+
 Imports `skdistsearch.model_selection` and packages below it. Start reading at `_submit`, then
 `_driver`. Names are imported when they are first used: a supervisor needs no scikit-learn.
 """
